@@ -1,0 +1,71 @@
+import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import { Job } from './job.ts';
+
+export const attemptPhases = ['DOWNLOADING', 'RUNNING', 'UPLOADING'] as const;
+export type AttemptPhase = (typeof attemptPhases)[number];
+
+export const attemptOutcomes = [
+  'COMPLETED',
+  'FAILED',
+  'SYNC_FAILED',
+  'TIMED_OUT',
+  'LOST',
+  'RELEASED',
+  'CANCELED',
+] as const;
+export type AttemptOutcome = (typeof attemptOutcomes)[number];
+
+export const endedBy = ['AGENT', 'SERVER', 'USER'] as const;
+export type EndedBy = (typeof endedBy)[number];
+
+/** What the command says of itself. `fraction` is between 0 and 1. */
+export interface Progress {
+  fraction: number | null;
+  message: string | null;
+  metrics: Record<string, unknown> | null;
+  at: string;
+}
+
+/**
+ * One try at a job by one agent; while `outcome` is null, `leaseExpiresAt` is its lease. A live attempt is the only holder
+ * of its job: the unique partial index below is rule 1 as the database holds it.
+ */
+export const Attempt = defineEntity({
+  name: 'Attempt',
+  tableName: 'attempts',
+  indexes: [
+    {
+      name: 'attempts_live_unique',
+      expression: 'create unique index "attempts_live_unique" on "attempts" ("job_id") where "outcome" is null',
+    },
+    {
+      name: 'attempts_lease_index',
+      expression: 'create index "attempts_lease_index" on "attempts" ("lease_expires_at") where "outcome" is null',
+    },
+  ],
+  properties: {
+    jobId: () => p.manyToOne(Job).mapToPk().primary().fieldNames('job_id').deleteRule('cascade'),
+    number: p.integer().primary(),
+    accountId: p.uuid(),
+    containerGroupId: p.text(),
+    machineId: p.text(),
+    // Null for a polling worker, which has no session.
+    agentId: p.uuid().strictNullable(),
+    phase: p.enum(attemptPhases).nativeEnumName('attempt_phase').strictNullable(),
+    outcome: p.enum(attemptOutcomes).nativeEnumName('attempt_outcome').strictNullable(),
+    endedBy: p.enum(endedBy).nativeEnumName('ended_by').strictNullable(),
+    reason: p.text().strictNullable(),
+    exitCode: p.integer().strictNullable(),
+    signal: p.text().strictNullable(),
+    startedAt: p.datetime().columnType('timestamptz(3)').defaultRaw('now()'),
+    endedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
+    heartbeatInterval: p.integer(),
+    heartbeatAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
+    leaseExpiresAt: p.datetime().columnType('timestamptz(3)'),
+    numHeartbeats: p.integer().default(0),
+    progress: p.json().$type<Progress>().strictNullable(),
+    bytesDownloaded: p.bigint('string').default('0'),
+    bytesUploaded: p.bigint('string').default('0'),
+  },
+});
+export type Attempt = InferEntity<typeof Attempt>;

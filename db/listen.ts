@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+
+/** No payload matters: it says that something was committed, and the reader looks for itself. */
+const CHANNEL = 'kelpie';
+/** About 50 notifications a second per server, however many jobs change. */
+const ANNOUNCE_EVERY_MS = 20;
+const RECONNECT_AFTER_MS = 500;
+
+export interface Announcements {
+  /** Tells every server that something was committed. Cheap to call often: calls within 20 ms become one NOTIFY. */
+  announce(): void;
+  stop(): Promise<void>;
+}
+
+/**
+ * Listens and announces on one connection of its own, never inside a job's transaction, so that no claim waits for
+ * PostgreSQL's notification lock. `onChange` is called for each notification, and after every reconnection, because
+ * whatever was announced meanwhile was missed: notification is a hint, reading is the truth.
+ */
+export function startAnnouncements(options: {
+  url: string;
+  onChange: () => void;
+  onError: (error: Error) => void;
+}): Announcements {
+  const stopping = new AbortController();
+  let client: pg.Client | undefined;
+  let scheduled: NodeJS.Timeout | undefined;
+  let lastSent = 0;
+
+  const send = (): void => {
+    scheduled = undefined;
+    lastSent = Date.now();
+    client?.query(`notify ${CHANNEL}`).catch(options.onError);
+  };
+  const listening = keepListening(options, stopping.signal, (next) => (client = next));
+
+  return {
+    announce() {
+      // The first one goes at once, for latency's sake; those that follow within the window share the next.
+      scheduled ??= setTimeout(send, Math.max(0, lastSent + ANNOUNCE_EVERY_MS - Date.now()));
+    },
+    async stop() {
+      clearTimeout(scheduled);
+      stopping.abort();
+      await listening;
+    },
+  };
+}
+
+async function keepListening(
+  options: { url: string; onChange: () => void; onError: (error: Error) => void },
+  stopping: AbortSignal,
+  use: (client: pg.Client | undefined) => void,
+): Promise<void> {
+  while (!stopping.aborted) {
+    const client = new pg.Client({ connectionString: options.url, keepAlive: true });
+    // Before connect: without a listener, a restart of the database would end this process.
+    client.on('error', options.onError);
+    client.on('notification', () => options.onChange());
+    try {
+      await client.connect();
+      const ended = new Promise<void>((resolve) => {
+        client.once('end', () => resolve());
+        // Asked first: who was aborted while we were connecting tells nobody again.
+        if (stopping.aborted) resolve();
+        stopping.addEventListener('abort', () => resolve(), { once: true });
+      });
+      await client.query(`listen ${CHANNEL}`);
+      use(client);
+      options.onChange();
+      await ended;
+    } catch (error) {
+      options.onError(error as Error);
+    }
+    use(undefined);
+    await client.end().catch(() => undefined);
+    await delay(RECONNECT_AFTER_MS, undefined, { signal: stopping }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,4 @@
+import { Spine } from './migrations/0001-spine.ts';
+
+/** In the order in which they run. Append-only: a migration that has been released is never edited. */
+export const migrations = [{ name: '0001-spine', class: Spine }];

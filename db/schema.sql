@@ -1,0 +1,243 @@
+create type api_key_role as enum (
+  'OWNER',
+  'SUBMITTER',
+  'AGENT',
+  'VIEWER'
+);
+
+create type attempt_outcome as enum (
+  'COMPLETED',
+  'FAILED',
+  'SYNC_FAILED',
+  'TIMED_OUT',
+  'LOST',
+  'RELEASED',
+  'CANCELED'
+);
+
+create type attempt_phase as enum (
+  'DOWNLOADING',
+  'RUNNING',
+  'UPLOADING'
+);
+
+create type ended_by as enum (
+  'AGENT',
+  'SERVER',
+  'USER'
+);
+
+create type job_event_type as enum (
+  'SUBMITTED',
+  'CLAIMED',
+  'PHASE_CHANGED',
+  'PROGRESSED',
+  'CHECKPOINT_SAVED',
+  'ATTEMPT_ENDED',
+  'ATTEMPT_RESUMED',
+  'COMPLETED',
+  'FAILED',
+  'CANCELED',
+  'RETRIED',
+  'PURGED'
+);
+
+create type job_status as enum (
+  'PENDING',
+  'RUNNING',
+  'COMPLETED',
+  'CANCELED',
+  'FAILED'
+);
+
+create table accounts (
+  id uuid not null default gen_random_uuid(),
+  username text not null,
+  created_at timestamp(3) with time zone not null default now()
+);
+
+create table agents (
+  id uuid not null default gen_random_uuid(),
+  account_id uuid not null,
+  machine_id text not null,
+  container_group_id text not null,
+  session_id uuid not null,
+  version text,
+  hardware jsonb,
+  registered_at timestamp(3) with time zone not null default now(),
+  last_seen_at timestamp(3) with time zone not null default now()
+);
+
+create table api_keys (
+  id uuid not null default gen_random_uuid(),
+  account_id uuid not null,
+  hash text not null,
+  encrypted text not null,
+  role api_key_role not null,
+  name text,
+  created_at timestamp(3) with time zone not null default now(),
+  expires_at timestamp(3) with time zone,
+  revoked_at timestamp(3) with time zone
+);
+
+create table attempts (
+  job_id uuid not null,
+  number integer not null,
+  account_id uuid not null,
+  container_group_id text not null,
+  machine_id text not null,
+  agent_id uuid,
+  phase attempt_phase,
+  outcome attempt_outcome,
+  ended_by ended_by,
+  reason text,
+  exit_code integer,
+  signal text,
+  started_at timestamp(3) with time zone not null default now(),
+  ended_at timestamp(3) with time zone,
+  heartbeat_interval integer not null,
+  heartbeat_at timestamp(3) with time zone,
+  lease_expires_at timestamp(3) with time zone not null,
+  num_heartbeats integer not null default 0,
+  progress jsonb,
+  bytes_downloaded bigint not null default '0'::bigint,
+  bytes_uploaded bigint not null default '0'::bigint
+);
+
+create table bans (
+  job_id uuid not null,
+  machine_id text not null,
+  account_id uuid not null,
+  attempt integer not null,
+  reason text not null,
+  created_at timestamp(3) with time zone not null default now()
+);
+
+create table job_events (
+  id bigint not null default nextval('job_events_id_seq'::regclass),
+  xid xid8 not null default pg_current_xact_id(),
+  job_id uuid not null,
+  seq integer not null,
+  account_id uuid not null,
+  container_group_id text not null,
+  type job_event_type not null,
+  attempt integer,
+  data jsonb not null,
+  at timestamp(3) with time zone not null default clock_timestamp()
+);
+
+create table jobs (
+  id uuid not null default gen_random_uuid(),
+  "position" bigint not null default nextval('jobs_position_seq'::regclass),
+  account_id uuid not null,
+  api_key_id uuid not null,
+  name text,
+  status job_status not null default 'PENDING'::job_status,
+  status_reason text,
+  command text not null,
+  arguments jsonb not null,
+  environment jsonb not null,
+  container_group_id text not null,
+  sync jsonb,
+  legacy_sync jsonb,
+  compression boolean not null default false,
+  webhook text,
+  priority smallint not null default 0,
+  labels jsonb not null,
+  max_failures integer not null,
+  max_interruptions integer,
+  timeout_seconds integer,
+  heartbeat_interval integer not null,
+  num_failures integer not null default 0,
+  num_interruptions integer not null default 0,
+  num_sync_failures integer not null default 0,
+  attempt_number integer not null default 0,
+  resumable_attempt integer,
+  machine_id text,
+  event_seq integer not null default 0,
+  idempotency_key text,
+  request_hash text,
+  created_at timestamp(3) with time zone not null default now(),
+  started_at timestamp(3) with time zone,
+  completed_at timestamp(3) with time zone,
+  canceled_at timestamp(3) with time zone,
+  failed_at timestamp(3) with time zone
+);
+
+create table webhook_deliveries (
+  id uuid not null default gen_random_uuid(),
+  account_id uuid not null,
+  api_key_id uuid not null,
+  job_id uuid not null,
+  attempt integer not null,
+  url text not null,
+  status text not null,
+  machine_id text,
+  container_group_id text not null,
+  tries integer not null default 0,
+  next_try_at timestamp(3) with time zone not null default now(),
+  last_error text,
+  created_at timestamp(3) with time zone not null default now(),
+  delivered_at timestamp(3) with time zone,
+  abandoned_at timestamp(3) with time zone
+);
+
+alter table accounts add constraint accounts_pkey PRIMARY KEY (id);
+
+alter table accounts add constraint accounts_username_unique UNIQUE (username);
+
+alter table agents add constraint agents_account_id_foreign FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+
+alter table agents add constraint agents_pkey PRIMARY KEY (id);
+
+alter table api_keys add constraint api_keys_account_id_foreign FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+
+alter table api_keys add constraint api_keys_hash_unique UNIQUE (hash);
+
+alter table api_keys add constraint api_keys_pkey PRIMARY KEY (id);
+
+alter table attempts add constraint attempts_job_id_foreign FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE;
+
+alter table attempts add constraint attempts_pkey PRIMARY KEY (job_id, number);
+
+alter table bans add constraint bans_job_id_foreign FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE;
+
+alter table bans add constraint bans_pkey PRIMARY KEY (job_id, machine_id);
+
+alter table job_events add constraint job_events_pkey PRIMARY KEY (id);
+
+alter table jobs add constraint jobs_account_id_foreign FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+
+alter table jobs add constraint jobs_pkey PRIMARY KEY (id);
+
+alter table webhook_deliveries add constraint webhook_deliveries_job_id_foreign FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE;
+
+alter table webhook_deliveries add constraint webhook_deliveries_pkey PRIMARY KEY (id);
+
+CREATE INDEX agents_group_index ON public.agents USING btree (account_id, container_group_id);
+
+CREATE UNIQUE INDEX agents_session_unique ON public.agents USING btree (account_id, session_id);
+
+CREATE INDEX api_keys_account_id_index ON public.api_keys USING btree (account_id);
+
+CREATE INDEX attempts_lease_index ON public.attempts USING btree (lease_expires_at) WHERE (outcome IS NULL);
+
+CREATE UNIQUE INDEX attempts_live_unique ON public.attempts USING btree (job_id) WHERE (outcome IS NULL);
+
+CREATE INDEX bans_machine_index ON public.bans USING btree (account_id, machine_id);
+
+CREATE INDEX job_events_position_index ON public.job_events USING btree (xid, id);
+
+CREATE UNIQUE INDEX job_events_seq_unique ON public.job_events USING btree (job_id, seq);
+
+CREATE INDEX jobs_account_id_position_index ON public.jobs USING btree (account_id, "position");
+
+CREATE INDEX jobs_group_index ON public.jobs USING btree (account_id, container_group_id, status, "position");
+
+CREATE UNIQUE INDEX jobs_idempotency_key_unique ON public.jobs USING btree (account_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX jobs_queue_index ON public.jobs USING btree (account_id, container_group_id, priority DESC, "position") WHERE (status = 'PENDING'::job_status);
+
+CREATE INDEX webhook_deliveries_due_index ON public.webhook_deliveries USING btree (next_try_at) WHERE ((delivered_at IS NULL) AND (abandoned_at IS NULL));
+
+CREATE INDEX webhook_deliveries_job_id_index ON public.webhook_deliveries USING btree (job_id);

@@ -1,0 +1,19 @@
+-- Rule 7: ends attempts whose lease ran out by the database's clock. Any number of servers may sweep at once: each passes
+-- over the rows that another holds. A heartbeat that commits first moves lease_expires_at, and the row no longer matches.
+with expired as materialized (
+  select a.job_id, a.number
+  from attempts a
+  join jobs j on j.id = a.job_id
+  where a.outcome is null and a.lease_expires_at < clock_timestamp()
+  order by a.lease_expires_at
+  limit :batch
+  for update of j, a skip locked
+)
+update attempts a
+set outcome = 'LOST',
+    ended_by = 'SERVER',
+    ended_at = clock_timestamp(),
+    reason = 'No heartbeat from machine ' || a.machine_id || ' for ' || 2 * a.heartbeat_interval || ' s: the lease ran out'
+from expired
+where a.job_id = expired.job_id and a.number = expired.number
+returning a.job_id, a.number, a.machine_id, a.agent_id, a.reason, a.ended_at

@@ -1,0 +1,13 @@
+-- Rule 2 and 3: the check and the write are one statement. An attempt that is still live keeps (or, if its lease ran out and
+-- nobody has noticed yet, gets back) its lease by the database's clock. A lease lasts 2 × heartbeat_interval.
+update attempts
+set heartbeat_at = clock_timestamp(),
+    lease_expires_at = clock_timestamp() + make_interval(secs => 2 * heartbeat_interval),
+    num_heartbeats = num_heartbeats + 1,
+    bytes_downloaded = greatest(bytes_downloaded, :bytes_downloaded::bigint),
+    bytes_uploaded = greatest(bytes_uploaded, :bytes_uploaded::bigint)
+where account_id = :account_id
+  and job_id = :job_id
+  and number = :attempt
+  and outcome is null
+returning heartbeat_interval

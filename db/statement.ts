@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { CompiledQuery } from 'kysely';
+import type { EntityManager } from './orm.ts';
+
+type Parameter = string | number | boolean | null | Date | readonly string[] | Record<string, unknown>;
+
+/**
+ * One statement of `db/sql/`, whole and visible in its file. `:name` stands for a bound parameter (never interpolated).
+ * Rows come back as PostgreSQL names them, times as strings: `em.map(Entity, row)` makes an entity of one.
+ */
+export function statement<Parameters extends { [name in keyof Parameters]: Parameter }, Row>(
+  file: string,
+): (em: EntityManager, parameters: Parameters) => Promise<Row[]> {
+  const { text, names } = positional(readFileSync(new URL(`./sql/${file}.sql`, import.meta.url), 'utf8'));
+  return async (em, parameters) => {
+    const values: Record<string, Parameter> = parameters;
+    const query = CompiledQuery.raw(
+      text,
+      names.map((name) => values[name]),
+    );
+    const result = await em.getKysely().executeQuery(query);
+    return result.rows as Row[];
+  };
+}
+
+/** `:name` becomes `$n`, the same name the same `n`; comments go, `::casts` stay. */
+export function positional(sql: string): { text: string; names: string[] } {
+  const names: string[] = [];
+  const text = sql.replace(/--.*$/gm, '').replace(/(?<!:):([a-z_]+)\b/g, (_, name: string) => {
+    if (!names.includes(name)) names.push(name);
+    return `$${names.indexOf(name) + 1}`;
+  });
+  return { text: text.trim(), names };
+}
