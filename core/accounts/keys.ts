@@ -1,0 +1,103 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { ADMIN_ACCOUNT_ID, Account } from '../../db/entities/account.ts';
+import { ApiKey, type ApiKeyRole } from '../../db/entities/api-key.ts';
+import { transact, type Core } from '../core.ts';
+import { ForbiddenError } from '../errors.ts';
+
+/** Who asks: the account and the key that every flow of the core is given. */
+export interface Viewer {
+  readonly accountId: string;
+  readonly keyId: string;
+  readonly role: ApiKeyRole;
+  /** The admin sees every account's jobs. */
+  readonly isAdmin: boolean;
+}
+
+/** What a viewer may ask for. */
+export type Permission = 'read' | 'submit' | 'work' | 'manage';
+
+const permissionsOf: Record<ApiKeyRole, readonly Permission[]> = Object.freeze({
+  OWNER: ['read', 'submit', 'work', 'manage'],
+  SUBMITTER: ['read', 'submit'],
+  AGENT: ['work'],
+  VIEWER: ['read'],
+});
+
+/** The one rule of what a role may do. */
+export function may(viewer: Viewer, permission: Permission): boolean {
+  return permissionsOf[viewer.role].includes(permission);
+}
+
+/** @throws ForbiddenError naming the role and what it lacks */
+export function demand(viewer: Viewer, permission: Permission): void {
+  if (may(viewer, permission)) return;
+  throw new ForbiddenError(
+    `This needs a key that may ${permission}; the presented one has the role ${viewer.role}. Use a key of another role.`,
+  );
+}
+
+/** The viewer behind a presented key, or undefined when it is unknown, revoked or expired. */
+export async function authenticate(core: Core, key: string): Promise<Viewer | undefined> {
+  // The hash, not the key, is compared, by an index: how long that takes tells nothing of the key.
+  const found = await core.em.fork().findOne(ApiKey, { hash: hashOf(key) }, { disableIdentityMap: true });
+  if (!found || found.revokedAt !== null || (found.expiresAt !== null && found.expiresAt.getTime() <= Date.now())) {
+    return undefined;
+  }
+  const isAdmin = found.accountId === ADMIN_ACCOUNT_ID && found.role === 'OWNER';
+  return { accountId: found.accountId, keyId: found.id, role: found.role, isAdmin };
+}
+
+/** An account of this name, made if it is not there. */
+export async function ensureAccount(core: Core, username: string): Promise<Account> {
+  return transact(core, async (em) => {
+    await em.execute('insert into accounts (username) values (?) on conflict (username) do nothing', [username]);
+    return em.findOneOrFail(Account, { username });
+  });
+}
+
+/**
+ * A new key. The secret is returned this once; the database has its hash and its encrypted form.
+ * @param options.secret the secret itself, where the operator has chosen one
+ */
+export async function createKey(
+  core: Core,
+  options: { accountId: string; role: ApiKeyRole; name?: string; secret?: string },
+): Promise<{ key: ApiKey; secret: string }> {
+  const secret = options.secret ?? `kelpie_${randomBytes(24).toString('base64url')}`;
+  const key = await transact(core, async (em) => {
+    const created = em.create(ApiKey, {
+      accountId: options.accountId,
+      hash: hashOf(secret),
+      encrypted: core.secrets.seal(secret),
+      role: options.role,
+      name: options.name ?? null,
+    });
+    await em.flush();
+    return created;
+  });
+  return { key, secret };
+}
+
+/**
+ * Makes the admin's account, and its key from the server's configuration. A configured key that is known already is left
+ * alone, so that this can run at every start.
+ */
+export async function ensureAdmin(core: Core, adminKey: string | undefined): Promise<void> {
+  const em = core.em.fork();
+  await em.execute('insert into accounts (id, username) values (?, ?) on conflict do nothing', [
+    ADMIN_ACCOUNT_ID,
+    'admin',
+  ]);
+  if (adminKey === undefined) return;
+  const known = await em.count(ApiKey, { hash: hashOf(adminKey) });
+  if (known > 0) return;
+  await em.execute(
+    `insert into api_keys (account_id, hash, encrypted, role, name) values (?, ?, ?, 'OWNER', 'admin') on conflict do nothing`,
+    [ADMIN_ACCOUNT_ID, hashOf(adminKey), core.secrets.seal(adminKey)],
+  );
+}
+
+/** Keys are random and long, so a plain SHA-256 can't be turned back by guessing. */
+function hashOf(secret: string): string {
+  return createHash('sha256').update(secret, 'utf8').digest('hex');
+}

@@ -1,0 +1,20 @@
+import type { EntityManager } from '../db/orm.ts';
+import type { SecretBox } from './accounts/secret-box.ts';
+
+/** What every flow of the core stands on. */
+export interface Core {
+  readonly em: EntityManager;
+  readonly secrets: SecretBox;
+  /** Says that a transaction has committed something that others may be waiting for. */
+  announce(): void;
+}
+
+/**
+ * One transaction, announced when it has committed. State, attempt, event and webhook delivery are written in it together
+ * (rule 11).
+ */
+export async function transact<Result>(core: Core, work: (em: EntityManager) => Promise<Result>): Promise<Result> {
+  const result = await core.em.fork().transactional(work);
+  core.announce();
+  return result;
+}

@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import { InvalidInputError, type InputIssue } from './errors.ts';
+
+/**
+ * What came through a door, as the schema says it should be.
+ * @throws InvalidInputError with every fault and its place
+ */
+export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new InvalidInputError(inputIssues(result.error));
+}
+
+/** Zod's faults as ours: an unknown field is a fault of its own place, not of the object around it. */
+export function inputIssues(error: z.ZodError): InputIssue[] {
+  return error.issues.flatMap((issue): InputIssue[] => {
+    const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        message: 'Unknown field: remove it, or check its spelling',
+      }));
+    }
+    return [{ path, message: issue.message }];
+  });
+}

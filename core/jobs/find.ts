@@ -1,0 +1,147 @@
+import { LockMode } from '@mikro-orm/core';
+import { z } from 'zod';
+import { Attempt } from '../../db/entities/attempt.ts';
+import { JobEvent } from '../../db/entities/job-event.ts';
+import { Job, type JobStatus } from '../../db/entities/job.ts';
+import type { EntityManager } from '../../db/orm.ts';
+import { statement } from '../../db/statement.ts';
+import { demand, type Viewer } from '../accounts/keys.ts';
+import type { Core } from '../core.ts';
+import { NotFoundError } from '../errors.ts';
+
+/** Which jobs: every part that is given must hold. */
+export interface JobFilter {
+  status?: readonly JobStatus[] | undefined;
+  containerGroupId?: string | undefined;
+  /** The machine that holds the job, or was the last to hold it. */
+  machineId?: string | undefined;
+  /** Labels that the job must have, each with this value. */
+  labels?: Record<string, string> | undefined;
+}
+
+/** A part of the list, by order of submission, between two positions, both exclusive. */
+export interface JobSlice {
+  limit: number;
+  ascending: boolean;
+  above?: string | undefined;
+  below?: string | undefined;
+  offset?: number | undefined;
+}
+
+const uuid = z.uuid();
+
+/**
+ * One job of the viewer's account.
+ * @throws NotFoundError also for another account's job and for an id that is none
+ */
+export async function findJob(core: Core, viewer: Viewer, id: string): Promise<Job> {
+  demand(viewer, 'read');
+  const job = uuid.safeParse(id).success ? await core.em.fork().findOne(Job, { id, ...ownedBy(viewer) }) : null;
+  return job ?? missing(id);
+}
+
+/** The same, with the row held until the transaction ends. */
+export async function lockJob(em: EntityManager, viewer: Viewer, id: string): Promise<Job> {
+  if (!uuid.safeParse(id).success) return missing(id);
+  const job = await em.findOne(Job, { id, ...ownedBy(viewer) }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+  return job ?? missing(id);
+}
+
+/** Jobs of the viewer's account; the admin's are everybody's. */
+export async function listJobs(core: Core, viewer: Viewer, filter: JobFilter, slice: JobSlice): Promise<Job[]> {
+  demand(viewer, 'read');
+  const range = {
+    ...(slice.above !== undefined && { $gt: slice.above }),
+    ...(slice.below !== undefined && { $lt: slice.below }),
+  };
+  return core.em
+    .fork()
+    .find(
+      Job,
+      { ...where(viewer, filter), ...(Object.keys(range).length > 0 && { position: range }) },
+      { orderBy: { position: slice.ascending ? 'asc' : 'desc' }, limit: slice.limit, offset: slice.offset ?? 0 },
+    );
+}
+
+export async function countJobs(core: Core, viewer: Viewer, filter: JobFilter): Promise<number> {
+  demand(viewer, 'read');
+  return core.em.fork().count(Job, where(viewer, filter));
+}
+
+/** Newest attempt of each job, by job id: what of a job changes with every heartbeat is kept there. */
+export async function newestAttempts(core: Core, jobs: readonly Job[]): Promise<Map<string, Attempt>> {
+  const tried = jobs.filter((job) => job.attemptNumber > 0);
+  if (tried.length === 0) return new Map();
+  const attempts = await core.em
+    .fork()
+    .find(Attempt, { $or: tried.map((job) => ({ jobId: job.id, number: job.attemptNumber })) });
+  return new Map(attempts.map((attempt) => [attempt.jobId, attempt]));
+}
+
+/** What all attempts at a job add up to. Seconds are of all machines together. */
+export interface JobTotals {
+  numHeartbeats: number;
+  runSeconds: number;
+}
+
+const totalsStatement = statement<
+  { job_ids: readonly string[] },
+  { job_id: string; num_heartbeats: number; run_seconds: number }
+>('job-totals');
+
+export async function jobTotals(core: Core, jobIds: readonly string[]): Promise<Map<string, JobTotals>> {
+  const rows = await totalsStatement(core.em.fork(), { job_ids: jobIds });
+  return new Map(rows.map((row) => [row.job_id, { numHeartbeats: row.num_heartbeats, runSeconds: row.run_seconds }]));
+}
+
+/** A slice of one job's history: numbers, exclusive. */
+export interface NumberSlice {
+  limit: number;
+  descending: boolean;
+  after?: number | undefined;
+  before?: number | undefined;
+}
+
+/** Attempts at one job, by number. */
+export async function listAttempts(core: Core, job: Job, slice: NumberSlice): Promise<Attempt[]> {
+  return core.em
+    .fork()
+    .find(
+      Attempt,
+      { jobId: job.id, number: range(slice) },
+      { orderBy: { number: slice.descending ? 'desc' : 'asc' }, limit: slice.limit },
+    );
+}
+
+/** Events of one job, by `seq`. */
+export async function listJobEvents(core: Core, job: Job, slice: NumberSlice): Promise<JobEvent[]> {
+  return core.em
+    .fork()
+    .find(
+      JobEvent,
+      { jobId: job.id, seq: range(slice) },
+      { orderBy: { seq: slice.descending ? 'desc' : 'asc' }, limit: slice.limit },
+    );
+}
+
+function range(slice: NumberSlice): { $gt: number; $lt: number } {
+  return { $gt: slice.after ?? -1, $lt: slice.before ?? 2_147_483_647 };
+}
+
+function where(viewer: Viewer, filter: JobFilter) {
+  return {
+    ...ownedBy(viewer),
+    ...(filter.status !== undefined && { status: { $in: [...filter.status] } }),
+    ...(filter.containerGroupId !== undefined && { containerGroupId: filter.containerGroupId }),
+    ...(filter.machineId !== undefined && { machineId: filter.machineId }),
+    ...(filter.labels !== undefined && { labels: { $contains: filter.labels } }),
+  };
+}
+
+function ownedBy(viewer: Viewer): { accountId?: string } {
+  return viewer.isAdmin ? {} : { accountId: viewer.accountId };
+}
+
+function missing(id: string): never {
+  throw new NotFoundError(`There is no job ${id} in this account: check the id, and that the key is the account's`);
+}

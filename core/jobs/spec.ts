@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { LegacySync, Sync, SyncEntry } from '../../db/entities/job.ts';
+import {
+  jobFields,
+  MAX_COMMAND_LINE_BYTES,
+  MAX_SYNC_ENTRIES,
+  normalPrefix,
+  patternFault,
+  syncFields,
+} from './fields.ts';
+
+/** A submission as the core takes it: every field present, defaults filled in. */
+export interface JobSpec {
+  name: string | null;
+  command: string;
+  arguments: string[];
+  environment: Record<string, string>;
+  containerGroupId: string;
+  sync: Sync | null;
+  legacySync: LegacySync | null;
+  compression: boolean;
+  webhook: string | null;
+  priority: number;
+  labels: Record<string, string>;
+  maxFailures: number;
+  maxInterruptions: number | null;
+  timeoutSeconds: number | null;
+  heartbeatInterval: number;
+  idempotencyKey: string | null;
+}
+
+const syncEntry = z
+  .strictObject({
+    bucket: syncFields.bucket,
+    prefix: syncFields.prefix.transform(normalPrefix),
+    localPath: syncFields.localPath,
+    direction: z.enum(['DOWNLOAD', 'UPLOAD']),
+    pattern: syncFields.pattern.nullish().transform((pattern) => pattern ?? null),
+    patternSyntax: z
+      .enum(['GLOB', 'REGEX'])
+      .nullish()
+      .transform((syntax) => syntax ?? null),
+  })
+  .superRefine((entry, context) => {
+    const fault = entry.pattern === null ? undefined : patternFault(entry.pattern, entry.patternSyntax);
+    if (fault !== undefined) context.addIssue({ code: 'custom', path: ['pattern'], message: fault });
+  });
+
+function syncEntries(direction: SyncEntry['direction'], error: string) {
+  return z
+    .array(syncEntry)
+    .max(MAX_SYNC_ENTRIES, { error: `Expected at most ${MAX_SYNC_ENTRIES} entries` })
+    .nullish()
+    .transform((entries) => entries ?? [])
+    .superRefine((entries, context) => {
+      entries.forEach((entry, index) => {
+        if (entry.direction !== direction)
+          context.addIssue({ code: 'custom', path: [index, 'direction'], message: error });
+      });
+    });
+}
+
+const bucketAndPrefix = { bucket: syncFields.bucket, prefix: syncFields.prefix.transform(normalPrefix) };
+
+/** The names of the core, as GraphQL has them; REST's faces of the same fields are in `server/rest/`. */
+export const jobSpecSchema = z
+  .strictObject({
+    ...jobFields,
+    name: orNull(jobFields.name),
+    arguments: jobFields.arguments.nullish().transform((value) => value ?? []),
+    environment: jobFields.environment.nullish().transform((value) => value ?? {}),
+    compression: jobFields.compression.nullish().transform((value) => value ?? false),
+    webhook: orNull(jobFields.webhook),
+    priority: jobFields.priority.nullish().transform((value) => value ?? 0),
+    labels: jobFields.labels.nullish().transform((value) => value ?? {}),
+    maxFailures: jobFields.maxFailures.nullish().transform((value) => value ?? 3),
+    maxInterruptions: orNull(jobFields.maxInterruptions),
+    timeoutSeconds: orNull(jobFields.timeoutSeconds),
+    heartbeatInterval: jobFields.heartbeatInterval.nullish().transform((value) => value ?? 30),
+    idempotencyKey: orNull(jobFields.idempotencyKey),
+    sync: orNull(
+      z.strictObject({
+        before: syncEntries('DOWNLOAD', 'What is synced before the command must be a download'),
+        during: syncEntries('UPLOAD', 'What is synced during the command must be an upload'),
+        after: syncEntries('UPLOAD', 'What is synced after the command must be an upload'),
+      }),
+    ),
+    legacySync: orNull(
+      z.strictObject({
+        inputBucket: bucketAndPrefix.bucket,
+        inputPrefix: bucketAndPrefix.prefix,
+        checkpointBucket: bucketAndPrefix.bucket,
+        checkpointPrefix: bucketAndPrefix.prefix,
+        outputBucket: bucketAndPrefix.bucket,
+        outputPrefix: bucketAndPrefix.prefix,
+      }),
+    ),
+  })
+  .superRefine((spec, context) => {
+    if (spec.sync !== null && spec.legacySync !== null) {
+      context.addIssue({
+        code: 'custom',
+        path: ['sync'],
+        message: 'Give either sync or the six older fields, not both',
+      });
+    }
+    const bytes = commandLineBytes(spec);
+    if (bytes > MAX_COMMAND_LINE_BYTES) {
+      const message = `Arguments and environment take ${bytes} bytes together, at most ${MAX_COMMAND_LINE_BYTES} can be passed to a command`;
+      context.addIssue({ code: 'custom', path: ['arguments'], message });
+    }
+  }) satisfies z.ZodType<JobSpec>;
+
+/** The same submission gives the same hash, whatever the order of its fields (rule 14). */
+export function specHash(spec: JobSpec): string {
+  return createHash('sha256')
+    .update(JSON.stringify(canonical(spec)))
+    .digest('hex');
+}
+
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== 'object' || value === null) return value;
+  const sorted = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(sorted.map(([key, inner]) => [key, canonical(inner)]));
+}
+
+function commandLineBytes(spec: { arguments: string[]; environment: Record<string, string> }): number {
+  const variables = Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`);
+  return [...spec.arguments, ...variables].reduce((sum, part) => sum + Buffer.byteLength(part) + 1, 0);
+}
+
+function orNull<Schema extends z.ZodType>(schema: Schema) {
+  return schema.nullish().transform((value): z.output<Schema> | null => value ?? null);
+}

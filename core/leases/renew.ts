@@ -1,0 +1,60 @@
+import type { AttemptPhase, Progress } from '../../db/entities/attempt.ts';
+import { statement } from '../../db/statement.ts';
+import { demand, type Viewer } from '../accounts/keys.ts';
+import type { Core } from '../core.ts';
+import { LeaseLostError } from '../errors.ts';
+import { whyLost } from './lost.ts';
+import { leaseMillis, type LeaseRef } from './terms.ts';
+
+const renewStatement = statement<
+  { account_id: string; job_id: string; attempt: number; bytes_downloaded: string; bytes_uploaded: string },
+  { heartbeat_interval: number }
+>('renew-lease');
+
+const resumeStatement = statement<
+  { account_id: string; job_id: string; attempt: number },
+  { heartbeat_interval: number }
+>('resume-attempt');
+
+const reportStatement = statement<
+  {
+    account_id: string;
+    job_id: string;
+    attempt: number;
+    phase: AttemptPhase | null;
+    progress: Record<string, unknown> | null;
+  },
+  { events: number }
+>('report-attempt');
+
+/** What an agent says of its attempt when its heart beats. Bytes are totals of the attempt. */
+export interface Pulse {
+  phase?: AttemptPhase | undefined;
+  progress?: Omit<Progress, 'at'> | undefined;
+  bytesDownloaded?: string | undefined;
+  bytesUploaded?: string | undefined;
+}
+
+/**
+ * Renews a lease, also one that ran out while nobody else has claimed the job (rule 3), and stores what the agent says.
+ * @returns how long the lease lasts from now, in milliseconds
+ * @throws LeaseLostError when a newer attempt exists or the job has ended
+ */
+export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pulse: Pulse = {}): Promise<number> {
+  demand(viewer, 'work');
+  const em = core.em.fork();
+  const fence = { account_id: viewer.accountId, job_id: lease.jobId, attempt: lease.attempt };
+  const bytes = { bytes_downloaded: pulse.bytesDownloaded ?? '0', bytes_uploaded: pulse.bytesUploaded ?? '0' };
+  let [held] = await renewStatement(em, { ...fence, ...bytes });
+  if (held === undefined) {
+    [held] = await resumeStatement(em, fence);
+    if (held === undefined) throw new LeaseLostError(await whyLost(em, viewer, lease));
+    core.announce();
+  }
+  if (pulse.phase !== undefined || pulse.progress !== undefined) {
+    const progress = pulse.progress === undefined ? null : { ...pulse.progress, at: new Date().toISOString() };
+    const [reported] = await reportStatement(em, { ...fence, phase: pulse.phase ?? null, progress });
+    if (reported !== undefined && reported.events > 0) core.announce();
+  }
+  return leaseMillis(held.heartbeat_interval);
+}

@@ -1,0 +1,52 @@
+import { Job } from '../../db/entities/job.ts';
+import { statement } from '../../db/statement.ts';
+import { transact, type Core } from '../core.ts';
+import { settleJob } from './finish.ts';
+
+const expireStatement = statement<
+  { batch: number },
+  { job_id: string; number: number; machine_id: string; agent_id: string | null; reason: string; ended_at: string }
+>('expire-leases');
+
+/** How many leases one transaction takes: small enough that no claim waits long for a row of it. */
+const BATCH = 100;
+
+/**
+ * Rule 7: makes the jobs of expired leases pending again (or failed, where `max_interruptions` is spent). Any number of servers
+ * may do this at once.
+ * @returns how many leases had run out
+ */
+export async function rescueExpired(core: Core): Promise<{ expired: number }> {
+  let expired = 0;
+  for (;;) {
+    const found = await rescueBatch(core);
+    expired += found;
+    if (found < BATCH) return { expired };
+  }
+}
+
+async function rescueBatch(core: Core): Promise<number> {
+  const em = core.em.fork();
+  const found = await em.transactional(async (em) => {
+    const ended = await expireStatement(em, { batch: BATCH });
+    if (ended.length === 0) return 0;
+    const jobs = await em.find(Job, { id: { $in: ended.map((row) => row.job_id) } });
+    const byId = new Map(jobs.map((job) => [job.id, job]));
+    for (const row of ended) {
+      const job = byId.get(row.job_id);
+      if (job === undefined) throw new Error(`Job ${row.job_id} vanished while its row was held`);
+      await settleJob(em, job, {
+        outcome: 'LOST',
+        reason: row.reason,
+        late: false,
+        attempt: row.number,
+        machineId: row.machine_id,
+        agentId: row.agent_id,
+        endedAt: new Date(row.ended_at),
+      });
+    }
+    return ended.length;
+  });
+  if (found > 0) core.announce();
+  return found;
+}
