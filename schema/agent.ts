@@ -1,0 +1,83 @@
+import { findAgent, registerAgent, registrationSchema } from '../core/agents/register.ts';
+import type { AgentSignal } from '../core/agents/signals.ts';
+import { ForbiddenError, InvalidInputError } from '../core/errors.ts';
+import { parseInput } from '../core/input.ts';
+import type { Agent } from '../db/entities/agent.ts';
+import { builder } from './builder.ts';
+
+const AgentRef = builder.objectRef<Agent>('Agent').implement({
+  description: 'One running process of the agent.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'What its claims and its subscription name.' }),
+    machineId: t.exposeString('machineId', { description: 'The machine it runs on; several agents may share one.' }),
+    containerGroupId: t.exposeString('containerGroupId', { description: 'The queue it works for.' }),
+    sessionId: t.exposeID('sessionId', { description: 'Random per process, the same over reconnections.' }),
+    version: t.exposeString('version', { nullable: true, description: 'Version of its program.' }),
+    hardware: t.expose('hardware', { type: 'JSONObject', nullable: true, description: 'What it says of its machine.' }),
+    registeredAt: t.expose('registeredAt', { type: 'DateTime', description: 'When its session began.' }),
+    lastSeenAt: t.expose('lastSeenAt', {
+      type: 'DateTime',
+      description: 'When it was last connected, within some seconds.',
+    }),
+  }),
+});
+
+const RegisterAgentInput = builder.inputType('RegisterAgentInput', {
+  description: 'What an agent says of itself when it connects.',
+  fields: (t) => ({
+    machineId: t.string({ required: true, description: 'The machine it runs on.' }),
+    containerGroupId: t.string({ required: true, description: 'The queue it works for.' }),
+    sessionId: t.id({ required: true, description: 'A UUID, made anew by each process and kept over reconnections.' }),
+    version: t.string({ description: 'Version of its program.' }),
+    hardware: t.field({ type: 'JSONObject', description: 'CPU, memory, disk, GPUs.' }),
+  }),
+});
+
+const AgentSignalTypeRef = builder.enumType('AgentSignalType', {
+  description: 'What a server tells an agent.',
+  values: {
+    WORK_AVAILABLE: { description: 'Claim now.' },
+    CANCEL: { description: 'The named attempt has lost its job to a cancel: stop the command.' },
+    DRAIN: { description: 'Stop, flush, release, and leave.' },
+    REALLOCATE: { description: 'This machine is banned from too many jobs: ask for another one.' },
+  } as const,
+});
+
+const AgentSignalRef = builder.objectRef<AgentSignal>('AgentSignal').implement({
+  description: 'A hint to an agent. What it says can also be learned by asking.',
+  fields: (t) => ({
+    type: t.expose('type', { type: AgentSignalTypeRef, description: 'What to do.' }),
+    jobId: t.id({
+      nullable: true,
+      description: 'The job, of a CANCEL.',
+      resolve: (signal) => (signal.type === 'CANCEL' ? signal.jobId : null),
+    }),
+    attempt: t.int({
+      nullable: true,
+      description: 'The attempt, of a CANCEL.',
+      resolve: (signal) => (signal.type === 'CANCEL' ? signal.attempt : null),
+    }),
+  }),
+});
+
+builder.mutationField('registerAgent', (t) =>
+  t.field({
+    type: AgentRef,
+    errors: { types: [InvalidInputError, ForbiddenError] },
+    description:
+      'Makes an agent known, or finds the one of the same session again. The first thing after every connection.',
+    args: { input: t.arg({ type: RegisterAgentInput, required: true, description: 'Itself.' }) },
+    resolve: (_root, { input }, { core, viewer }) => registerAgent(core, viewer, parseInput(registrationSchema, input)),
+  }),
+);
+
+builder.subscriptionField('agentSignals', (t) =>
+  t.field({
+    type: AgentSignalRef,
+    description: 'What the server has to tell an agent while it is connected.',
+    args: { agentId: t.arg.id({ required: true, description: 'The agent, as it was registered.' }) },
+    subscribe: async (_root, { agentId }, { core, viewer, signals }) =>
+      signals.subscribe(await findAgent(core, viewer, agentId)),
+    resolve: (signal) => signal,
+  }),
+);

@@ -1,0 +1,54 @@
+import { findAgent } from '../core/agents/register.ts';
+import { ForbiddenError, InvalidInputError, NotFoundError } from '../core/errors.ts';
+import { claimJob } from '../core/leases/claim.ts';
+import { leaseMillis } from '../core/leases/terms.ts';
+import type { Attempt } from '../db/entities/attempt.ts';
+import type { Job } from '../db/entities/job.ts';
+import { AttemptRef } from './attempt.ts';
+import { builder } from './builder.ts';
+import { NoWork } from './errors.ts';
+import { JobRef } from './job.ts';
+
+/** How often an agent asks by itself, in case a signal was lost. */
+const ASK_EVERY_MILLIS = 5_000;
+
+const ClaimRef = builder.objectRef<{ job: Job; attempt: Attempt; leaseMillis: number }>('Claim').implement({
+  description: 'A job that now belongs to the asking agent, as long as its lease is renewed.',
+  fields: (t) => ({
+    job: t.expose('job', { type: JobRef, description: 'What to do.' }),
+    attempt: t.expose('attempt', {
+      type: AttemptRef,
+      description: 'The attempt that begins; its number is the fence.',
+    }),
+    leaseMillis: t.exposeInt('leaseMillis', { description: 'How long the lease lasts from now, in milliseconds.' }),
+  }),
+});
+
+const ClaimJobInput = builder.inputType('ClaimJobInput', {
+  description: 'Who asks for work.',
+  fields: (t) => ({ agentId: t.id({ required: true, description: 'The agent, as it was registered.' }) }),
+});
+
+builder.mutationField('claimJob', (t) =>
+  t.field({
+    type: ClaimRef,
+    errors: { types: [NoWork, NotFoundError, InvalidInputError, ForbiddenError] },
+    description: 'The next job for the agent’s machine, running from now on.',
+    args: { input: t.arg({ type: ClaimJobInput, required: true, description: 'Who asks.' }) },
+    resolve: async (_root, { input }, context) => {
+      const { core, viewer, signals } = context;
+      const agent = await findAgent(core, viewer, input.agentId);
+      const job = await signals.claiming(agent, () =>
+        claimJob(core, viewer, {
+          machineId: agent.machineId,
+          containerGroupId: agent.containerGroupId,
+          agentId: agent.id,
+        }),
+      );
+      if (job === undefined) throw new NoWork(ASK_EVERY_MILLIS);
+      const attempt = await context.newestAttempt(job);
+      if (attempt === undefined) throw new Error(`Job ${job.id} was claimed without an attempt`);
+      return { job, attempt, leaseMillis: leaseMillis(job.heartbeatInterval) };
+    },
+  }),
+);

@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { parseInput } from '../core/input.ts';
+import { text } from '../core/jobs/fields.ts';
+import { finishAttempt, type Ending } from '../core/leases/finish.ts';
+import { AttemptOutcomeRef } from './attempt.ts';
+import { builder } from './builder.ts';
+import { JobRef } from './job.ts';
+import {
+  attemptDescription,
+  byteFields,
+  downloaded,
+  jobIdDescription,
+  leaseFailures,
+  leaseFields,
+  uploaded,
+} from './lease-fields.ts';
+
+const CompleteAttemptInput = builder.inputType('CompleteAttemptInput', {
+  description: 'The command exited 0, and everything it should leave is in storage.',
+  fields: (t) => ({
+    jobId: t.id(jobIdDescription),
+    attempt: t.int(attemptDescription),
+    bytesDownloaded: t.field(downloaded),
+    bytesUploaded: t.field(uploaded),
+  }),
+});
+
+const FailAttemptInput = builder.inputType('FailAttemptInput', {
+  description: 'The attempt ended badly.',
+  fields: (t) => ({
+    jobId: t.id(jobIdDescription),
+    attempt: t.int(attemptDescription),
+    outcome: t.field({ type: AttemptOutcomeRef, required: true, description: 'FAILED, SYNC_FAILED or TIMED_OUT.' }),
+    reason: t.string({ required: true, description: 'For a person who wants to act on it.' }),
+    exitCode: t.int({ description: 'The command’s exit code.' }),
+    signal: t.string({ description: 'The signal that ended the command.' }),
+    bytesDownloaded: t.field(downloaded),
+    bytesUploaded: t.field(uploaded),
+  }),
+});
+
+const ReleaseAttemptInput = builder.inputType('ReleaseAttemptInput', {
+  description: 'The agent gives the job back; another machine may have it at once.',
+  fields: (t) => ({
+    jobId: t.id(jobIdDescription),
+    attempt: t.int(attemptDescription),
+    reason: t.string({ description: 'For a person.' }),
+    bytesDownloaded: t.field(downloaded),
+    bytesUploaded: t.field(uploaded),
+  }),
+});
+
+const MAX_REASON = 10_000;
+
+const completeSchema = z.strictObject({ ...leaseFields, ...byteFields });
+const releaseSchema = z.strictObject({
+  ...leaseFields,
+  ...byteFields,
+  reason: text({ max: MAX_REASON })
+    .nullish()
+    .transform((reason) => reason ?? 'The agent gave the job back'),
+});
+const failSchema = z.strictObject({
+  ...leaseFields,
+  ...byteFields,
+  outcome: z.enum(['FAILED', 'SYNC_FAILED', 'TIMED_OUT'], { error: 'Expected FAILED, SYNC_FAILED or TIMED_OUT' }),
+  reason: text({ min: 1, max: MAX_REASON }),
+  exitCode: z
+    .int()
+    .nullish()
+    .transform((code) => code ?? undefined),
+  signal: text({ max: 20 })
+    .nullish()
+    .transform((signal) => signal ?? undefined),
+});
+
+function endingField<Input extends { jobId: string; attempt: number }>(
+  name: 'completeAttempt' | 'failAttempt' | 'releaseAttempt',
+  description: string,
+  input: typeof CompleteAttemptInput | typeof FailAttemptInput | typeof ReleaseAttemptInput,
+  schema: z.ZodType<Input>,
+  endingOf: (input: Input) => Ending,
+): void {
+  builder.mutationField(name, (t) =>
+    t.field({
+      type: JobRef,
+      errors: leaseFailures,
+      description: `${description} Safe to repeat until it is answered.`,
+      args: { input: t.arg({ type: input, required: true, description: 'How it ended.' }) },
+      resolve: (_root, args, { core, viewer }) => {
+        const { jobId, attempt, ...rest } = parseInput(schema, args.input) as Input;
+        return finishAttempt(core, viewer, { jobId, attempt }, endingOf({ jobId, attempt, ...rest } as Input));
+      },
+    }),
+  );
+}
+
+endingField('completeAttempt', 'Ends an attempt and its job well.', CompleteAttemptInput, completeSchema, (input) => ({
+  ...input,
+  outcome: 'COMPLETED',
+  reason: null,
+}));
+endingField('failAttempt', 'Ends an attempt badly.', FailAttemptInput, failSchema, (input) => input);
+endingField('releaseAttempt', 'Gives a job back.', ReleaseAttemptInput, releaseSchema, (input) => ({
+  ...input,
+  outcome: 'RELEASED',
+}));

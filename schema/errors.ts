@@ -1,0 +1,108 @@
+import { GraphQLError } from 'graphql';
+import {
+  ConflictError,
+  ForbiddenError,
+  InvalidInputError,
+  KelpieError,
+  LeaseLostError,
+  NotFoundError,
+  type InputIssue,
+} from '../core/errors.ts';
+import { builder } from './builder.ts';
+
+/** No error of the core: the ordinary answer when the queue has nothing for a machine. */
+export class NoWork extends Error {
+  readonly retryAfterMillis: number;
+  constructor(retryAfterMillis: number) {
+    super('There is no job for this machine now');
+    this.retryAfterMillis = retryAfterMillis;
+  }
+}
+
+export const Failure = builder.interfaceRef<KelpieError>('Failure').implement({
+  description: 'An expected failure. Its message is for a person, its code for a program.',
+  fields: (t) => ({
+    code: t.exposeString('code', { description: 'Stays the same whatever the message says.' }),
+    message: t.exposeString('message', { description: 'What was expected, what came, and what to do.' }),
+  }),
+});
+
+const InputIssueRef = builder.objectRef<InputIssue>('InputIssue').implement({
+  description: 'One fault in an input.',
+  fields: (t) => ({
+    path: t.stringList({
+      description: 'Where it is, from the outermost field inwards.',
+      resolve: (issue) => issue.path.map(String),
+    }),
+    message: t.exposeString('message', { description: 'What was expected there.' }),
+  }),
+});
+
+builder.objectType(InvalidInputError, {
+  name: 'InvalidInput',
+  description: 'The input cannot be taken. Nothing was stored.',
+  interfaces: [Failure],
+  fields: (t) => ({
+    issues: t.field({
+      type: [InputIssueRef],
+      description: 'Every fault and its place.',
+      resolve: (error) => error.issues,
+    }),
+  }),
+});
+
+builder.objectType(NotFoundError, {
+  name: 'NotFound',
+  description: 'There is no such thing in the account.',
+  interfaces: [Failure],
+});
+
+builder.objectType(ForbiddenError, {
+  name: 'Forbidden',
+  description: 'The role of the presented key does not allow this.',
+  interfaces: [Failure],
+});
+
+builder.objectType(ConflictError, {
+  name: 'Conflict',
+  description: 'What was asked contradicts what is.',
+  interfaces: [Failure],
+});
+
+builder.objectType(LeaseLostError, {
+  name: 'LeaseLost',
+  description: 'A newer attempt exists or the job has ended: stop the command and upload nothing more.',
+  interfaces: [Failure],
+});
+
+builder.objectType(NoWork, {
+  name: 'NoWork',
+  description: 'There is nothing to claim now.',
+  fields: (t) => ({
+    retryAfterMillis: t.exposeInt('retryAfterMillis', {
+      description: 'Ask again when WORK_AVAILABLE is signalled, and after this many milliseconds in any case.',
+    }),
+  }),
+});
+
+/**
+ * What a client sees of an error that is not in a union: an expected one as itself with its code; anything else is masked, and
+ * logged by the server.
+ */
+export function publicError(error: unknown): GraphQLError | undefined {
+  const original = error instanceof GraphQLError ? error.originalError : error;
+  if (original instanceof KelpieError) {
+    const issues = original instanceof InvalidInputError ? { issues: original.issues } : {};
+    return new GraphQLError(original.message, {
+      ...(error instanceof GraphQLError && {
+        nodes: error.nodes ?? null,
+        source: error.source ?? null,
+        positions: error.positions ?? null,
+        path: error.path ?? null,
+      }),
+      extensions: { code: original.code, ...issues },
+    });
+  }
+  // GraphQL's own: a syntax error, an unknown field, a variable of the wrong type (around a scalar's own fault).
+  return error instanceof GraphQLError && (original == null || original instanceof GraphQLError) ? error : undefined;
+}

@@ -1,0 +1,37 @@
+import type { JobEvent } from '../db/entities/job-event.ts';
+import { builder } from './builder.ts';
+
+const JobEventTypeRef = builder.enumType('JobEventType', {
+  description: 'What happened.',
+  values: {
+    SUBMITTED: { description: 'The job was stored.' },
+    CLAIMED: { description: 'An attempt began.' },
+    PHASE_CHANGED: { description: 'The attempt entered another phase.' },
+    PROGRESSED: { description: 'The command said how far it is.' },
+    CHECKPOINT_SAVED: { description: 'A checkpoint is in storage.' },
+    ATTEMPT_ENDED: { description: 'An attempt ended, with its outcome.' },
+    ATTEMPT_RESUMED: { description: 'An attempt that was believed lost came back before anybody else had the job.' },
+    COMPLETED: { description: 'The job completed.' },
+    FAILED: { description: 'The job failed for good.' },
+    CANCELED: { description: 'The job was canceled.' },
+    RETRIED: { description: 'The job was made pending again, with its whole budget.' },
+    PURGED: { description: 'The job was removed.' },
+  } as const,
+});
+
+export const JobEventRef = builder.objectRef<JobEvent>('JobEvent').implement({
+  description: 'One fact about one job.',
+  fields: (t) => ({
+    cursor: t.field({
+      type: 'Cursor',
+      description: 'Its place in the account’s feed.',
+      resolve: (event) => Buffer.from(`${event.xid}:${event.id}`).toString('base64url'),
+    }),
+    seq: t.exposeInt('seq', { description: '1, 2, 3 … within its job, without gaps.' }),
+    type: t.expose('type', { type: JobEventTypeRef, description: 'What happened.' }),
+    at: t.expose('at', { type: 'DateTime', description: 'When, by the database’s clock.' }),
+    jobId: t.exposeID('jobId', { description: 'The job it is about.' }),
+    attempt: t.exposeInt('attempt', { nullable: true, description: 'The attempt it is about.' }),
+    data: t.expose('data', { type: 'JSONObject', description: 'The rest of the fact.' }),
+  }),
+});

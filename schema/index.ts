@@ -1,0 +1,25 @@
+import { lexicographicSortSchema, printSchema, type GraphQLSchema } from 'graphql';
+import './scalars.ts';
+import './account.ts';
+import './agent.ts';
+import './attempt.ts';
+import './claim.ts';
+import './ending.ts';
+import './events.ts';
+import './job.ts';
+import './job-verbs.ts';
+import './jobs.ts';
+import './lease.ts';
+import './submission.ts';
+import { builder } from './builder.ts';
+
+export { createContext, type Context, type Shared } from './context.ts';
+export { publicError } from './errors.ts';
+
+/** The whole API, built once. */
+export const schema: GraphQLSchema = builder.toSchema();
+
+/** As `schema/schema.graphql` has it: sorted, so that the same API is the same text. */
+export function printedSchema(): string {
+  return `${printSchema(lexicographicSortSchema(schema))}\n`;
+}

@@ -1,0 +1,39 @@
+import { ConflictError, ForbiddenError, NotFoundError } from '../core/errors.ts';
+import { cancelJob } from '../core/jobs/cancel.ts';
+import { retryJob } from '../core/jobs/retry.ts';
+import { builder } from './builder.ts';
+import { JobRef } from './job.ts';
+
+const failures = { types: [NotFoundError, ConflictError, ForbiddenError] };
+const idArgument = { description: 'The job’s id.', required: true } as const;
+
+builder.mutationField('cancelJob', (t) =>
+  t.field({
+    type: JobRef,
+    errors: failures,
+    description:
+      'Cancels a pending or running job. Cancelling twice is fine; what has completed or failed is a conflict.',
+    args: { id: t.arg.id(idArgument) },
+    resolve: (_root, { id }, { core, viewer }) => cancelJob(core, viewer, id),
+  }),
+);
+
+builder.mutationField('retryJob', (t) =>
+  t.field({
+    type: JobRef,
+    errors: failures,
+    description: 'Makes a failed or canceled job pending again, with its whole budget.',
+    args: { id: t.arg.id(idArgument) },
+    resolve: (_root, { id }, { core, viewer }) => retryJob(core, viewer, id),
+  }),
+);
+
+builder.subscriptionField('jobUpdated', (t) =>
+  t.field({
+    type: JobRef,
+    description: 'The job as it is, then as it is after every change, coalesced to the latest.',
+    args: { id: t.arg.id(idArgument) },
+    subscribe: (_root, { id }, { watchers, viewer }) => watchers.watch(viewer, id),
+    resolve: (job) => job,
+  }),
+);

@@ -1,0 +1,130 @@
+import { may } from '../core/accounts/keys.ts';
+import { listAttempts, listJobEvents } from '../core/jobs/find.ts';
+import type { Attempt } from '../db/entities/attempt.ts';
+import type { JobEvent } from '../db/entities/job-event.ts';
+import type { Job } from '../db/entities/job.ts';
+import { AttemptRef, ProgressRef } from './attempt.ts';
+import { builder } from './builder.ts';
+import { JobEventRef } from './events.ts';
+import { connection, numbers } from './paging.ts';
+import { LegacySyncRef, SyncRef } from './sync.ts';
+
+export const JobStatusRef = builder.enumType('JobStatus', {
+  description: 'Where a job stands.',
+  values: {
+    PENDING: { description: 'It waits for a machine.' },
+    RUNNING: { description: 'An attempt holds it.' },
+    COMPLETED: { description: 'The command has succeeded and everything it should leave is in storage.' },
+    CANCELED: { description: 'Somebody canceled it.' },
+    FAILED: { description: 'A budget of failures or interruptions is spent.' },
+  } as const,
+});
+
+export const JobRef = builder.objectRef<Job>('Job').implement({
+  description: 'Command, arguments, environment, sync instructions, and what became of them.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'A UUID in lower case.' }),
+    name: t.exposeString('name', { nullable: true, description: 'What its owner calls it.' }),
+    status: t.expose('status', { type: JobStatusRef, description: 'Where it stands.' }),
+    statusReason: t.exposeString('statusReason', {
+      nullable: true,
+      description: 'Why it waits, or why it ended, for a person.',
+    }),
+    command: t.exposeString('command', { description: 'The program.' }),
+    arguments: t.exposeStringList('arguments', { description: 'Its arguments; no shell comes in between.' }),
+    environment: t.field({
+      type: 'JSONObject',
+      description: 'Its variables. Shown to OWNER, SUBMITTER and the agent that holds the job; empty to others.',
+      resolve: (job, _args, { viewer }) => (may(viewer, 'submit') || may(viewer, 'work') ? job.environment : {}),
+    }),
+    containerGroupId: t.exposeString('containerGroupId', { description: 'The queue: which machines may run it.' }),
+    sync: t.expose('sync', {
+      type: SyncRef,
+      nullable: true,
+      description: 'What is carried between storage and machine.',
+    }),
+    legacySync: t.expose('legacySync', {
+      type: LegacySyncRef,
+      nullable: true,
+      description: 'The older form of sync, where it was given.',
+    }),
+    compression: t.exposeBoolean('compression', { description: 'Whether files are stored compressed with gzip.' }),
+    webhook: t.expose('webhook', { type: 'URL', nullable: true, description: 'Where its outcome is told.' }),
+    priority: t.exposeInt('priority', { description: '-100 to 100, higher first.' }),
+    labels: t.expose('labels', { type: 'JSONObject', description: 'Names and values of its owner’s choice.' }),
+    maxFailures: t.exposeInt('maxFailures', { description: 'So many failures of the command make the job FAILED.' }),
+    maxInterruptions: t.exposeInt('maxInterruptions', {
+      nullable: true,
+      description: 'More interruptions than this make the job FAILED; unlimited when null.',
+    }),
+    timeoutSeconds: t.exposeInt('timeoutSeconds', {
+      nullable: true,
+      description: 'How long one attempt’s command may take, in seconds.',
+    }),
+    heartbeatInterval: t.exposeInt('heartbeatInterval', {
+      description: 'Seconds between heartbeats; a lease lasts twice as long.',
+    }),
+    numFailures: t.exposeInt('numFailures', { description: 'Failures of the command since the last retry.' }),
+    numInterruptions: t.exposeInt('numInterruptions', {
+      description: 'Attempts that were lost or released since the last retry.',
+    }),
+    numSyncFailures: t.exposeInt('numSyncFailures', {
+      description: 'Faults of storage or start-up since the last retry.',
+    }),
+    numHeartbeats: t.int({
+      description: 'Heartbeats of all attempts.',
+      resolve: async (job, _args, context) => (await context.totals(job)).numHeartbeats,
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was submitted.' }),
+    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true, description: 'When it was first claimed.' }),
+    completedAt: t.expose('completedAt', { type: 'DateTime', nullable: true, description: 'When it completed.' }),
+    canceledAt: t.expose('canceledAt', { type: 'DateTime', nullable: true, description: 'When it was canceled.' }),
+    failedAt: t.expose('failedAt', { type: 'DateTime', nullable: true, description: 'When it failed for good.' }),
+    heartbeatAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When its newest attempt was last heard of.',
+      resolve: async (job, _args, context) => (await context.newestAttempt(job))?.heartbeatAt ?? null,
+    }),
+    machineId: t.exposeString('machineId', {
+      nullable: true,
+      description: 'The machine that holds it, or was the last to hold it.',
+    }),
+    progress: t.field({
+      type: ProgressRef,
+      nullable: true,
+      description: 'What its newest attempt’s command last said of itself.',
+      resolve: async (job, _args, context) => (await context.newestAttempt(job))?.progress ?? null,
+    }),
+    attempt: t.field({
+      type: AttemptRef,
+      nullable: true,
+      description: 'Its newest attempt.',
+      resolve: async (job, _args, context) => (await context.newestAttempt(job)) ?? null,
+    }),
+    runSeconds: t.float({
+      description: 'Time spent in attempts, in seconds, all machines together.',
+      resolve: async (job, _args, context) => (await context.totals(job)).runSeconds,
+    }),
+    attempts: t.connection({
+      type: AttemptRef,
+      description: 'Every attempt, oldest first.',
+      resolve: (job, args, { core }) =>
+        connection<Attempt>(
+          args,
+          (attempt) => attempt.number,
+          (page) => listAttempts(core, job, numbers(page)),
+        ),
+    }),
+    events: t.connection({
+      type: JobEventRef,
+      description: 'What happened to it, oldest first.',
+      resolve: (job, args, { core }) =>
+        connection<JobEvent>(
+          args,
+          (event) => event.seq,
+          (page) => listJobEvents(core, job, numbers(page)),
+        ),
+    }),
+  }),
+});

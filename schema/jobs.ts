@@ -1,0 +1,89 @@
+import { NotFoundError } from '../core/errors.ts';
+import { countJobs, findJob, listJobs, type JobFilter } from '../core/jobs/find.ts';
+import type { Job } from '../db/entities/job.ts';
+import { builder } from './builder.ts';
+import { JobRef, JobStatusRef } from './job.ts';
+import { connection, fromCursor } from './paging.ts';
+
+const JobOrderRef = builder.enumType('JobOrder', {
+  description: 'How a list of jobs is ordered.',
+  values: {
+    NEWEST_FIRST: { description: 'Last submitted, first.' },
+    OLDEST_FIRST: { description: 'First submitted, first.' },
+  } as const,
+});
+
+export const JobFilterInput = builder.inputType('JobFilter', {
+  description: 'Which jobs: every part that is given must hold.',
+  fields: (t) => ({
+    status: t.field({ type: [JobStatusRef], description: 'Any of these.' }),
+    containerGroupId: t.string({ description: 'In this container group.' }),
+    labels: t.field({ type: 'JSONObject', description: 'With each of these labels, having this value.' }),
+    machineId: t.string({ description: 'Held, or last held, by this machine.' }),
+  }),
+});
+
+builder.queryField('job', (t) =>
+  t.field({
+    type: JobRef,
+    nullable: true,
+    description: 'One job, or null when the account has none of this id.',
+    args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
+    resolve: (_root, { id }, { core, viewer }) =>
+      findJob(core, viewer, id).catch((error: unknown) => {
+        if (error instanceof NotFoundError) return null;
+        throw error;
+      }),
+  }),
+);
+
+builder.queryField('jobs', (t) =>
+  t.connection(
+    {
+      type: JobRef,
+      description: 'The account’s jobs. The admin’s are everybody’s.',
+      args: {
+        filter: t.arg({ type: JobFilterInput, description: 'Which ones; all without it.' }),
+        orderBy: t.arg({ type: JobOrderRef, defaultValue: 'NEWEST_FIRST', description: 'In which order.' }),
+      },
+      resolve: async (_root, args, { core, viewer }) => {
+        const filter = jobFilter(args.filter);
+        const oldestFirst = args.orderBy === 'OLDEST_FIRST';
+        const page = await connection<Job>(
+          args,
+          (job) => job.position,
+          ({ before, after, limit, inverted }) => {
+            const [newer, older] = oldestFirst ? [before, after] : [after, before];
+            return listJobs(core, viewer, filter, {
+              limit,
+              ascending: oldestFirst !== inverted,
+              below: fromCursor(oldestFirst ? 'before' : 'after', newer),
+              above: fromCursor(oldestFirst ? 'after' : 'before', older),
+            });
+          },
+        );
+        return { ...page, totalCount: () => countJobs(core, viewer, filter) };
+      },
+    },
+    {
+      description: 'A part of a list of jobs.',
+      fields: (c) => ({
+        totalCount: c.field({
+          type: 'Int',
+          description: 'How many there are in all, this page or not.',
+          resolve: (page) => page.totalCount(),
+        }),
+      }),
+    },
+    { description: 'A job in a list.' },
+  ),
+);
+
+function jobFilter(filter: typeof JobFilterInput.$inferInput | null | undefined): JobFilter {
+  return {
+    status: filter?.status ?? undefined,
+    containerGroupId: filter?.containerGroupId ?? undefined,
+    machineId: filter?.machineId ?? undefined,
+    labels: filter?.labels as Record<string, string> | undefined,
+  };
+}

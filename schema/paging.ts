@@ -1,0 +1,52 @@
+import {
+  resolveCursorConnection,
+  type DefaultConnectionArguments,
+  type ResolveCursorConnectionArgs,
+} from '@pothos/plugin-relay';
+import { InvalidInputError } from '../core/errors.ts';
+import type { NumberSlice } from '../core/jobs/find.ts';
+
+/** At most so many rows of a connection at once, and so many where the caller names no number. */
+const PAGE = { maxSize: 1_000, defaultSize: 100 };
+
+/** A Relay page of rows that are ordered by one number each. */
+export function connection<Row>(
+  args: DefaultConnectionArguments,
+  positionOf: (row: Row) => string | number,
+  load: (page: ResolveCursorConnectionArgs) => Promise<Row[]>,
+) {
+  return resolveCursorConnection<Promise<Row[]>>(
+    { args, ...PAGE, toCursor: (row) => toCursor(positionOf(row as Row)) },
+    load,
+  );
+}
+
+/** The page of a list that is counted within a job. */
+export function numbers(page: ResolveCursorConnectionArgs): NumberSlice {
+  return {
+    limit: page.limit,
+    descending: page.inverted,
+    after: numberFromCursor('after', page.after),
+    before: numberFromCursor('before', page.before),
+  };
+}
+
+/** A cursor is opaque to clients; inside, it is a number that orders the rows. */
+function toCursor(position: string | number): string {
+  return Buffer.from(`p:${position}`).toString('base64url');
+}
+
+/** @throws InvalidInputError naming the argument, when the text is no cursor of this list */
+export function fromCursor(argument: 'after' | 'before', cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined;
+  const position = /^p:(\d{1,18})$/.exec(Buffer.from(cursor, 'base64url').toString())?.[1];
+  if (position !== undefined) return position;
+  throw new InvalidInputError([
+    { path: [argument], message: 'Expected a cursor that this list has given out, got another text' },
+  ]);
+}
+
+function numberFromCursor(argument: 'after' | 'before', cursor: string | undefined): number | undefined {
+  const position = fromCursor(argument, cursor);
+  return position === undefined ? undefined : Math.min(Number(position), 2_147_483_647);
+}
