@@ -1,0 +1,79 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { OpenCore } from '../core/open.ts';
+import { KEY_HEADER, viewerOf } from './auth.ts';
+import { createGraphQL, GRAPHQL_PATH } from './graphql.ts';
+import type { Logger } from './log.ts';
+import { createLoops } from './loops.ts';
+import { createRest } from './rest/index.ts';
+import { createSockets } from './sockets.ts';
+
+/** How long requests that have begun may take to end when the server stops (milliseconds). */
+const DRAIN_MS = 3_000;
+
+export interface App {
+  /**
+   * Listens and begins the periodic work.
+   * @returns the URL it can be reached at
+   */
+  start(at: { host: string; port: number }): Promise<string>;
+  /** Ends what runs, in order: no new connections, sockets told to go elsewhere, requests ended, loops stopped. */
+  stop(): Promise<void>;
+}
+
+/** The whole server around an open core: GraphQL on `/graphql`, REST everywhere else. The core stays the caller's to close. */
+export function createApp(parts: { core: OpenCore; log: Logger }): App {
+  const { core, log } = parts;
+  const yoga = createGraphQL(parts);
+  const sockets = createSockets({ core, yoga });
+  const rest = createRest({
+    core,
+    log,
+    viewerOf: (request) => viewerOf(core, request.headers.get(KEY_HEADER)),
+    ready: () => core.ping(),
+  });
+  const listener = getRequestListener((request) => rest.fetch(request), { overrideGlobalObjects: false });
+  const loops = createLoops(core, (error) => log.warn({ err: error }, 'Periodic work failed; it is tried again'));
+
+  const server = createServer((request, response) => {
+    void (isGraphQL(request) ? yoga(request, response) : listener(request, response));
+  });
+  server.on('upgrade', (request, socket, head) => {
+    if (isGraphQL(request)) sockets.upgrade(request, socket, head);
+    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
+  });
+
+  return {
+    async start({ host, port }) {
+      await listen(server, host, port);
+      loops.start();
+      const address = server.address() as AddressInfo;
+      return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+    },
+    async stop() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await sockets.close();
+      server.closeIdleConnections();
+      const force = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+      await closed;
+      clearTimeout(force);
+      await loops.stop();
+    },
+  };
+}
+
+function isGraphQL(request: IncomingMessage): boolean {
+  const path = request.url?.split('?', 1)[0];
+  return path === GRAPHQL_PATH;
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

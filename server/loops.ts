@@ -1,0 +1,29 @@
+import { recordPresence } from '../core/agents/presence.ts';
+import { rescueExpired } from '../core/leases/rescue.ts';
+import type { OpenCore } from '../core/open.ts';
+import { deliverDue } from '../core/webhooks/deliver.ts';
+import { periodic, type Service } from '../lib/service.ts';
+
+/** The core's periodic work, on timers. What can't wait for its turn is poked when some server announces a change. */
+export function createLoops(core: OpenCore, onError: (error: Error) => void): Service {
+  const feed = periodic({ name: 'feed', everyMs: 1_000, runOnce: () => core.feed.runOnce(), onError });
+  const rescue = periodic({ name: 'rescue', everyMs: 1_000, runOnce: () => rescueExpired(core), onError });
+  const webhooks = periodic({ name: 'webhooks', everyMs: 1_000, runOnce: () => deliverDue(core), onError });
+  const presence = periodic({
+    name: 'presence',
+    everyMs: 5_000,
+    runOnce: () => recordPresence(core, core.signals),
+    onError,
+  });
+  const all = [feed, rescue, webhooks, presence];
+  core.onChange(() => {
+    feed.poke();
+    webhooks.poke();
+  });
+  return {
+    start: () => all.forEach((loop) => loop.start()),
+    stop: async () => {
+      await Promise.all(all.map((loop) => loop.stop()));
+    },
+  };
+}

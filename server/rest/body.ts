@@ -1,0 +1,103 @@
+import { createMiddleware } from 'hono/factory';
+import { InvalidInputError } from '../../core/errors.ts';
+import { messageOf } from '../../lib/errors.ts';
+
+/** The largest body that is read: 32 MiB. */
+export const MAX_BODY_BYTES = 33_554_432;
+
+export class PayloadTooLargeError extends Error {
+  override name = 'PayloadTooLargeError';
+  constructor() {
+    super(
+      `Expected a body of at most ${MAX_BODY_BYTES} bytes (32 MiB): send fewer jobs at once, and large data by sync`,
+    );
+  }
+}
+
+/**
+ * Reads the body within its bound, and calls it JSON whatever it calls itself: some workers send no Content-Type, others the
+ * one of a form.
+ * @throws PayloadTooLargeError
+ * @throws InvalidInputError when the body is not UTF-8
+ */
+export const jsonBody = createMiddleware(async (context, next) => {
+  const { url, method, headers, body } = context.req.raw;
+  const text = decode(await readBounded(body, headers.get('content-length')));
+  const jsonHeaders = new Headers(headers);
+  jsonHeaders.set('content-type', 'application/json');
+  context.req.raw = new Request(url, { method, headers: jsonHeaders, body: text });
+  await next();
+});
+
+/** What is wrong with a text that is not JSON, and where. */
+export function jsonFault(text: string): InvalidInputError {
+  const expected = 'Expected a JSON body';
+  if (text.trim() === '') return fault(`${expected}, got an empty one`);
+  try {
+    JSON.parse(text);
+    return fault(`${expected}, got another kind of body`);
+  } catch (error) {
+    const message = messageOf(error);
+    if (/ at position \d+/.test(message)) return fault(`${expected}: ${message}`);
+    const at = message.startsWith(UNEXPECTED) ? placeOfUnexpected(text) : placeOf(text, text.length);
+    return fault(`${expected}: ${message} at ${at}`);
+  }
+}
+
+async function readBounded(body: ReadableStream<Uint8Array> | null, announced: string | null): Promise<Uint8Array> {
+  if (Number(announced ?? 0) > MAX_BODY_BYTES) throw new PayloadTooLargeError();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_BODY_BYTES) throw new PayloadTooLargeError();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw fault('Expected a JSON body in UTF-8, got bytes that are not UTF-8');
+  }
+}
+
+function fault(message: string): InvalidInputError {
+  return new InvalidInputError([{ path: [], message }]);
+}
+
+const UNEXPECTED = 'Unexpected token';
+/** Up to this size the search below takes milliseconds; beyond, the excerpt that the parser quotes must do. */
+const LONGEST_SEARCH = 262_144;
+
+/**
+ * The parser gives the position of every fault but this one. A text cut before the fault is merely unfinished, one cut after
+ * it has the same fault, so the place is found by halving.
+ */
+function placeOfUnexpected(text: string): string {
+  if (text.length > LONGEST_SEARCH) return 'an unknown position';
+  let sound = 0;
+  let faulty = text.length;
+  while (faulty - sound > 1) {
+    const middle = (sound + faulty) >> 1;
+    if (isUnexpected(text.slice(0, middle))) faulty = middle;
+    else sound = middle;
+  }
+  return placeOf(text, sound);
+}
+
+function isUnexpected(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return false;
+  } catch (error) {
+    return messageOf(error).startsWith(UNEXPECTED);
+  }
+}
+
+function placeOf(text: string, position: number): string {
+  const lines = text.slice(0, position).split('\n');
+  return `position ${position} (line ${lines.length} column ${(lines.at(-1)?.length ?? 0) + 1})`;
+}

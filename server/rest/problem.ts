@@ -1,0 +1,151 @@
+import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import { InvalidInputError, KelpieError, type InputIssue } from '../../core/errors.ts';
+import { messageOf } from '../../lib/errors.ts';
+import { jsonFault, PayloadTooLargeError } from './body.ts';
+import type { RestEnv, RestLog } from './parts.ts';
+
+/** RFC 9457, and the members `error` and `message`, which older clients read. */
+const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    error: z.string().openapi({ description: 'The same as `title`' }),
+    message: z.string().openapi({ description: 'The same as `detail`' }),
+    errors: z
+      .array(z.object({ pointer: z.string().openapi({ description: 'RFC 6901' }), message: z.string() }))
+      .optional()
+      .openapi({ description: 'Every fault of the input, with its place in the body, or the name of the parameter' }),
+    index: z.int().optional().openapi({ description: 'In a batch: the first job that has a fault, counted from 0' }),
+    request_id: z
+      .string()
+      .optional()
+      .openapi({ description: 'Of an unexpected error: its name in the log of the server' }),
+  })
+  .openapi('Problem');
+type ProblemBody = z.infer<typeof problemSchema>;
+
+const titles = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  409: 'Conflict',
+  413: 'Payload Too Large',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+} as const;
+export type ProblemStatus = keyof typeof titles;
+
+interface Problem {
+  status: ProblemStatus;
+  /** In kebab case; the last part of `type`. */
+  code: string;
+  detail: string;
+  title?: string;
+  more?: Partial<ProblemBody>;
+}
+
+/** The responses of a route that are problems, for its OpenAPI description. */
+export function problemResponses<const Status extends ProblemStatus>(...statuses: Status[]) {
+  const content = { 'application/problem+json': { schema: problemSchema } };
+  const entries = statuses.map((status) => [status, { description: titles[status], content }]);
+  // The keys of the entries are the statuses, which `fromEntries` forgets.
+  return Object.fromEntries(entries) as Record<Status, { description: string; content: typeof content }>;
+}
+
+export function respondWithProblem(context: Context<RestEnv>, problem: Problem): Response {
+  const title = problem.title ?? titles[problem.status];
+  const body: ProblemBody = {
+    type: `urn:kelpie:problem:${problem.code}`,
+    title,
+    status: problem.status,
+    detail: problem.detail,
+    error: title,
+    message: problem.detail,
+    ...problem.more,
+  };
+  return context.body(JSON.stringify(body), problem.status, { 'Content-Type': 'application/problem+json' });
+}
+
+/** The answer to whatever a handler threw. What was not expected is told to the log, not to the client. */
+export function onError(log: RestLog): (error: Error, context: Context<RestEnv>) => Promise<Response> {
+  return async (thrown, context) => {
+    const error = isMalformedJson(thrown) ? jsonFault(await context.req.text()) : thrown;
+    const requestId = context.get('requestId');
+    const problem = expectedProblem(error) ?? unexpected(requestId);
+    if (problem.status === 500) {
+      const { method, path } = context.req;
+      log.error({ err: error, request_id: requestId, method, path }, `Unexpected error: ${messageOf(error)}`);
+    }
+    return respondWithProblem(context, problem);
+  };
+}
+
+export function onNotFound(context: Context<RestEnv>): Response {
+  const detail = `There is no ${context.req.method} ${context.req.path}: see /docs for what there is`;
+  return respondWithProblem(context, { status: 404, code: 'route-not-found', title: 'Route Not Found', detail });
+}
+
+/** The validator of the framework throws this, without the place of the fault. */
+function isMalformedJson(error: Error): boolean {
+  return error instanceof HTTPException && error.status === 400;
+}
+
+function expectedProblem(error: Error): Problem | undefined {
+  if (error instanceof PayloadTooLargeError) return { status: 413, code: 'payload-too-large', detail: error.message };
+  if (!(error instanceof KelpieError)) return undefined;
+  const status = statusOf[error.code];
+  if (status === undefined) return undefined;
+  const code = error.code.toLowerCase().replaceAll('_', '-');
+  if (error instanceof InvalidInputError) return { status, code, ...faultsOf(error.issues) };
+  return { status, code, detail: error.message };
+}
+
+const statusOf: Readonly<Record<string, ProblemStatus>> = Object.freeze({
+  INVALID_INPUT: 400,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  CONFLICT: 409,
+});
+
+/** A person reads a few faults; a batch of the wrong shape has thousands. */
+const MAX_FAULTS = 100;
+const MAX_FAULTS_IN_DETAIL = 3;
+
+function faultsOf(issues: readonly InputIssue[]): { detail: string; more: Partial<ProblemBody> } {
+  const first = issues.slice(0, MAX_FAULTS_IN_DETAIL).map(told).join('; ');
+  const rest = issues.length - MAX_FAULTS_IN_DETAIL;
+  const index = issues.map((issue) => issue.path[0]).find((part) => typeof part === 'number');
+  return {
+    detail: rest > 0 ? `${first}; and ${rest} more` : first,
+    more: {
+      errors: issues.slice(0, MAX_FAULTS).map(({ path, message }) => ({ pointer: pointerOf(path), message })),
+      ...(index !== undefined && { index }),
+    },
+  };
+}
+
+function told({ path: [first, ...inner], message }: InputIssue): string {
+  if (first === undefined) return message;
+  const outer = typeof first === 'number' ? `index ${first}` : first;
+  return `${[outer, ...inner].join('.')}: ${message}`;
+}
+
+/** RFC 6901: `~` and `/` within a name are escaped. */
+function pointerOf(path: InputIssue['path']): string {
+  return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
+function unexpected(requestId: string): Problem {
+  return {
+    status: 500,
+    code: 'internal',
+    detail: `Something unexpected happened in the server. Its log has more under the request id ${requestId}.`,
+    more: { request_id: requestId },
+  };
+}

@@ -1,0 +1,35 @@
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
+import { createMiddleware } from 'hono/factory';
+import { InvalidInputError } from '../../core/errors.ts';
+import { inputIssues } from '../../core/input.ts';
+import { jsonBody } from './body.ts';
+import type { RestEnv, RestParts } from './parts.ts';
+
+/** An empty set of routes, whose inputs are refused in the same words everywhere. */
+export function createRouter(): OpenAPIHono<RestEnv> {
+  return new OpenAPIHono<RestEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw new InvalidInputError(inputIssues(result.error));
+    },
+  });
+}
+
+/** What every route passes first: nobody comes in without a key, before anything else of the request is looked at. */
+export function doors(viewerOf: RestParts['viewerOf']) {
+  const authenticate = createMiddleware<RestEnv>(async (context, next) => {
+    context.set('viewer', await viewerOf(context.req.raw));
+    context.header('Cache-Control', 'no-store');
+    await next();
+  });
+  return { reading: { middleware: [authenticate] }, writing: { middleware: [authenticate, jsonBody] } };
+}
+
+/** A body in a route's description. */
+export function jsonInput<Schema extends z.ZodType>(schema: Schema) {
+  return { required: true, content: { 'application/json': { schema } } };
+}
+
+/** An answer in a route's description. */
+export function jsonOutput<Schema extends z.ZodType>(description: string, schema: Schema) {
+  return { description, content: { 'application/json': { schema } } };
+}

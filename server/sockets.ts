@@ -1,0 +1,104 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { GraphQLError, type DocumentNode, type ExecutionArgs } from 'graphql';
+import { CloseCode, type ServerOptions } from 'graphql-ws';
+import { useServer, type Extra } from 'graphql-ws/use/ws';
+import { WebSocketServer } from 'ws';
+import type { Viewer } from '../core/accounts/keys.ts';
+import type { OpenCore } from '../core/open.ts';
+import { KEY_HEADER, viewerOf } from './auth.ts';
+import type { Admitted, createGraphQL } from './graphql.ts';
+
+const PING_EVERY_MS = 5_000;
+/** Above what a batch of 1,000 ordinary jobs takes. */
+const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
+
+type Connection = Extra & { viewer?: Viewer };
+
+export interface Sockets {
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Tells every socket to go and connect again, elsewhere. */
+  close(): Promise<void>;
+}
+
+/** The websocket side of `/graphql`, by the protocol graphql-transport-ws. The key comes in `connectionParams`. */
+export function createSockets(parts: { core: OpenCore; yoga: ReturnType<typeof createGraphQL> }): Sockets {
+  const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
+  const handler = useServer(socketOptions(parts), server, PING_EVERY_MS);
+  return {
+    upgrade(request, socket, head) {
+      server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, request));
+    },
+    async close() {
+      await handler.dispose();
+    },
+  };
+}
+
+function socketOptions(parts: {
+  core: OpenCore;
+  yoga: ReturnType<typeof createGraphQL>;
+}): ServerOptions<Record<string, unknown>, Connection> {
+  return {
+    onConnect: async (context) => {
+      const key = context.connectionParams?.[KEY_HEADER];
+      try {
+        context.extra.viewer = await viewerOf(parts.core, typeof key === 'string' ? key : undefined);
+        return true;
+      } catch (error) {
+        context.extra.socket.close(
+          CloseCode.Forbidden,
+          error instanceof Error ? error.message.slice(0, 120) : 'Forbidden',
+        );
+        return false;
+      }
+    },
+    onSubscribe: async (context, _id, params) => {
+      const { viewer } = context.extra;
+      const { schema, execute, subscribe, contextFactory, parse, validate } = parts.yoga.getEnveloped({
+        ...(viewer && ({ asker: viewer } satisfies Admitted)),
+      }) as Enveloped;
+      const document = parsed(() => parse(params.query));
+      // A fault of one operation is told to that operation; thrown, it would end the socket and everything else on it.
+      if (document instanceof GraphQLError) return [document];
+      const args = {
+        schema,
+        operationName: params.operationName,
+        document,
+        variableValues: params.variables,
+        contextValue: await contextFactory(),
+        execute,
+        subscribe,
+      };
+      const errors = validate(args.schema, args.document);
+      return errors.length > 0 ? errors : (args as unknown as ExecutionArgs);
+    },
+    // The enveloped functions mask and observe as over HTTP; graphql-ws hands back the arguments of `onSubscribe`.
+    execute: (args) => (args as unknown as Enveloped).execute(args),
+    subscribe: (args) => (args as unknown as Enveloped).subscribe(args),
+  };
+}
+
+function parsed(parse: () => DocumentNode): DocumentNode | GraphQLError {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof GraphQLError) return error;
+    throw error;
+  }
+}
+
+type Run = (args: ExecutionArgs) => ReturnType<NonNullable<ServerOptions['execute']>>;
+
+/** What `getEnveloped` gives: Yoga types it loosely. */
+interface Enveloped {
+  schema: ExecutionArgs['schema'];
+  execute: Run;
+  subscribe: Run;
+  contextFactory: () => Promise<unknown>;
+  parse: (source: string) => DocumentNode;
+  validate: (
+    schema: ExecutionArgs['schema'],
+    document: ExecutionArgs['document'],
+  ) => readonly import('graphql').GraphQLError[];
+}
