@@ -1,0 +1,151 @@
+import { type Client, createClient } from 'graphql-ws';
+import type { Logger } from 'pino';
+import WebSocket from 'ws';
+import { backoffMillis } from '../lib/backoff.ts';
+import { pause } from '../lib/pause.ts';
+
+export interface ConnectionParts {
+  url: string;
+  key: string;
+  onConnected: () => void;
+  log: Logger;
+}
+
+export interface Connection {
+  /** The client of the moment: an operation begun on it survives a reconnection, unless the server forbade that. */
+  client(): Client;
+  close(): Promise<void>;
+}
+
+/** Server and agent ping each other this often. */
+const PING_MS = 2000;
+/** A server that is silent this long after a ping is taken for gone: with the ping, well within the reconnect grace of 5 s. */
+const PONG_MS = 2000;
+const HANDSHAKE_MS = 5000;
+/** A connection that lasted this long starts the back-off afresh; one that is accepted and closed at once does not. */
+const STABLE_MS = 5000;
+const RECONNECT = { baseMs: 100, capMs: 3000 };
+/** How long the polite end of the connection may take. */
+const CLOSE_MS = 500;
+/** Every how many failures to connect in a row a warning is repeated. */
+const WARN_EVERY = 20;
+
+/** Makes the connection, and makes it anew whenever it is lost, for ever. */
+export function keepConnected(parts: ConnectionParts): Connection {
+  const { log } = parts;
+  const closing = new AbortController();
+  let tries = 0;
+  let failures = 0;
+  let connectedAt = Infinity;
+  let lastError = '';
+  let client = connect();
+
+  /** The client asks for the address before each try, which makes this the one place where tries are spaced. */
+  async function addressInTime(): Promise<string> {
+    if (tries++ > 0) await pause(backoffMillis(failures++, RECONNECT), closing.signal);
+    return parts.url;
+  }
+
+  function onClosed(event: unknown): void {
+    if (closing.signal.aborted) return;
+    if (performance.now() - connectedAt > STABLE_MS) failures = 0;
+    connectedAt = Infinity;
+    const detail = { reason: asError(event).message, ...(lastError === '' ? {} : { error: lastError }) };
+    lastError = '';
+    if (failures % WARN_EVERY === 0) log.warn({ ...detail, failures }, 'Not connected to the server; trying again');
+    else log.debug({ ...detail, failures }, 'Not connected to the server; trying again');
+  }
+
+  function connect(): Client {
+    const made = createClient({
+      ...clientOptions(parts.key),
+      url: addressInTime,
+      onNonLazyError: () => {
+        if (!closing.signal.aborted) client = connect();
+      },
+    });
+    made.on('connected', () => {
+      connectedAt = performance.now();
+      log.info('Connected to the server');
+      parts.onConnected();
+    });
+    made.on('error', (error) => (lastError = asError(error).message));
+    made.on('closed', onClosed);
+    watchPings(made);
+    return made;
+  }
+
+  return {
+    client: () => client,
+    async close() {
+      closing.abort();
+      // A connection that is just being tried refuses to be closed; the end of this process closes it too.
+      const closed = Promise.resolve(client.dispose()).catch(() => undefined);
+      await Promise.race([closed, pause(CLOSE_MS)]);
+    },
+  };
+}
+
+/** The client keeps one connection and tries for ever. Some closings, such as an internal error of the server, it still takes for final. */
+function clientOptions(key: string) {
+  return {
+    connectionParams: { 'X-Kelpie-Key': key },
+    webSocketImpl: PatientWebSocket,
+    lazy: false,
+    retryAttempts: Infinity,
+    shouldRetry: () => true,
+    retryWait: async () => undefined,
+    keepAlive: PING_MS,
+    connectionAckWaitTimeout: HANDSHAKE_MS,
+  };
+}
+
+/** After a ping only a pong counts as life: the client sends no further ping until it came. */
+function watchPings(client: Client): void {
+  let timer: NodeJS.Timeout | undefined;
+  let isWaiting = false;
+  client.on('ping', (received) => {
+    if (received) return;
+    isWaiting = true;
+    timer = setTimeout(judge, PONG_MS);
+  });
+  client.on('pong', (received) => {
+    if (received) relax();
+  });
+  client.on('closed', relax);
+
+  /** The pong may have been here all the while, unread because this process was frozen or busy: one turn to read it. */
+  function judge() {
+    setImmediate(() => {
+      if (isWaiting) client.terminate();
+    });
+  }
+
+  function relax() {
+    isWaiting = false;
+    clearTimeout(timer);
+  }
+}
+
+/** One handshake may not take for ever, and an error of a socket that is already given up concerns nobody. */
+class PatientWebSocket extends WebSocket {
+  constructor(url: string, protocols: string) {
+    super(url, protocols, { handshakeTimeout: HANDSHAKE_MS, perMessageDeflate: false });
+    this.on('error', () => undefined);
+  }
+}
+
+/** The ways in which a websocket, its client and a GraphQL server say what went wrong, as one Error. */
+export function asError(why: unknown): Error {
+  if (why instanceof Error) return why;
+  if (Array.isArray(why)) return new Error(why.map((one) => asError(one).message).join('; '));
+  if (typeof why === 'object' && why !== null) {
+    if ('message' in why && typeof why.message === 'string' && why.message !== '') return new Error(why.message);
+    if ('code' in why) {
+      return new Error(
+        `connection closed with ${String(why.code)} ${'reason' in why ? String(why.reason) : ''}`.trimEnd(),
+      );
+    }
+  }
+  return new Error(String(why));
+}

@@ -1,0 +1,97 @@
+import type { Logger } from 'pino';
+import { messageOf } from '../lib/errors.ts';
+import { repeatUntilAnswered } from '../lib/repeat.ts';
+import { pause, whenAborted } from '../lib/pause.ts';
+import { storable } from '../lib/storable.ts';
+import type { Link, ReportAnswer } from './link.ts';
+import type { CommandExit } from './process.ts';
+
+/** What became of an attempt, as this agent saw it. Of the last kind nothing is reported: the server said it. */
+export type Ending =
+  | { kind: 'COMPLETED' }
+  | { kind: 'FAILED' | 'SYNC_FAILED' | 'TIMED_OUT'; reason: string; exitCode?: number; signal?: string }
+  | { kind: 'RELEASED'; reason: string }
+  | { kind: 'CANCELED' | 'LEASE_LOST' };
+
+const REPEAT = { baseMs: 200, capMs: 10_000, tryMs: 10_000 };
+/** A second signal leaves the report this long; a job that is not released waits for its lease to run out. */
+const LAST_CHANCE_MS = 1000;
+/** Characters; above what twenty lines of stderr take. */
+const LONGEST_REASON = 8000;
+
+/** What a command's own exit means: nothing yet when it succeeded, a failure otherwise. */
+export function endingOfExit(exit: CommandExit): Ending | undefined {
+  if (exit.exitCode === 0) return undefined;
+  const how = exit.exitCode === null ? killed(exit.signal) : `exited with code ${exit.exitCode}`;
+  const said =
+    exit.stderrTail.length === 0
+      ? 'It wrote nothing to stderr.'
+      : `Last lines of stderr:\n${exit.stderrTail.join('\n')}`;
+  return {
+    kind: 'FAILED',
+    reason: `The command ${how}. ${said}`,
+    ...(exit.exitCode === null ? {} : { exitCode: exit.exitCode }),
+    ...(exit.signal === null ? {} : { signal: exit.signal }),
+  };
+}
+
+function killed(signal: string | null): string {
+  const usual = signal === 'SIGKILL' ? ' (usual when the machine is out of memory)' : '';
+  return `was ended by ${signal ?? 'an unknown signal'}, which this agent did not send${usual}`;
+}
+
+export interface Settlement {
+  link: Link;
+  lease: { jobId: string; attempt: number };
+  transferred: { bytesDownloaded: string; bytesUploaded: string };
+  /** The job is no longer this agent's: there is nothing left to report. */
+  cut: AbortSignal;
+  hurrying: AbortSignal;
+  log: Logger;
+}
+
+/** Reports an ending until the server has answered, the job was taken away, or the agent may wait no longer. */
+export async function settle(ending: Ending, settlement: Settlement): Promise<void> {
+  const { link, log } = settlement;
+  const input = { ...settlement.lease, ...settlement.transferred };
+  switch (ending.kind) {
+    case 'COMPLETED':
+      return report((signal) => link.complete(input, signal), settlement);
+    case 'FAILED':
+    case 'SYNC_FAILED':
+    case 'TIMED_OUT': {
+      const { kind: outcome, reason, ...how } = ending;
+      return report((signal) => link.fail({ ...input, outcome, reason: bounded(reason), ...how }, signal), settlement);
+    }
+    case 'RELEASED':
+      return report((signal) => link.release({ ...input, reason: ending.reason }, signal), settlement);
+    case 'CANCELED':
+    case 'LEASE_LOST':
+      log.info('There is nothing to report of this attempt');
+  }
+}
+
+/** What the server can store. Of a long reason the beginning says what happened, and the end is what was said last. */
+function bounded(reason: string): string {
+  const room = LONGEST_REASON / 2 - 1;
+  return storable(reason.length <= LONGEST_REASON ? reason : `${reason.slice(0, room)}\n…${reason.slice(-room)}`);
+}
+
+async function report(ask: (signal: AbortSignal) => Promise<ReportAnswer>, settlement: Settlement): Promise<void> {
+  const { cut, hurrying, log } = settlement;
+  const settled = new AbortController();
+  const outOfPatience = new AbortController();
+  void whenAborted(hurrying, settled.signal)
+    .then(() => pause(LAST_CHANCE_MS, settled.signal))
+    .then(() => outOfPatience.abort());
+
+  const answer = await repeatUntilAnswered(ask, {
+    ...REPEAT,
+    signal: AbortSignal.any([cut, outOfPatience.signal]),
+    onFailure: (err, failures) =>
+      log.warn({ reason: messageOf(err), failures }, 'The end of the attempt could not be reported, and is repeated'),
+  });
+  settled.abort();
+  if (answer === undefined) log.warn('The end of the attempt stays unreported');
+  else if (answer.kind !== 'ACCEPTED') log.warn({ answer }, 'The server did not accept the end of the attempt');
+}

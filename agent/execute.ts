@@ -1,0 +1,267 @@
+import type { Logger } from 'pino';
+import { messageOf } from '../lib/errors.ts';
+import { isAborted, pause, whenAborted } from '../lib/pause.ts';
+import type { AgentConfig } from './config.ts';
+import { type Ending, endingOfExit, settle } from './ending.ts';
+import { commandEnvironment } from './environment.ts';
+import { type Lease, keepLease } from './lease.ts';
+import type { Claim, Link } from './link.ts';
+import { CommandNotStarted, type CommandExit, type RunningCommand, startCommand } from './process.ts';
+import { type ProgressFile, createProgressFile } from './progress.ts';
+import { type Shutdown, shutdownSignal } from './shutdown.ts';
+import type { AttemptSync } from './sync/attempt-sync.ts';
+import { SyncError } from './sync/errors.ts';
+
+export interface AttemptParts {
+  claim: Claim;
+  link: Link;
+  sync: AttemptSync;
+  config: Pick<AgentConfig, 'environment' | 'directories' | 'workingDirectory' | 'shutdownGraceMs' | 'killGraceMs'>;
+  /** Of the agent; for the steps also of this attempt alone, when the server wants the job back. */
+  shutdown: Shutdown;
+  log: Logger;
+}
+
+/** An attempt on its way, for those who hear of it from outside. */
+export interface LiveAttempt {
+  readonly jobId: string;
+  readonly number: number;
+  /** The job was canceled: stop at once, upload and report nothing more. */
+  cancel(): void;
+  /** The connection was made anew: ask whether the lease still holds. */
+  reconnected(): void;
+  /** Resolves, and never rejects, when everything is settled and cleaned up. */
+  readonly ended: Promise<Ending>;
+}
+
+/** The one record that the steps work on. */
+interface Attempt extends AttemptParts {
+  lease: Lease;
+  /** Aborted, with a CutReason, when this agent may no longer act on the job. */
+  cut: AbortSignal;
+  progress: ProgressFile;
+}
+
+type CutReason = Extract<Ending['kind'], 'CANCELED' | 'LEASE_LOST'>;
+
+/** A step returns an ending when it is the last one; otherwise the next step follows. */
+type Step = (attempt: Attempt) => Promise<Ending | undefined>;
+
+/** Why a single attempt is to be given back, where the agent itself goes on. */
+const RECALLED = 'RECALLED';
+
+const PIPELINE: readonly Step[] = [prepare, download, watch, run, flush, uploadAfter];
+
+/** Sees one claimed attempt through to its end: moves the data, runs the command, reports, cleans up. */
+export function executeAttempt(parts: AttemptParts): LiveAttempt {
+  const { claim, sync, link } = parts;
+  const cut = new AbortController();
+  const recall = new AbortController();
+  const shutdown = { ...parts.shutdown, stopping: AbortSignal.any([parts.shutdown.stopping, recall.signal]) };
+  const log = parts.log.child({ jobId: claim.job.id, attempt: claim.attempt.number });
+  const lease = keepLease({
+    jobId: claim.job.id,
+    attempt: claim.attempt.number,
+    leaseMillis: claim.leaseMillis,
+    heartbeatInterval: claim.job.heartbeatInterval,
+    heartbeat: (input, signal) => link.heartbeat(input, signal),
+    transferred: () => transferred(sync),
+    onLost: () => cut.abort('LEASE_LOST' satisfies CutReason),
+    onRecall: () => recall.abort(RECALLED),
+    log,
+  });
+  cut.signal.addEventListener('abort', () => void stopSync(sync, log), { once: true });
+
+  return {
+    jobId: claim.job.id,
+    number: claim.attempt.number,
+    cancel: () => cut.abort('CANCELED' satisfies CutReason),
+    reconnected: () => lease.renew(),
+    ended: seeThrough({ ...parts, shutdown, log, lease, cut: cut.signal }),
+  };
+}
+
+async function seeThrough(parts: Omit<Attempt, 'progress'>): Promise<Ending> {
+  const { log, lease, sync, link, claim, cut, shutdown } = parts;
+  log.info({ command: claim.job.command }, 'Attempt begins');
+  const attempt: Attempt = { ...parts, progress: await createProgressFile(log) };
+  const ending = await pursue(attempt);
+  log.info({ ending }, 'Attempt ends');
+  await stopSync(sync, log);
+  await settle(ending, {
+    link,
+    lease: { jobId: claim.job.id, attempt: claim.attempt.number },
+    transferred: transferred(sync),
+    cut,
+    hurrying: shutdown.hurrying,
+    log,
+  });
+  lease.stop();
+  await purge(attempt);
+  return ending;
+}
+
+async function pursue(attempt: Attempt): Promise<Ending> {
+  for (const step of PIPELINE) {
+    const ending = await take(step, attempt);
+    if (ending !== undefined) return ending;
+  }
+  return { kind: 'COMPLETED' };
+}
+
+/** Takes one step. Whatever it met, having lost the job comes first, then having been told to stop. */
+async function take(step: Step, attempt: Attempt): Promise<Ending | undefined> {
+  if (isAborted(attempt.cut)) return cutShort(attempt);
+  try {
+    const ending = await step(attempt);
+    return isAborted(attempt.cut) ? cutShort(attempt) : ending;
+  } catch (error) {
+    if (isAborted(attempt.cut)) return cutShort(attempt);
+    if (attempt.shutdown.stopping.aborted) return released(attempt);
+    if (error instanceof SyncError) return { kind: 'SYNC_FAILED', reason: error.message };
+    attempt.log.error({ err: error, step: step.name }, 'A step of the attempt failed');
+    return { kind: 'SYNC_FAILED', reason: `The agent failed in the step "${step.name}": ${messageOf(error)}` };
+  }
+}
+
+async function prepare({ lease, sync }: Attempt): Promise<undefined> {
+  lease.enter('DOWNLOADING');
+  await sync.prepare();
+}
+
+async function download(attempt: Attempt): Promise<Ending | undefined> {
+  const { shutdown, sync, cut } = attempt;
+  await sync.download(AbortSignal.any([cut, shutdown.stopping]));
+  return shutdown.stopping.aborted ? released(attempt) : undefined;
+}
+
+async function watch({ sync }: Attempt): Promise<undefined> {
+  await sync.watch();
+}
+
+async function run(attempt: Attempt): Promise<Ending | undefined> {
+  const { lease, progress, shutdown } = attempt;
+  if (shutdown.stopping.aborted) return released(attempt);
+  lease.enter('RUNNING');
+  try {
+    const command = await start(attempt);
+    progress.watch((now) => lease.report(now));
+    return await untilEnded(command, attempt);
+  } catch (error) {
+    if (!(error instanceof CommandNotStarted)) throw error;
+    return { kind: error.fault === 'COMMAND' ? 'FAILED' : 'SYNC_FAILED', reason: error.message };
+  } finally {
+    await progress.finish();
+  }
+}
+
+function start({ claim, config, progress }: Attempt): Promise<RunningCommand> {
+  return startCommand({
+    command: claim.job.command,
+    arguments: claim.job.arguments,
+    environment: commandEnvironment({
+      container: config.environment,
+      job: claim.job.environment,
+      jobId: claim.job.id,
+      attempt: claim.attempt.number,
+      directories: config.directories,
+      progressFile: progress.path,
+    }),
+    workingDirectory: config.workingDirectory,
+    stdout: process.stdout,
+    stderr: process.stderr,
+  });
+}
+
+/** The rules that may end a command; the first that applies decides. */
+async function untilEnded(command: RunningCommand, attempt: Attempt): Promise<Ending | undefined> {
+  const { cut, shutdown, config, claim } = attempt;
+  const decided = new AbortController();
+  const rules = [
+    command.exited.then(() => 'EXITED' as const),
+    whenAborted(cut, decided.signal).then(() => 'CUT' as const),
+    whenAborted(shutdown.stopping, decided.signal).then(() => 'STOPPING' as const),
+  ];
+  const { timeoutSeconds } = claim.job;
+  const outOfTime = async () => {
+    await pause((timeoutSeconds ?? Infinity) * 1000, decided.signal);
+    return 'TIMED_OUT' as const;
+  };
+  const rule = await Promise.race(timeoutSeconds === null ? rules : [...rules, outOfTime()]);
+  decided.abort();
+
+  const { killGraceMs: graceMs } = config;
+  const hurry = AbortSignal.any([cut, shutdown.hurrying]);
+  switch (rule) {
+    case 'EXITED':
+      return withLastCheckpoints(endingOfExit(await command.exited), attempt);
+    case 'CUT':
+      await command.stop({ signal: 'SIGTERM', graceMs, hurry: shutdown.hurrying });
+      return cutShort(attempt);
+    case 'TIMED_OUT':
+      await command.stop({ signal: 'SIGTERM', graceMs, hurry });
+      return withLastCheckpoints(
+        { kind: 'TIMED_OUT', reason: `The command ran longer than its timeout of ${String(timeoutSeconds)} s.` },
+        attempt,
+      );
+    case 'STOPPING':
+      return giveBack(
+        await command.stop({ signal: shutdownSignal(shutdown), graceMs: config.shutdownGraceMs, hurry }),
+        attempt,
+      );
+  }
+}
+
+/** A command that succeeds within the grace goes on to its completion; of any other at least the checkpoints are saved. */
+async function giveBack(exit: CommandExit, attempt: Attempt): Promise<Ending | undefined> {
+  return exit.exitCode === 0 ? undefined : withLastCheckpoints(released(attempt), attempt);
+}
+
+/** The next attempt goes on from what this one has saved, so what it saved last goes up first, if it can. */
+async function withLastCheckpoints(ending: Ending | undefined, attempt: Attempt): Promise<Ending | undefined> {
+  if (ending === undefined) return undefined;
+  try {
+    await flush(attempt);
+  } catch (error) {
+    attempt.log.warn({ err: error, ending: ending.kind }, 'The last changes could not be uploaded');
+  }
+  return ending;
+}
+
+async function flush({ lease, sync, cut, shutdown }: Attempt): Promise<undefined> {
+  lease.enter('UPLOADING');
+  await sync.flush(AbortSignal.any([cut, shutdown.hurrying]));
+}
+
+async function uploadAfter({ sync, cut, shutdown }: Attempt): Promise<undefined> {
+  await sync.uploadAfter(AbortSignal.any([cut, shutdown.hurrying]));
+}
+
+/** Nothing of one job may meet the next; a file that resists is worth a warning, not the agent's end. */
+async function purge({ sync, progress, log }: Attempt): Promise<void> {
+  const results = await Promise.allSettled([sync.purge(), progress.remove()]);
+  for (const result of results) {
+    if (result.status === 'rejected') log.warn({ err: result.reason as unknown }, 'Not everything could be purged');
+  }
+}
+
+function released({ shutdown }: Attempt): Ending {
+  const why =
+    shutdown.stopping.reason === RECALLED
+      ? 'The server asked for the job back.'
+      : `The agent was told to stop (${shutdownSignal(shutdown)}).`;
+  return { kind: 'RELEASED', reason: why };
+}
+
+function cutShort({ cut }: Attempt): Ending {
+  return { kind: cut.reason === 'CANCELED' ? 'CANCELED' : 'LEASE_LOST' };
+}
+
+function transferred(sync: AttemptSync): { bytesDownloaded: string; bytesUploaded: string } {
+  const { bytesDownloaded, bytesUploaded } = sync.counts();
+  return { bytesDownloaded: String(bytesDownloaded), bytesUploaded: String(bytesUploaded) };
+}
+
+async function stopSync(sync: AttemptSync, log: Logger): Promise<void> {
+  await sync.stop().catch((err: unknown) => log.warn({ err }, 'The sync did not stop cleanly'));
+}

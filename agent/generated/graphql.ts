@@ -1,0 +1,427 @@
+/* eslint-disable */
+/** Internal type. DO NOT USE DIRECTLY. */
+type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
+/** Internal type. DO NOT USE DIRECTLY. */
+export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
+import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+/** What a server tells an agent. */
+export type AgentSignalType =
+  /** The named attempt has lost its job to a cancel: stop the command. */
+  | 'CANCEL'
+  /** Stop, flush, release, and leave. */
+  | 'DRAIN'
+  /** This machine is banned from too many jobs: ask for another one. */
+  | 'REALLOCATE'
+  /** Claim now. */
+  | 'WORK_AVAILABLE';
+
+/** How an attempt ended. */
+export type AttemptOutcome =
+  /** The job was canceled meanwhile. */
+  | 'CANCELED'
+  /** The command exited 0 and everything is in storage. */
+  | 'COMPLETED'
+  /** The command’s own fault: it exited with a code other than 0, or could not be started. */
+  | 'FAILED'
+  /** Its lease ran out: nothing was heard of its machine. */
+  | 'LOST'
+  /** Its agent gave the job back. */
+  | 'RELEASED'
+  /** A fault of storage or start-up: not the command’s. */
+  | 'SYNC_FAILED'
+  /** The command took longer than the job allows. */
+  | 'TIMED_OUT';
+
+/** What a living attempt is doing. */
+export type AttemptPhase =
+  /** It brings what the command needs. */
+  | 'DOWNLOADING'
+  /** The command runs. */
+  | 'RUNNING'
+  /** The command has ended; its results are carried to storage. */
+  | 'UPLOADING';
+
+/** Who asks for work. */
+export type ClaimJobInput = {
+  /** The agent, as it was registered. */
+  agentId: string;
+};
+
+/** The command exited 0, and everything it should leave is in storage. */
+export type CompleteAttemptInput = {
+  /** The attempt that holds it. */
+  attempt: number;
+  /** Bytes brought from storage in this attempt. */
+  bytesDownloaded?: string | null | undefined;
+  /** Bytes carried to storage in this attempt. */
+  bytesUploaded?: string | null | undefined;
+  /** The job. */
+  jobId: string;
+};
+
+/** The attempt ended badly. */
+export type FailAttemptInput = {
+  /** The attempt that holds it. */
+  attempt: number;
+  /** Bytes brought from storage in this attempt. */
+  bytesDownloaded?: string | null | undefined;
+  /** Bytes carried to storage in this attempt. */
+  bytesUploaded?: string | null | undefined;
+  /** The command’s exit code. */
+  exitCode?: number | null | undefined;
+  /** The job. */
+  jobId: string;
+  /** FAILED, SYNC_FAILED or TIMED_OUT. */
+  outcome: AttemptOutcome;
+  /** For a person who wants to act on it. */
+  reason: string;
+  /** The signal that ended the command. */
+  signal?: string | null | undefined;
+};
+
+/** A sign of life of an attempt. */
+export type HeartbeatInput = {
+  /** The attempt that holds it. */
+  attempt: number;
+  /** Bytes brought from storage in this attempt. */
+  bytesDownloaded?: string | null | undefined;
+  /** Bytes carried to storage in this attempt. */
+  bytesUploaded?: string | null | undefined;
+  /** The job. */
+  jobId: string;
+  /** What it is doing, where that has changed. */
+  phase?: AttemptPhase | null | undefined;
+  /** What the command says of itself, where that has changed. */
+  progress?: ProgressInput | null | undefined;
+};
+
+/** What the holder of a lease should do. */
+export type LeaseDirective =
+  /** Go on. */
+  | 'CONTINUE'
+  /** Stop the command, flush, and release the job. */
+  | 'STOP';
+
+/** How a pattern is to be read. Without it, the pattern itself decides. */
+export type PatternSyntax =
+  /** Shell wildcards, against the relative path, or the file name where the pattern has no slash. */
+  | 'GLOB'
+  /** A regular expression (RE2), searched in the relative path. */
+  | 'REGEX';
+
+/** What the command says of itself. */
+export type ProgressInput = {
+  /** Between 0 and 1. */
+  fraction?: number | null | undefined;
+  /** For a person. */
+  message?: string | null | undefined;
+  /** Whatever the command measures. */
+  metrics?: Record<string, unknown> | null | undefined;
+};
+
+/** What an agent says of itself when it connects. */
+export type RegisterAgentInput = {
+  /** The queue it works for. */
+  containerGroupId: string;
+  /** CPU, memory, disk, GPUs. */
+  hardware?: Record<string, unknown> | null | undefined;
+  /** The machine it runs on. */
+  machineId: string;
+  /** A UUID, made anew by each process and kept over reconnections. */
+  sessionId: string;
+  /** Version of its program. */
+  version?: string | null | undefined;
+};
+
+/** The agent gives the job back; another machine may have it at once. */
+export type ReleaseAttemptInput = {
+  /** The attempt that holds it. */
+  attempt: number;
+  /** Bytes brought from storage in this attempt. */
+  bytesDownloaded?: string | null | undefined;
+  /** Bytes carried to storage in this attempt. */
+  bytesUploaded?: string | null | undefined;
+  /** The job. */
+  jobId: string;
+  /** For a person. */
+  reason?: string | null | undefined;
+};
+
+/** Which way the files go. */
+export type SyncDirection =
+  /** From the bucket to the machine. */
+  | 'DOWNLOAD'
+  /** From the machine to the bucket. */
+  | 'UPLOAD';
+
+export type RegisterAgentMutationVariables = Exact<{
+  input: RegisterAgentInput;
+}>;
+
+
+export type RegisterAgentMutation = { registerAgent:
+    | { __typename: 'Agent', id: string }
+    | { __typename: 'Forbidden', message: string }
+    | { __typename: 'InvalidInput', message: string }
+   };
+
+export type ClaimJobMutationVariables = Exact<{
+  input: ClaimJobInput;
+}>;
+
+
+export type ClaimJobMutation = { claimJob:
+    | { __typename: 'Claim', leaseMillis: number, attempt: { number: number }, job: { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, heartbeatInterval: number, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null } }
+    | { __typename: 'Forbidden', message: string }
+    | { __typename: 'InvalidInput', message: string }
+    | { __typename: 'NoWork', retryAfterMillis: number }
+    | { __typename: 'NotFound', message: string }
+   };
+
+export type ClaimedJobFragment = { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, heartbeatInterval: number, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null };
+
+export type SyncInstructionFragment = { bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null };
+
+export type HeartbeatMutationVariables = Exact<{
+  input: HeartbeatInput;
+}>;
+
+
+export type HeartbeatMutation = { heartbeat:
+    | { __typename: 'Forbidden', message: string }
+    | { __typename: 'InvalidInput', message: string }
+    | { __typename: 'Lease', leaseMillis: number, directive: LeaseDirective }
+    | { __typename: 'LeaseLost', message: string }
+   };
+
+export type CompleteAttemptMutationVariables = Exact<{
+  input: CompleteAttemptInput;
+}>;
+
+
+export type CompleteAttemptMutation = { completeAttempt:
+    | { __typename: 'Forbidden', message: string }
+    | { __typename: 'InvalidInput', message: string }
+    | { __typename: 'Job' }
+    | { __typename: 'LeaseLost', message: string }
+   };
+
+export type FailAttemptMutationVariables = Exact<{
+  input: FailAttemptInput;
+}>;
+
+
+export type FailAttemptMutation = { failAttempt:
+    | { __typename: 'Forbidden', message: string }
+    | { __typename: 'InvalidInput', message: string }
+    | { __typename: 'Job' }
+    | { __typename: 'LeaseLost', message: string }
+   };
+
+export type ReleaseAttemptMutationVariables = Exact<{
+  input: ReleaseAttemptInput;
+}>;
+
+
+export type ReleaseAttemptMutation = { releaseAttempt:
+    | { __typename: 'Forbidden', message: string }
+    | { __typename: 'InvalidInput', message: string }
+    | { __typename: 'Job' }
+    | { __typename: 'LeaseLost', message: string }
+   };
+
+export type AgentSignalsSubscriptionVariables = Exact<{
+  agentId: string;
+}>;
+
+
+export type AgentSignalsSubscription = { agentSignals: { type: AgentSignalType, jobId: string | null, attempt: number | null } };
+
+export class TypedDocumentString<TResult, TVariables>
+  extends String
+  implements DocumentTypeDecoration<TResult, TVariables>
+{
+  __apiType?: NonNullable<DocumentTypeDecoration<TResult, TVariables>['__apiType']>;
+  private value: string;
+  public __meta__?: Record<string, any> | undefined;
+
+  constructor(value: string, __meta__?: Record<string, any> | undefined) {
+    super(value);
+    this.value = value;
+    this.__meta__ = __meta__;
+  }
+
+  override toString(): string & DocumentTypeDecoration<TResult, TVariables> {
+    return this.value;
+  }
+}
+export const SyncInstructionFragmentDoc = new TypedDocumentString(`
+    fragment SyncInstruction on SyncEntry {
+  bucket
+  prefix
+  localPath
+  direction
+  pattern
+  patternSyntax
+}
+    `, {"fragmentName":"SyncInstruction"}) as unknown as TypedDocumentString<SyncInstructionFragment, unknown>;
+export const ClaimedJobFragmentDoc = new TypedDocumentString(`
+    fragment ClaimedJob on Job {
+  id
+  command
+  arguments
+  environment
+  compression
+  timeoutSeconds
+  heartbeatInterval
+  sync {
+    before {
+      ...SyncInstruction
+    }
+    during {
+      ...SyncInstruction
+    }
+    after {
+      ...SyncInstruction
+    }
+  }
+  legacySync {
+    inputBucket
+    inputPrefix
+    checkpointBucket
+    checkpointPrefix
+    outputBucket
+    outputPrefix
+  }
+}
+    fragment SyncInstruction on SyncEntry {
+  bucket
+  prefix
+  localPath
+  direction
+  pattern
+  patternSyntax
+}`, {"fragmentName":"ClaimedJob"}) as unknown as TypedDocumentString<ClaimedJobFragment, unknown>;
+export const RegisterAgentDocument = new TypedDocumentString(`
+    mutation RegisterAgent($input: RegisterAgentInput!) {
+  registerAgent(input: $input) {
+    __typename
+    ... on Agent {
+      id
+    }
+    ... on Failure {
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<RegisterAgentMutation, RegisterAgentMutationVariables>;
+export const ClaimJobDocument = new TypedDocumentString(`
+    mutation ClaimJob($input: ClaimJobInput!) {
+  claimJob(input: $input) {
+    __typename
+    ... on Claim {
+      leaseMillis
+      attempt {
+        number
+      }
+      job {
+        ...ClaimedJob
+      }
+    }
+    ... on NoWork {
+      retryAfterMillis
+    }
+    ... on Failure {
+      message
+    }
+  }
+}
+    fragment ClaimedJob on Job {
+  id
+  command
+  arguments
+  environment
+  compression
+  timeoutSeconds
+  heartbeatInterval
+  sync {
+    before {
+      ...SyncInstruction
+    }
+    during {
+      ...SyncInstruction
+    }
+    after {
+      ...SyncInstruction
+    }
+  }
+  legacySync {
+    inputBucket
+    inputPrefix
+    checkpointBucket
+    checkpointPrefix
+    outputBucket
+    outputPrefix
+  }
+}
+fragment SyncInstruction on SyncEntry {
+  bucket
+  prefix
+  localPath
+  direction
+  pattern
+  patternSyntax
+}`) as unknown as TypedDocumentString<ClaimJobMutation, ClaimJobMutationVariables>;
+export const HeartbeatDocument = new TypedDocumentString(`
+    mutation Heartbeat($input: HeartbeatInput!) {
+  heartbeat(input: $input) {
+    __typename
+    ... on Lease {
+      leaseMillis
+      directive
+    }
+    ... on Failure {
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<HeartbeatMutation, HeartbeatMutationVariables>;
+export const CompleteAttemptDocument = new TypedDocumentString(`
+    mutation CompleteAttempt($input: CompleteAttemptInput!) {
+  completeAttempt(input: $input) {
+    __typename
+    ... on Failure {
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<CompleteAttemptMutation, CompleteAttemptMutationVariables>;
+export const FailAttemptDocument = new TypedDocumentString(`
+    mutation FailAttempt($input: FailAttemptInput!) {
+  failAttempt(input: $input) {
+    __typename
+    ... on Failure {
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<FailAttemptMutation, FailAttemptMutationVariables>;
+export const ReleaseAttemptDocument = new TypedDocumentString(`
+    mutation ReleaseAttempt($input: ReleaseAttemptInput!) {
+  releaseAttempt(input: $input) {
+    __typename
+    ... on Failure {
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ReleaseAttemptMutation, ReleaseAttemptMutationVariables>;
+export const AgentSignalsDocument = new TypedDocumentString(`
+    subscription AgentSignals($agentId: ID!) {
+  agentSignals(agentId: $agentId) {
+    type
+    jobId
+    attempt
+  }
+}
+    `) as unknown as TypedDocumentString<AgentSignalsSubscription, AgentSignalsSubscriptionVariables>;

@@ -1,0 +1,154 @@
+import type { Logger } from 'pino';
+import { backoffMillis } from '../lib/backoff.ts';
+import { messageOf } from '../lib/errors.ts';
+import { type Latch, createLatch } from '../lib/latch.ts';
+import { isAborted } from '../lib/pause.ts';
+import type { AttemptPhase, HeartbeatInput, ProgressInput } from './generated/graphql.ts';
+import type { HeartbeatAnswer } from './link.ts';
+
+const PROGRESS_AT_MOST_EVERY_MS = 1000;
+const AFTER_FAILURE = { baseMs: 500, capMs: 5000 };
+/** After so many failures the progress itself is suspected; the lease is worth more. */
+const TRIES_WITH_SAME_PROGRESS = 2;
+const ANSWER_WITHIN_MS = 10_000;
+
+/** The right to act on one attempt, kept alive by heartbeats until it is given up. */
+export interface Lease {
+  /** Tells the server at once. */
+  enter(phase: AttemptPhase): void;
+  /** Tells the server at once, but at most once a second. */
+  report(progress: ProgressInput): void;
+  /** Asks now whether the lease still holds. */
+  renew(): void;
+  /** No heartbeat is sent, and nothing is told, after this. */
+  stop(): void;
+}
+
+export interface LeaseParts {
+  jobId: string;
+  attempt: number;
+  /** Milliseconds the lease lasts from the claim. */
+  leaseMillis: number;
+  /** Seconds between two heartbeats, as the job wants it; a third of the lease where that is less. */
+  heartbeatInterval: number;
+  heartbeat: (input: HeartbeatInput, signal: AbortSignal) => Promise<HeartbeatAnswer>;
+  transferred: () => { bytesDownloaded: string; bytesUploaded: string };
+  /** The server took the lease back. Called at most once. */
+  onLost: () => void;
+  /** The server wants the job given back; the lease goes on until then. Called with each heartbeat that says so. */
+  onRecall: () => void;
+  log: Logger;
+}
+
+/** What the next heartbeat has to say, and when it is due. Times are milliseconds of the monotonic clock. */
+interface Beats {
+  phase: AttemptPhase | undefined;
+  progress: ProgressInput | undefined;
+  isUrgent: boolean;
+  leaseMillis: number;
+  lastSentAt: number;
+  notBefore: number;
+  failures: number;
+}
+
+/** Begins the heartbeats of a lease that was just claimed. */
+export function keepLease(parts: LeaseParts): Lease {
+  const stopped = new AbortController();
+  const changed = createLatch();
+  const beats: Beats = {
+    phase: undefined,
+    progress: undefined,
+    isUrgent: false,
+    leaseMillis: parts.leaseMillis,
+    lastSentAt: performance.now(),
+    notBefore: 0,
+    failures: 0,
+  };
+  void beatUntilStopped(parts, beats, changed, stopped);
+
+  return {
+    enter(phase) {
+      beats.phase = phase;
+      beats.isUrgent = true;
+      changed.set();
+    },
+    report(progress) {
+      beats.progress = progress;
+      changed.set();
+    },
+    renew() {
+      beats.isUrgent = true;
+      beats.notBefore = 0;
+      changed.set();
+    },
+    stop: () => stopped.abort(),
+  };
+}
+
+async function beatUntilStopped(
+  parts: LeaseParts,
+  beats: Beats,
+  changed: Latch,
+  stopped: AbortController,
+): Promise<void> {
+  while (!stopped.signal.aborted) {
+    const wait = dueAt(parts, beats) - performance.now();
+    if (wait > 0) {
+      await changed.wait(wait, stopped.signal);
+      continue;
+    }
+    const answer = await beat(parts, beats, stopped.signal);
+    if (answer === undefined || isAborted(stopped.signal)) continue;
+    if (answer.kind === 'LEASE_LOST') stopped.abort();
+    heed(answer, parts, beats);
+  }
+}
+
+function dueAt(parts: LeaseParts, beats: Beats): number {
+  const interval = Math.min(parts.heartbeatInterval * 1000, beats.leaseMillis / 3);
+  const due =
+    beats.lastSentAt + (beats.progress === undefined ? interval : Math.min(interval, PROGRESS_AT_MOST_EVERY_MS));
+  return Math.max(beats.isUrgent ? 0 : due, beats.notBefore);
+}
+
+async function beat(parts: LeaseParts, beats: Beats, stopped: AbortSignal): Promise<HeartbeatAnswer | undefined> {
+  const { phase, progress } = beats;
+  beats.progress = undefined;
+  beats.isUrgent = false;
+  beats.lastSentAt = performance.now();
+  const input: HeartbeatInput = {
+    jobId: parts.jobId,
+    attempt: parts.attempt,
+    ...parts.transferred(),
+    ...(phase === undefined ? {} : { phase }),
+    ...(progress === undefined ? {} : { progress }),
+  };
+  try {
+    const answer = await parts.heartbeat(input, AbortSignal.any([stopped, AbortSignal.timeout(ANSWER_WITHIN_MS)]));
+    beats.failures = 0;
+    return answer;
+  } catch (error) {
+    if (stopped.aborted) return undefined;
+    parts.log.warn({ reason: messageOf(error) }, 'A heartbeat was not answered, and is sent again');
+    if (beats.failures < TRIES_WITH_SAME_PROGRESS) beats.progress ??= progress;
+    beats.isUrgent = true;
+    beats.notBefore = performance.now() + backoffMillis(beats.failures++, AFTER_FAILURE);
+    return undefined;
+  }
+}
+
+function heed(answer: HeartbeatAnswer, parts: LeaseParts, beats: Beats): void {
+  switch (answer.kind) {
+    case 'RENEWED':
+      beats.leaseMillis = answer.leaseMillis;
+      if (answer.directive === 'STOP') parts.onRecall();
+      return;
+    case 'LEASE_LOST':
+      parts.log.warn({ reason: answer.message }, 'The lease is lost');
+      parts.onLost();
+      return;
+    case 'REFUSED':
+      // Most likely for what the command says of itself; the next heartbeat goes without it.
+      parts.log.warn({ reason: answer.message }, 'The server refused a heartbeat');
+  }
+}

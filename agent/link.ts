@@ -1,0 +1,98 @@
+import type { Logger } from 'pino';
+import * as operations from './generated/graphql.ts';
+import { type Session, type SessionParts, createSession } from './session.ts';
+import type { Transport } from './transport.ts';
+
+export type Claim = Omit<Extract<operations.ClaimJobMutation['claimJob'], { __typename: 'Claim' }>, '__typename'>;
+export type ClaimAnswer = { kind: 'CLAIM'; claim: Claim } | { kind: 'NO_WORK'; retryAfterMillis: number };
+export type HeartbeatAnswer =
+  | { kind: 'RENEWED'; leaseMillis: number; directive: operations.LeaseDirective }
+  | { kind: 'LEASE_LOST' | 'REFUSED'; message: string };
+export type ReportAnswer = { kind: 'ACCEPTED' } | { kind: 'LEASE_LOST' | 'REFUSED'; message: string };
+
+/** The agent's verbs. Each rejects when no answer came; an answer that says no is data. */
+export interface Link {
+  /** Waits until this agent is registered. */
+  claim(signal: AbortSignal): Promise<ClaimAnswer>;
+  heartbeat(input: operations.HeartbeatInput, signal: AbortSignal): Promise<HeartbeatAnswer>;
+  complete(input: operations.CompleteAttemptInput, signal: AbortSignal): Promise<ReportAnswer>;
+  fail(input: operations.FailAttemptInput, signal: AbortSignal): Promise<ReportAnswer>;
+  release(input: operations.ReleaseAttemptInput, signal: AbortSignal): Promise<ReportAnswer>;
+  close(): Promise<void>;
+}
+
+const ASK_AGAIN_UNREGISTERED_MS = 5000;
+
+/** Opens the connection, and registers this session with the server whenever the connection is made anew. */
+export function createLink(parts: SessionParts & { open: (onConnected: () => void) => Transport }): Link {
+  const transport = parts.open(() => session.join());
+  const session = createSession(transport, parts);
+
+  return {
+    async claim(signal) {
+      const agentId = await session.agentId(signal);
+      const { claimJob } = await transport.request(operations.ClaimJobDocument, { input: { agentId } }, signal);
+      return claimAnswer(claimJob, session, parts.log);
+    },
+    async heartbeat(input, signal) {
+      const { heartbeat } = await transport.request(operations.HeartbeatDocument, { input }, signal);
+      return heartbeatAnswer(heartbeat);
+    },
+    async complete(input, signal) {
+      const data = await transport.request(operations.CompleteAttemptDocument, { input }, signal);
+      return reportAnswer(data.completeAttempt);
+    },
+    async fail(input, signal) {
+      const data = await transport.request(operations.FailAttemptDocument, { input }, signal);
+      return reportAnswer(data.failAttempt);
+    },
+    async release(input, signal) {
+      const data = await transport.request(operations.ReleaseAttemptDocument, { input }, signal);
+      return reportAnswer(data.releaseAttempt);
+    },
+    async close() {
+      session.leave();
+      await transport.close();
+    },
+  };
+}
+
+function claimAnswer(answer: operations.ClaimJobMutation['claimJob'], session: Session, log: Logger): ClaimAnswer {
+  switch (answer.__typename) {
+    case 'Claim':
+      return { kind: 'CLAIM', claim: answer };
+    case 'NoWork':
+      return { kind: 'NO_WORK', retryAfterMillis: answer.retryAfterMillis };
+    case 'NotFound':
+      log.warn('The server no longer knows this agent; registering again');
+      session.join();
+      return { kind: 'NO_WORK', retryAfterMillis: ASK_AGAIN_UNREGISTERED_MS };
+    case 'InvalidInput':
+    case 'Forbidden':
+      throw new Error(`The server refused to look for work: ${answer.message}`);
+  }
+}
+
+function heartbeatAnswer(answer: operations.HeartbeatMutation['heartbeat']): HeartbeatAnswer {
+  switch (answer.__typename) {
+    case 'Lease':
+      return { kind: 'RENEWED', leaseMillis: answer.leaseMillis, directive: answer.directive };
+    case 'LeaseLost':
+      return { kind: 'LEASE_LOST', message: answer.message };
+    case 'InvalidInput':
+    case 'Forbidden':
+      return { kind: 'REFUSED', message: answer.message };
+  }
+}
+
+function reportAnswer(answer: operations.CompleteAttemptMutation['completeAttempt']): ReportAnswer {
+  switch (answer.__typename) {
+    case 'Job':
+      return { kind: 'ACCEPTED' };
+    case 'LeaseLost':
+      return { kind: 'LEASE_LOST', message: answer.message };
+    case 'InvalidInput':
+    case 'Forbidden':
+      return { kind: 'REFUSED', message: answer.message };
+  }
+}

@@ -1,0 +1,184 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import { messageOf } from '../lib/errors.ts';
+import { type LastLines, keepLastLines } from '../lib/last-lines.ts';
+import { pause, whenAborted } from '../lib/pause.ts';
+import { groupEnded, signalGroup } from './process-group.ts';
+
+const TAIL_LINES = 20;
+const TAIL_WIDTH = 300;
+/** How long output that is on its way when the command ends may take, where something outside its group holds the pipe. */
+const DRAIN_MS = 1000;
+
+export interface CommandSpec {
+  command: string;
+  arguments: readonly string[];
+  environment: Record<string, string>;
+  workingDirectory: string;
+  /** Where the command's output is passed on to. */
+  stdout: Writable;
+  stderr: Writable;
+}
+
+export interface CommandExit {
+  exitCode: number | null;
+  signal: NodeJS.Signals | null;
+  /** The last lines the command wrote to stderr, oldest first. */
+  stderrTail: string[];
+}
+
+export interface PoliteStop {
+  signal: 'SIGTERM' | 'SIGINT';
+  /** Milliseconds the command and all it started have to end by themselves. */
+  graceMs: number;
+  /** Ends the grace at once. */
+  hurry: AbortSignal;
+}
+
+export interface RunningCommand {
+  readonly pid: number;
+  /** Resolves when the command has ended, nothing of its process group runs any more, and its output is passed on. */
+  readonly exited: Promise<CommandExit>;
+  /** Asks the whole group to end, and kills what is left after the grace. */
+  stop(how: PoliteStop): Promise<CommandExit>;
+}
+
+/** The command could not be started. `fault` says whether the job is to blame, or the machine's lack of resources. */
+export class CommandNotStarted extends Error {
+  override name = 'CommandNotStarted';
+  readonly fault: 'COMMAND' | 'MACHINE';
+
+  constructor(message: string, fault: 'COMMAND' | 'MACHINE') {
+    super(message);
+    this.fault = fault;
+  }
+}
+
+/** Starts a command as the leader of a process group of its own. Throws CommandNotStarted. */
+export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
+  const child = await spawned(spec);
+  const tail = keepLastLines(TAIL_LINES, TAIL_WIDTH);
+  passOn(child.stdout, spec.stdout);
+  passOn(child.stderr, spec.stderr, tail);
+
+  let patience: AbortSignal | undefined;
+  let hasEnded = false;
+  const exited = ended();
+
+  async function ended(): Promise<CommandExit> {
+    const { exitCode, signal } = await leaderExit(child);
+    // A shell that is told to stop dies at once, while the program it runs may still be saving its state.
+    if (patience !== undefined) await groupEnded(child.pid, patience);
+    signalGroup(child.pid, 'SIGKILL');
+    hasEnded = true;
+    await drained(child);
+    return { exitCode, signal, stderrTail: tail.lines() };
+  }
+
+  async function stop({ signal, graceMs, hurry }: PoliteStop): Promise<CommandExit> {
+    // Once the group is gone its number may be another's.
+    if (hasEnded) return exited;
+    const over = new AbortController();
+    const graceOver = new AbortController();
+    patience = AbortSignal.any([graceOver.signal, hurry]);
+    signalGroup(child.pid, signal);
+    const endedInTime = await Promise.race([
+      exited.then(() => true),
+      pause(graceMs, over.signal).then(() => false),
+      whenAborted(hurry, over.signal).then(() => false),
+    ]);
+    over.abort();
+    graceOver.abort();
+    if (!endedInTime) signalGroup(child.pid, 'SIGKILL');
+    return exited;
+  }
+
+  return { pid: child.pid, exited, stop };
+}
+
+type Child = ChildProcessByStdio<null, Readable, Readable> & { pid: number };
+
+async function spawned(spec: CommandSpec): Promise<Child> {
+  try {
+    const child = spawn(spec.command, spec.arguments, {
+      cwd: spec.workingDirectory,
+      env: spec.environment,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    await once(child, 'spawn');
+    // A child that has been spawned has a pid; the type cannot know.
+    return child as Child;
+  } catch (error) {
+    throw notStarted(spec, error);
+  }
+}
+
+function notStarted(spec: CommandSpec, error: unknown): CommandNotStarted {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const what = `The command ${JSON.stringify(spec.command)} could not be started`;
+  switch (code) {
+    case 'ENOENT':
+      return new CommandNotStarted(`${what}: ${notFound(spec)}`, 'COMMAND');
+    case 'EACCES':
+      return new CommandNotStarted(
+        `${what}: permission denied. Expected an executable file that this user may run; make it executable (chmod +x). ${whereLooked(spec)}`,
+        'COMMAND',
+      );
+    case 'EAGAIN':
+    case 'EMFILE':
+    case 'ENFILE':
+    case 'ENOMEM':
+      return new CommandNotStarted(`${what}: this machine is out of processes, files or memory (${code}).`, 'MACHINE');
+    default:
+      return new CommandNotStarted(`${what}: ${messageOf(error)}`, 'COMMAND');
+  }
+}
+
+function notFound(spec: CommandSpec): string {
+  if (!spec.command.includes('/')) return `there is no such program. ${whereLooked(spec)}`;
+  return `there is no such file, or the interpreter that its first line names is missing. ${whereLooked(spec)}`;
+}
+
+function whereLooked(spec: CommandSpec): string {
+  if (spec.command.includes('/')) return `Relative paths start at ${spec.workingDirectory}.`;
+  return `Looked in PATH=${spec.environment['PATH'] ?? '(not set)'}`;
+}
+
+function passOn(source: Readable, sink: Writable, tail?: LastLines): void {
+  source.on('data', (chunk: Buffer) => {
+    tail?.push(chunk);
+    if (!sink.writable || sink.write(chunk)) return;
+    source.pause();
+    const resume = () => {
+      sink.off('drain', resume);
+      sink.off('close', resume);
+      source.resume();
+    };
+    sink.on('drain', resume);
+    sink.on('close', resume);
+  });
+}
+
+function leaderExit(child: Child): Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }> {
+  return new Promise((resolve) => {
+    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }));
+  });
+}
+
+/** 'close' never comes while a process that has left the group holds the pipes open. */
+async function drained(child: Child): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([Promise.all([closed(child.stdout), closed(child.stderr)]), pause(DRAIN_MS, over.signal)]);
+  over.abort();
+  child.stdout.destroy();
+  child.stderr.destroy();
+}
+
+function closed(stream: Readable): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.closed) resolve();
+    else stream.once('close', resolve);
+  });
+}

@@ -1,0 +1,96 @@
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { storable } from '../lib/storable.ts';
+
+const REREAD_MS = 1000;
+/** Progress is a glance, not a channel for data; the server takes no more either. */
+const LARGEST_FILE_BYTES = 64 * 1024;
+const LONGEST_MESSAGE = 1000;
+const LONGEST_METRICS = 10_000;
+
+const progress = z.object({
+  fraction: z.number().min(0).max(1).nullish(),
+  message: z
+    .string()
+    .transform((text) => storable(text.slice(0, LONGEST_MESSAGE)))
+    .nullish(),
+  metrics: z.record(z.string().max(100), z.unknown()).refine(isStorable).nullish(),
+});
+
+export type Progress = z.infer<typeof progress>;
+
+/** The file in which a command may say how far it is. */
+export interface ProgressFile {
+  /** Absent where no temporary folder could be made. */
+  readonly path: string | undefined;
+  /** From now on looks for a new content once a second, and tells it. */
+  watch(tell: (progress: Progress) => void): void;
+  /** Looks a last time, and stops looking. */
+  finish(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/** Makes the place for one attempt's progress file; the file itself is the command's to write. */
+export async function createProgressFile(log: Logger): Promise<ProgressFile> {
+  const folder = await mkdtemp(join(tmpdir(), 'kelpie-')).catch((error: unknown) => {
+    log.warn({ err: error }, 'No temporary folder could be made, so this job cannot report progress');
+    return undefined;
+  });
+  if (folder === undefined) {
+    return { path: undefined, watch: () => undefined, finish: async () => undefined, remove: async () => undefined };
+  }
+  const path = join(folder, 'progress.json');
+  return { path, ...follow(path, log), remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+function follow(path: string, log: Logger): Pick<ProgressFile, 'watch' | 'finish'> {
+  let tell: (progress: Progress) => void = () => undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let seen: string | undefined;
+
+  async function look(): Promise<void> {
+    try {
+      const content = await readIfChanged(path, seen);
+      if (content === undefined) return;
+      seen = content.version;
+      tell(progress.parse(JSON.parse(content.text)));
+    } catch (error) {
+      log.debug({ err: error }, 'The progress file is not readable as JSON of {fraction, message, metrics}');
+    }
+  }
+
+  return {
+    watch(listener) {
+      tell = listener;
+      timer = setInterval(() => void look(), REREAD_MS);
+    },
+    async finish() {
+      clearInterval(timer);
+      await look();
+    },
+  };
+}
+
+function isStorable(metrics: Record<string, unknown>): boolean {
+  const text = JSON.stringify(metrics);
+  return text.length <= LONGEST_METRICS && !text.includes('\\u0000');
+}
+
+async function readIfChanged(
+  path: string,
+  seen: string | undefined,
+): Promise<{ version: string; text: string } | undefined> {
+  const file = await open(path, 'r').catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    const { ino, size, mtimeNs } = await file.stat({ bigint: true });
+    const version = `${ino}:${size}:${mtimeNs}`;
+    if (version === seen) return undefined;
+    return { version, text: size <= LARGEST_FILE_BYTES ? await file.readFile('utf8') : '' };
+  } finally {
+    await file.close();
+  }
+}

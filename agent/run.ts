@@ -1,0 +1,114 @@
+import type { Logger } from 'pino';
+import { backoffMillis, jittered } from '../lib/backoff.ts';
+import { messageOf } from '../lib/errors.ts';
+import { createLatch } from '../lib/latch.ts';
+import { pause } from '../lib/pause.ts';
+import type { AgentConfig } from './config.ts';
+import { type LiveAttempt, executeAttempt } from './execute.ts';
+import type { Claim, ClaimAnswer, Link } from './link.ts';
+import type { AgentSignal, LinkListener } from './session.ts';
+import type { Shutdown } from './shutdown.ts';
+import type { AttemptSync } from './sync/attempt-sync.ts';
+import { unusableSync } from './unusable-sync.ts';
+
+export interface AgentParts {
+  config: AgentConfig;
+  openLink: (listener: LinkListener) => Link;
+  /** May throw when the job's instructions cannot be used. */
+  createSync: (job: Claim['job'], log: Logger) => AttemptSync;
+  shutdown: Shutdown;
+  log: Logger;
+}
+
+const AFTER_FAILURE = { baseMs: 500, capMs: 10_000 };
+/** A claim that is under way when the agent is told to stop may have taken a job, which is then given back at once. */
+const LAST_ANSWER_MS = 2000;
+
+/** Asks for work, does it, asks again. Resolves when the agent was told to stop, or drained, and nothing is left to do. */
+export async function runAgent(parts: AgentParts): Promise<void> {
+  const { log, shutdown } = parts;
+  const wake = createLatch();
+  const drained = new AbortController();
+  const over = AbortSignal.any([shutdown.stopping, drained.signal]);
+  let current: LiveAttempt | undefined;
+
+  const link = parts.openLink({
+    onReady() {
+      wake.set();
+      current?.reconnected();
+    },
+    onSignal: (signal) => heed(signal, { wake: () => wake.set(), drain: () => drained.abort(), current, log }),
+  });
+
+  for (let failures = 0; !over.aborted;) {
+    // Before the question: work that is announced while the answer is on its way must not be slept through.
+    wake.clear();
+    const answer = await askForWork(link, parts, over);
+    if (answer === undefined) {
+      await pause(backoffMillis(failures++, AFTER_FAILURE), over);
+      continue;
+    }
+    failures = 0;
+    if (answer.kind === 'NO_WORK') {
+      await wake.wait(jittered(answer.retryAfterMillis), over);
+      continue;
+    }
+    const { claim } = answer;
+    current = executeAttempt({ ...parts, claim, link, sync: syncFor(claim.job, parts) });
+    await current.ended;
+    current = undefined;
+  }
+  log.info('No more work is taken');
+  await link.close();
+}
+
+/** The server's answer, or nothing when it could not be had. */
+async function askForWork(
+  link: Link,
+  { shutdown, log }: AgentParts,
+  over: AbortSignal,
+): Promise<ClaimAnswer | undefined> {
+  const answered = new AbortController();
+  const giveUp = new AbortController();
+  const limit = () => void pause(LAST_ANSWER_MS, answered.signal).then(() => giveUp.abort());
+  over.addEventListener('abort', limit, { once: true });
+  try {
+    return await link.claim(AbortSignal.any([giveUp.signal, shutdown.hurrying]));
+  } catch (err) {
+    if (!over.aborted) log.warn({ reason: messageOf(err) }, 'The server could not be asked for work');
+    return undefined;
+  } finally {
+    answered.abort();
+    over.removeEventListener('abort', limit);
+  }
+}
+
+function syncFor(job: Claim['job'], { createSync, log }: AgentParts): AttemptSync {
+  try {
+    return createSync(job, log.child({ jobId: job.id }));
+  } catch (error) {
+    return unusableSync(messageOf(error));
+  }
+}
+
+function heed(
+  signal: AgentSignal,
+  means: { wake: () => void; drain: () => void; current: LiveAttempt | undefined; log: Logger },
+): void {
+  const { current, log } = means;
+  log.debug({ signal }, 'Signal');
+  switch (signal.type) {
+    case 'WORK_AVAILABLE':
+      means.wake();
+      return;
+    case 'CANCEL':
+      if (current?.jobId === signal.jobId && current.number === signal.attempt) current.cancel();
+      return;
+    case 'DRAIN':
+      log.info('The server asks this agent to take no more work');
+      means.drain();
+      return;
+    case 'REALLOCATE':
+      log.warn('The server asks for the reallocation of this machine; nothing here can do that');
+  }
+}

@@ -1,0 +1,22 @@
+/** The two stages in which a process is told to stop. */
+export interface Shutdown {
+  /** Aborted by the first SIGTERM or SIGINT; its reason is the signal's name. */
+  readonly stopping: AbortSignal;
+  /** Aborted by the second one: end the waiting. */
+  readonly hurrying: AbortSignal;
+}
+
+/** Turns this process' SIGTERM and SIGINT into the stages of a shutdown, so that neither ends it by itself any more. */
+export function listenForShutdown(): Shutdown {
+  const stopping = new AbortController();
+  const hurrying = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => (stopping.signal.aborted ? hurrying : stopping).abort(name));
+  }
+  return { stopping: stopping.signal, hurrying: hurrying.signal };
+}
+
+/** The signal that began the shutdown, to be forwarded to the command. */
+export function shutdownSignal(shutdown: Shutdown): 'SIGTERM' | 'SIGINT' {
+  return shutdown.stopping.reason === 'SIGINT' ? 'SIGINT' : 'SIGTERM';
+}

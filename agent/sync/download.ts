@@ -1,0 +1,106 @@
+import { messageOf } from '../../lib/errors.ts';
+import { idOf, localPathOf, relativePathOf, type SyncEntry } from './entry.ts';
+import { SyncError } from './errors.ts';
+import { fetchFile } from './fetch.ts';
+import { makeDirectory } from './directory.ts';
+import { inParallel, type Task } from './parallel.ts';
+import { type RetryPolicy, withRetries } from './retry.ts';
+import type { ObjectStore, StoredObject } from './s3.ts';
+import type { Fingerprint } from './scan.ts';
+
+export interface Download {
+  store: ObjectStore;
+  policy: RetryPolicy;
+  entry: SyncEntry;
+  /** Files on their way at once. */
+  concurrency: number;
+  signal: AbortSignal;
+}
+
+export interface DownloadedFile {
+  /** The object it came from. */
+  id: string;
+  /** Absolute path. */
+  path: string;
+  state: Fingerprint;
+  /** What went over the wire. */
+  bytes: number;
+}
+
+/** An object that this entry wants, and the name it would have here. */
+interface Wanted extends StoredObject {
+  relativePath: string;
+  /** Its name without `.gz`, when the entry compresses and the object may be compressed. */
+  expandedPath: string | undefined;
+}
+
+/**
+ * Brings every object of the entry to its directory and tells `onFile` of each. Throws SyncError if a single one is
+ * missing after all retries, or if a key would leave the directory: a job must not start from half of its data.
+ */
+export async function download(parts: Download, onFile: (file: DownloadedFile) => void): Promise<void> {
+  const objects = await listAll(parts);
+  const wanted = objects.map((object) => wantedOf(parts.entry, object)).filter((one) => one !== undefined);
+  // Where both `x` and `x.gz` would become `x`, the one that sync itself has written comes last and wins.
+  for (const expands of [false, true]) {
+    const wave = wanted.filter(({ expandedPath }) => (expandedPath !== undefined) === expands);
+    const tasks = wave.map(
+      (one): Task<void> =>
+        (signal) =>
+          bring({ ...parts, signal }, one, onFile),
+    );
+    await inParallel(tasks, parts.concurrency, parts.signal);
+  }
+}
+
+async function listAll({ store, policy, entry, signal }: Download): Promise<StoredObject[]> {
+  const objects: StoredObject[] = [];
+  let token: string | undefined;
+  try {
+    do {
+      const list = () => store.listPage(entry.bucket, entry.prefix, token, signal);
+      const page = await withRetries(policy, `list ${entry.name}`, signal, list);
+      objects.push(...page.objects);
+      token = page.next;
+    } while (token !== undefined);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new SyncError(`${entry.name}: the bucket could not be listed: ${messageOf(error)}`, { cause: error });
+  }
+  return objects;
+}
+
+function wantedOf(entry: SyncEntry, object: StoredObject): Wanted | undefined {
+  if (object.key === entry.prefix) return undefined;
+  const isDirectory = object.key.endsWith('/') && object.size === 0;
+  const relativePath = relativePathOf(entry, isDirectory ? object.key.slice(0, -1) : object.key);
+  if (relativePath === undefined) {
+    const advice = 'remove or rename that object, or narrow the prefix';
+    throw new SyncError(`${entry.name}: the key "${object.key}" would be written outside the directory; ${advice}`);
+  }
+  if (isDirectory) return { ...object, relativePath, expandedPath: undefined };
+  const expandedPath = entry.compression ? /^(.*[^/])\.gz$/s.exec(relativePath)?.[1] : undefined;
+  const matches = entry.matches(relativePath) || (expandedPath !== undefined && entry.matches(expandedPath));
+  return matches ? { ...object, relativePath, expandedPath } : undefined;
+}
+
+async function bring(parts: Download, wanted: Wanted, onFile: (file: DownloadedFile) => void): Promise<void> {
+  const { store, policy, entry, signal } = parts;
+  const { key, size, relativePath, expandedPath } = wanted;
+  const address = { bucket: entry.bucket, key };
+  try {
+    if (key.endsWith('/')) {
+      await makeDirectory(entry.root, relativePath);
+      return;
+    }
+    const folder = relativePath.includes('/') ? relativePath.slice(0, relativePath.lastIndexOf('/')) : '';
+    await makeDirectory(entry.root, folder);
+    const path = localPathOf(entry, relativePath);
+    const expanded = expandedPath === undefined ? undefined : localPathOf(entry, expandedPath);
+    const fetched = await fetchFile({ store, policy, address, path, expandedPath: expanded, size, signal });
+    onFile({ id: idOf(address), ...fetched });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new SyncError(`${entry.name}: "${key}" could not be downloaded: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,53 @@
+import { type Backoff, backoffMillis } from '../../lib/backoff.ts';
+import { messageOf } from '../../lib/errors.ts';
+import { pause } from '../../lib/pause.ts';
+import type { Logger } from './logger.ts';
+
+export interface RetryPolicy {
+  /** Tries after the first one. */
+  maxRetries: number;
+  log: Logger;
+}
+
+const WAITS: Backoff = { baseMs: 200, capMs: 5_000 };
+
+/** Tries again, with jittered waits, what may succeed next time. Rejects with the last error, or when `signal` aborts. */
+export async function withRetries<T>(
+  policy: RetryPolicy,
+  what: string,
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    signal.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (failures >= policy.maxRetries || isPermanent(error)) throw error;
+      policy.log.debug(
+        { what, failures: failures + 1, reason: messageOf(error) },
+        'storage request failed, trying again',
+      );
+      await pause(backoffMillis(failures, WAITS), signal);
+    }
+  }
+}
+
+/** Faults that the next try would meet again: the request itself is wrong, or the local disk
+ * says no. */
+const PERMANENT = new Set([
+  ...['NoSuchBucket', 'AccessDenied', 'InvalidAccessKeyId', 'SignatureDoesNotMatch', 'CredentialsProviderError'],
+  ...['InvalidBucketName', 'KeyTooLongError', 'EntityTooLarge', 'FileShrank', 'PreconditionFailed', 'GaveUp'],
+  ...['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENAMETOOLONG'],
+]);
+
+function isPermanent(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return PERMANENT.has(error.name) || ('code' in error && typeof error.code === 'string' && PERMANENT.has(error.code));
+}
+
+/** Retried enough: whoever catches it must not start over. */
+export class GaveUp extends Error {
+  override name = 'GaveUp';
+}

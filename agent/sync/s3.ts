@@ -1,0 +1,204 @@
+import { Readable } from 'node:stream';
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  type S3ClientConfig,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import type { Address } from './entry.ts';
+
+export interface StoredObject {
+  key: string;
+  /** Bytes. */
+  size: number;
+}
+
+export interface FetchedObject {
+  body: Readable;
+  /** Bytes of this body (not of the object, when a range was asked for). */
+  size: number;
+  /** Bytes of the whole object. */
+  totalSize: number;
+  etag: string | undefined;
+  contentEncoding: string | undefined;
+  lastModified: Date | undefined;
+}
+
+export interface ObjectHeaders {
+  contentType: string;
+  contentEncoding?: 'gzip';
+}
+
+export interface Part {
+  uploadId: string;
+  /** From 1. */
+  number: number;
+  /** Bytes of the body. */
+  size: number;
+  body: Readable | Uint8Array;
+}
+
+/** What sync asks of a store: one request per call, no retries. Rejects with the store's error, or when aborted. */
+export interface ObjectStore {
+  listPage(bucket: string, prefix: string, token: string | undefined, signal: AbortSignal): Promise<ObjectPage>;
+  /** `range` is inclusive at both ends. */
+  get(address: Address, only: { range?: [number, number]; etag?: string }, signal: AbortSignal): Promise<FetchedObject>;
+  put(address: Address, body: Uint8Array, headers: ObjectHeaders, signal: AbortSignal): Promise<void>;
+  delete(address: Address, signal: AbortSignal): Promise<void>;
+  createMultipart(address: Address, headers: ObjectHeaders, signal: AbortSignal): Promise<string>;
+  uploadPart(address: Address, part: Part, signal: AbortSignal): Promise<string>;
+  completeMultipart(address: Address, uploadId: string, etags: readonly string[], signal: AbortSignal): Promise<void>;
+  abortMultipart(address: Address, uploadId: string, signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+export interface ObjectPage {
+  objects: StoredObject[];
+  /** Asks for the next page; undefined after the last one. */
+  next: string | undefined;
+}
+
+export interface S3Settings {
+  endpoint?: string;
+  region?: string;
+  /** Milliseconds without a byte after which a request counts as failed. */
+  stallMs?: number;
+}
+
+/** Any store that speaks S3. Credentials come from the AWS SDK's own chain of environment, profiles and metadata. */
+export function createS3Store(settings: S3Settings): ObjectStore {
+  const client = new S3Client(clientConfig(settings));
+  return { ...objectRequests(client), ...multipartRequests(client), close: () => client.destroy() };
+}
+
+function clientConfig({ endpoint, region, stallMs = 30_000 }: S3Settings): S3ClientConfig {
+  return {
+    // Bucket names as host names need DNS that private endpoints rarely have.
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true, region: configuredRegion() }),
+    ...(region === undefined ? {} : { region }),
+    // Several stores refuse, or store as content, the trailers that the SDK's own checksums come in.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // Sync retries by itself: the SDK cannot send a stream twice, and its waits know nothing of our settings.
+    maxAttempts: 1,
+    // Otherwise it writes advice to the console; every failure is in the error as well.
+    logger: { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore },
+    // With it the SDK opens a new connection for every large body.
+    expectContinueHeader: false,
+    requestHandler: {
+      connectionTimeout: 10_000,
+      socketTimeout: stallMs,
+      httpAgent: { maxSockets: 256 },
+      httpsAgent: { maxSockets: 256 },
+    },
+  };
+}
+
+/** Stores outside AWS need a region only for the signature; where none is configured, they expect this one. */
+function configuredRegion(): () => Promise<string> {
+  let region: Promise<string> | undefined;
+  return () => (region ??= new S3Client({}).config.region().catch(() => 'us-east-1'));
+}
+
+function ignore(): void {
+  // Nothing to say.
+}
+
+type ObjectRequests = Pick<ObjectStore, 'listPage' | 'get' | 'put' | 'delete'>;
+
+function objectRequests(client: S3Client): ObjectRequests {
+  return {
+    async listPage(bucket, prefix, token, signal) {
+      const query = { Bucket: bucket, Prefix: prefix, ContinuationToken: token, EncodingType: 'url' as const };
+      const page = await client.send(new ListObjectsV2Command(query), { abortSignal: own(signal) });
+      // A store that ignores the encoding does not echo it either.
+      const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
+      const objects = (page.Contents ?? []).map(({ Key = '', Size = 0 }) => ({ key: decode(Key), size: Size }));
+      if (page.IsTruncated === true && page.NextContinuationToken === undefined) {
+        throw new Error(`the store cut the list of "${bucket}/${prefix}" short and gave no token for the rest`);
+      }
+      return { objects, next: page.IsTruncated === true ? page.NextContinuationToken : undefined };
+    },
+    async get({ bucket, key }, { range, etag }, signal) {
+      const command = new GetObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        ...(range === undefined ? {} : { Range: `bytes=${range[0]}-${range[1]}` }),
+        ...(etag === undefined ? {} : { IfMatch: etag }),
+      });
+      const answer = await client.send(command, { abortSignal: own(signal) });
+      if (!(answer.Body instanceof Readable) || answer.ContentLength === undefined) {
+        throw new Error(`the store answered a GET of "${key}" without a body or without Content-Length`);
+      }
+      const total = /\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1];
+      return {
+        body: answer.Body,
+        size: answer.ContentLength,
+        totalSize: total === undefined ? answer.ContentLength : Number(total),
+        etag: answer.ETag,
+        contentEncoding: answer.ContentEncoding,
+        lastModified: answer.LastModified,
+      };
+    },
+    async put({ bucket, key }, body, headers, signal) {
+      const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ...headerFields(headers) });
+      await client.send(command, { abortSignal: own(signal) });
+    },
+    async delete({ bucket, key }, signal) {
+      await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }), { abortSignal: own(signal) });
+    },
+  };
+}
+
+type MultipartRequests = Pick<ObjectStore, 'createMultipart' | 'uploadPart' | 'completeMultipart' | 'abortMultipart'>;
+
+function multipartRequests(client: S3Client): MultipartRequests {
+  return {
+    async createMultipart({ bucket, key }, headers, signal) {
+      const command = new CreateMultipartUploadCommand({ Bucket: bucket, Key: key, ...headerFields(headers) });
+      const { UploadId } = await client.send(command, { abortSignal: own(signal) });
+      if (UploadId === undefined) throw new Error(`the store began a multipart upload of "${key}" without an UploadId`);
+      return UploadId;
+    },
+    async uploadPart({ bucket, key }, { uploadId, number, size, body }, signal) {
+      const place = { Bucket: bucket, Key: key, UploadId: uploadId, PartNumber: number };
+      const command = new UploadPartCommand({ ...place, Body: body, ContentLength: size });
+      const { ETag } = await client.send(command, { abortSignal: own(signal) });
+      if (ETag === undefined) throw new Error(`the store took part ${number} of "${key}" without an ETag`);
+      return ETag;
+    },
+    async completeMultipart({ bucket, key }, uploadId, etags, signal) {
+      const parts = etags.map((ETag, index) => ({ ETag, PartNumber: index + 1 }));
+      const command = new CompleteMultipartUploadCommand({
+        Bucket: bucket,
+        Key: key,
+        UploadId: uploadId,
+        MultipartUpload: { Parts: parts },
+      });
+      await client.send(command, { abortSignal: own(signal) });
+    },
+    async abortMultipart({ bucket, key }, uploadId, signal) {
+      const command = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId });
+      await client.send(command, { abortSignal: own(signal) });
+    },
+  };
+}
+
+/** The SDK leaves listeners on the signal it is given; on one of its own they go with the request. */
+function own(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal]);
+}
+
+function decodeKey(encoded: string): string {
+  return decodeURIComponent(encoded.replaceAll('+', ' '));
+}
+
+function headerFields({ contentType, contentEncoding }: ObjectHeaders) {
+  return { ContentType: contentType, ...(contentEncoding === undefined ? {} : { ContentEncoding: contentEncoding }) };
+}

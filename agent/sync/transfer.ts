@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import mime from 'mime-types';
+import { pause } from '../../lib/pause.ts';
+import type { Address } from './entry.ts';
+import { sendMultipart } from './multipart.ts';
+import { type RetryPolicy, withRetries } from './retry.ts';
+import type { ObjectHeaders, ObjectStore } from './s3.ts';
+import { type Fingerprint, isSame, observe, type Observed, observedOf } from './scan.ts';
+
+/** A file on its way into the store. */
+export interface Publication {
+  store: ObjectStore;
+  policy: RetryPolicy;
+  /** Absolute path of the file itself. */
+  source: string;
+  /** From whose end the content type is guessed. */
+  name: string;
+  address: Address;
+  compression: boolean;
+  signal: AbortSignal;
+}
+
+/** The first `length` bytes of a file as they once were. */
+export interface Witness {
+  length: number;
+  digest: string;
+}
+
+/** `bytes` is what went over the wire. `changed`: nothing was published, because the file did not hold still. */
+export type Outcome =
+  { kind: 'published'; state: Fingerprint; bytes: number; witness?: Witness } | { kind: 'changed' } | { kind: 'gone' };
+
+/** Up to so many bytes a file is sent from memory in one request; a larger one in parts of at least that size. */
+export const SMALL_FILE_BYTES = 8 * 2 ** 20;
+
+/**
+ * Publishes the file as it is now, whole or not at all: the object appears only if size, mtime and inode were the same
+ * before and after reading. Rejects when the store refused after all retries, or when aborted.
+ */
+export async function publishWhole(publication: Publication): Promise<Outcome> {
+  return withFile(publication, async (handle, before) => {
+    const unchanged = async () => {
+      const onDisk = await observe(publication.source);
+      const inHand = observedOf(await handle.stat({ bigint: true }));
+      return (
+        onDisk !== undefined && isSame(onDisk, before) && isSame(inHand, before) && inHand.ctimeNs === before.ctimeNs
+      );
+    };
+    const bytes = await send(publication, handle, before.size, unchanged);
+    return bytes === undefined ? { kind: 'changed' } : { kind: 'published', state: before, bytes };
+  });
+}
+
+/**
+ * Publishes what a growing file holds now, as a prefix of what it will hold. That it only grows is not believed but
+ * checked: what `witness` saw must still be there, and what is published must read the same before and after.
+ */
+export async function publishPrefix(publication: Publication, witness: Witness): Promise<Outcome> {
+  return withFile(publication, async (handle, before) => {
+    if (before.size < witness.length) return { kind: 'changed' };
+    const digests = await digestsAt(handle, [witness.length, before.size], publication.signal);
+    if (digests?.[0] !== witness.digest) return { kind: 'changed' };
+    const unchanged = async () => {
+      const again = await digestsAt(handle, [before.size], publication.signal);
+      return again?.[0] === digests[1] && (await observe(publication.source))?.ino === before.ino;
+    };
+    const bytes = await send(publication, handle, before.size, unchanged);
+    if (bytes === undefined) return { kind: 'changed' };
+    return { kind: 'published', state: before, bytes, witness: { length: before.size, digest: digests[1] ?? '' } };
+  });
+}
+
+/** Looks at what a growing file holds now, to see later that it only grew. Undefined when it is gone or shrinks. */
+export async function takeWitness(source: string, signal: AbortSignal): Promise<Witness | undefined> {
+  const handle = await openFile(source);
+  if (handle === undefined) return undefined;
+  try {
+    const length = Number((await handle.stat({ bigint: true })).size);
+    const digests = await digestsAt(handle, [length], signal);
+    return digests?.[0] === undefined ? undefined : { length, digest: digests[0] };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function withFile(
+  { source, signal }: Publication,
+  publish: (handle: FileHandle, before: Observed) => Promise<Outcome>,
+): Promise<Outcome> {
+  signal.throwIfAborted();
+  const handle = await openFile(source);
+  if (handle === undefined) return { kind: 'gone' };
+  try {
+    await leaveClockTick(handle, signal);
+    return await publish(handle, observedOf(await handle.stat({ bigint: true })));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** NOFOLLOW and NONBLOCK: a link or a pipe that took the file's place since the scan is not what was to be published. */
+async function openFile(source: string): Promise<FileHandle | undefined> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const handle = await open(source, flags).catch((error: unknown) => {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || code === 'ENXIO') return undefined;
+    throw error;
+  });
+  if (handle === undefined || (await handle.stat()).isFile()) return handle;
+  await handle.close();
+  return undefined;
+}
+
+/** The kernel stamps files with a clock that moves in steps of up to this many milliseconds. */
+const CLOCK_TICK_MS = 10;
+
+/** Two writes within one step of that clock leave the same mtime, so a file that fresh is looked at a moment later. */
+async function leaveClockTick(handle: FileHandle, signal: AbortSignal): Promise<void> {
+  const age = Date.now() - (await handle.stat()).mtimeMs;
+  if (age >= 0 && age < CLOCK_TICK_MS) await pause(CLOCK_TICK_MS - age, signal);
+}
+
+/** Sends the first `size` bytes if `unchanged` still says yes after they were read; resolves to the bytes sent. */
+async function send(
+  publication: Publication,
+  handle: FileHandle,
+  size: number,
+  unchanged: () => Promise<boolean>,
+): Promise<number | undefined> {
+  const { store, policy, address, name, compression, signal } = publication;
+  const contentType = mime.lookup(name) || 'application/octet-stream';
+  const headers: ObjectHeaders = { contentType, ...(compression ? { contentEncoding: 'gzip' } : {}) };
+  if (size > SMALL_FILE_BYTES) return sendMultipart({ ...publication, headers, handle, size, unchanged });
+  const content = await readStart(handle, size);
+  if (content === undefined || !(await unchanged())) return undefined;
+  const body = compression ? await promisify(gzip)(content) : content;
+  await withRetries(policy, `upload ${address.key}`, signal, () => store.put(address, body, headers, signal));
+  return body.length;
+}
+
+/** The first `size` bytes, or undefined when there are fewer by now. */
+async function readStart(handle: FileHandle, size: number): Promise<Buffer | undefined> {
+  const content = Buffer.allocUnsafe(size);
+  for (let filled = 0; filled < size;) {
+    const { bytesRead } = await handle.read(content, filled, size - filled, filled);
+    if (bytesRead === 0) return undefined;
+    filled += bytesRead;
+  }
+  return content;
+}
+
+/** Digests of the file's first `lengths[i]` bytes (ascending), or undefined when it is shorter than that. */
+async function digestsAt(
+  handle: FileHandle,
+  lengths: readonly number[],
+  signal: AbortSignal,
+): Promise<string[] | undefined> {
+  const hash = createHash('sha256');
+  const chunk = Buffer.allocUnsafe(2 ** 20);
+  const digests: string[] = [];
+  let position = 0;
+  for (const length of lengths) {
+    while (position < length) {
+      signal.throwIfAborted();
+      const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, length - position), position);
+      if (bytesRead === 0) return undefined;
+      hash.update(chunk.subarray(0, bytesRead));
+      position += bytesRead;
+    }
+    digests.push(hash.copy().digest('hex'));
+  }
+  return digests;
+}

@@ -1,0 +1,98 @@
+import { realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { type FSWatcher, watch } from 'chokidar';
+import { messageOf } from '../../lib/errors.ts';
+import type { Logger } from './logger.ts';
+import { TEMPORARY_PREFIX } from './scan.ts';
+
+export interface WatchParts {
+  roots: readonly string[];
+  /** Looks at the directories; resolves to the milliseconds after which to do so again, if it knows. */
+  pass: () => Promise<number | undefined>;
+  /** A burst of changes is looked at after so many quiet milliseconds, */
+  debounceMs: number;
+  /** but not later than so many after it began. Also how often the directories are looked at without any hint. */
+  maxWaitMs: number;
+  log: Logger;
+}
+
+export interface Watch {
+  /** Resolves when changes are seen. The first pass follows at once. */
+  start(): Promise<void>;
+  /** No pass begins any more; resolves when the present one is over. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** A pass reads every directory entry, so of large trees it may take at most this share of the time. */
+const SHARE_OF_TIME = 1 / 20;
+
+/**
+ * Decides when to look. The watcher only hastens it: the kernel drops events when too many come at once, so the
+ * directories are looked at regularly in any case.
+ */
+export function createWatch({ roots, pass, debounceMs, maxWaitMs, log }: WatchParts): Watch {
+  let watcher: FSWatcher | undefined;
+  let stopped = false;
+  let running: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let burstSince: number | undefined;
+  let hintDue = Infinity;
+  let passDue = Infinity;
+
+  const arm = () => {
+    clearTimeout(timer);
+    if (stopped || running !== undefined) return;
+    const due = Math.min(hintDue, passDue);
+    timer = setTimeout(() => void (running = run()), Math.max(0, due - performance.now()));
+  };
+  const hint = () => {
+    const now = performance.now();
+    burstSince ??= now;
+    hintDue = Math.min(now + debounceMs, burstSince + maxWaitMs);
+    arm();
+  };
+  const run = async () => {
+    burstSince = undefined;
+    hintDue = Infinity;
+    const began = performance.now();
+    let again: number | undefined;
+    try {
+      again = await pass();
+    } catch (error) {
+      if (!stopped) log.warn({ reason: messageOf(error) }, 'looking at the synced directories failed; trying again');
+    }
+    const now = performance.now();
+    passDue = now + Math.min(again ?? Infinity, Math.max(maxWaitMs, (now - began) / SHARE_OF_TIME));
+    running = undefined;
+    arm();
+  };
+
+  return {
+    async start() {
+      watcher = await watchRoots(roots, hint, log);
+      if (stopped) await watcher.close();
+      passDue = 0;
+      arm();
+    },
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await watcher?.close();
+      await running;
+    },
+  };
+}
+
+async function watchRoots(roots: readonly string[], hint: () => void, log: Logger): Promise<FSWatcher> {
+  // Links are not followed, and a root may be one.
+  const real = await Promise.all(roots.map((root) => realpath(root)));
+  const watcher = watch([...new Set(real)], {
+    followSymlinks: false,
+    ignorePermissionErrors: true,
+    ignored: (path) => basename(path).startsWith(TEMPORARY_PREFIX),
+  });
+  watcher.on('all', hint);
+  watcher.on('error', (error) => log.warn({ reason: messageOf(error) }, 'changes may be seen later: watching failed'));
+  if (real.length > 0) await new Promise<void>((resolve) => void watcher.once('ready', resolve));
+  return watcher;
+}

@@ -1,0 +1,19 @@
+import type { AttemptSync } from './sync/attempt-sync.ts';
+import { SyncError } from './sync/errors.ts';
+
+/** In place of a sync whose instructions cannot be used: moves nothing, and ends its attempt in the first step. */
+export function unusableSync(why: string): AttemptSync {
+  const nothing = async () => undefined;
+  return {
+    prepare: () => Promise.reject(new SyncError(`The sync instructions of the job cannot be used: ${why}`)),
+    download: nothing,
+    watch: nothing,
+    flush: nothing,
+    uploadAfter: nothing,
+    suspend: nothing,
+    resume: () => undefined,
+    stop: nothing,
+    purge: nothing,
+    counts: () => ({ bytesDownloaded: 0, bytesUploaded: 0, filesDownloaded: 0, filesUploaded: 0 }),
+  };
+}

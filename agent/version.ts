@@ -1,0 +1,2 @@
+/** What this agent calls itself to the server. The same as the package's; a test compares them. */
+export const VERSION = '0.1.0';

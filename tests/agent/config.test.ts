@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError, loadConfig } from '../../agent/config.ts';
+import { VERSION } from '../../agent/version.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+
+const complete = {
+  KELPIE_API_URL: 'https://kelpie.example',
+  KELPIE_API_KEY: 'a-secret',
+  SALAD_MACHINE_ID: 'machine-1',
+  SALAD_CONTAINER_GROUP_ID: 'group-1',
+};
+
+function faultsOf(environment: Record<string, string>): string {
+  try {
+    loadConfig(environment, '/app');
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+  }
+  return expect.fail('the configuration was accepted');
+}
+
+describe('the agent’s configuration', () => {
+  test('has defaults for all but four variables', () => {
+    expect(loadConfig(complete, '/app')).toEqual({
+      graphqlUrl: 'wss://kelpie.example/graphql',
+      apiKey: 'a-secret',
+      machineId: 'machine-1',
+      containerGroupId: 'group-1',
+      directories: { input: '/input', checkpoint: '/checkpoint', output: '/output' },
+      logLevel: 'info',
+      shutdownGraceMs: 20_000,
+      killGraceMs: 10_000,
+      sync: { debounceMs: 100, stabilityCheckMs: 50, maxWaitMs: 5000, maxRetries: 3, concurrency: 8 },
+      storage: {},
+      workingDirectory: '/app',
+      environment: complete,
+    });
+  });
+
+  test('names every fault at once, and shows no value', () => {
+    const faults = faultsOf({
+      KELPIE_API_KEY: 'a-secret',
+      MAX_RETRIES: 'many',
+      KELPIE_LOG_LEVEL: 'loud',
+      KELPIE_API_URL: 'ftp://x',
+    });
+    for (const name of [
+      'SALAD_MACHINE_ID',
+      'SALAD_CONTAINER_GROUP_ID',
+      'MAX_RETRIES',
+      'KELPIE_LOG_LEVEL',
+      'KELPIE_API_URL',
+    ]) {
+      expect(faults).toMatch(new RegExp(`^${name}\\b`, 'm'));
+    }
+    expect(faults.split('\n')).toHaveLength(5);
+    expect(faults).not.toContain('a-secret');
+  });
+
+  test('takes an empty variable for one that is not set', () => {
+    expect(loadConfig({ ...complete, MAX_RETRIES: '', AWS_REGION: '' }, '/app')).toMatchObject({
+      sync: { maxRetries: 3 },
+      storage: {},
+    });
+    expect(faultsOf({ ...complete, KELPIE_API_KEY: '' })).toMatch(/^KELPIE_API_KEY is not set/);
+  });
+
+  test.each([
+    ['kelpie.example', 'wss://kelpie.example/graphql'],
+    ['localhost:3000', 'wss://localhost:3000/graphql'],
+    ['http://localhost:3000', 'ws://localhost:3000/graphql'],
+    ['https://kelpie.example/', 'wss://kelpie.example/graphql'],
+    ['https://kelpie.example/base/', 'wss://kelpie.example/base/graphql'],
+  ])('finds the websocket of %s at %s', (address, expected) => {
+    expect(loadConfig({ ...complete, KELPIE_API_URL: address }, '/app').graphqlUrl).toBe(expected);
+  });
+
+  test.each([
+    ['KELPIE_API_URL', 'http://'],
+    ['KELPIE_SHUTDOWN_GRACE_S', '-1'],
+    ['MAX_RETRIES', '1.5'],
+    ['FILE_WATCHER_DEBOUNCE_MS', '10ms'],
+    ['AWS_ENDPOINT_URL', 'storage:9000'],
+  ])('refuses %s=%s', (name, value) => {
+    expect(faultsOf({ ...complete, [name]: value })).toMatch(new RegExp(`^${name}: expected`));
+  });
+
+  test('prefers what is meant for S3 alone over what is meant for all of AWS', () => {
+    const storage = {
+      AWS_ENDPOINT_URL: 'http://all:1',
+      AWS_ENDPOINT_URL_S3: 'http://s3:2',
+      AWS_DEFAULT_REGION: 'eu-1',
+    };
+    expect(loadConfig({ ...complete, ...storage }, '/app').storage).toEqual({
+      endpoint: 'http://s3:2',
+      region: 'eu-1',
+    });
+  });
+});
+
+test('the agent names the version of its package', () => {
+  expect(VERSION).toBe(packageJson.version);
+});

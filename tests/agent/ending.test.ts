@@ -1,0 +1,102 @@
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { endingOfExit, settle } from '../../agent/ending.ts';
+import type { Link, ReportAnswer } from '../../agent/link.ts';
+
+const lease = { jobId: 'job-1', attempt: 1 };
+const transferred = { bytesDownloaded: '1', bytesUploaded: '2' };
+
+/** A link that answers reports one after another as `answers` says, the last one for ever. */
+function linkAnswering(...answers: (ReportAnswer | Error)[]) {
+  const reports: [string, unknown][] = [];
+  const answering = (verb: string) => async (input: unknown) => {
+    const answer = answers[Math.min(reports.length, answers.length - 1)];
+    reports.push([verb, input]);
+    if (answer instanceof Error || answer === undefined) throw answer ?? new Error('no answer was prepared');
+    return answer;
+  };
+  const unasked = () => Promise.reject(new Error('not expected'));
+  const link: Link = {
+    claim: unasked,
+    heartbeat: unasked,
+    close: unasked,
+    complete: answering('complete'),
+    fail: answering('fail'),
+    release: answering('release'),
+  };
+  return { link, reports };
+}
+
+function settlement(link: Link, signals: { cut?: AbortSignal; hurrying?: AbortSignal } = {}) {
+  const never = new AbortController().signal;
+  return { link, lease, transferred, cut: never, hurrying: never, ...signals, log: pino({ enabled: false }) };
+}
+
+test('a command that succeeded has not ended its attempt yet', () => {
+  expect(endingOfExit({ exitCode: 0, signal: null, stderrTail: ['a warning'] })).toBeUndefined();
+});
+
+test('a failure says the exit code and what stderr said last', () => {
+  expect(endingOfExit({ exitCode: 3, signal: null, stderrTail: ['Traceback', 'ValueError: x'] })).toEqual({
+    kind: 'FAILED',
+    exitCode: 3,
+    reason: 'The command exited with code 3. Last lines of stderr:\nTraceback\nValueError: x',
+  });
+});
+
+test('a death by signal names the signal', () => {
+  const ending = endingOfExit({ exitCode: null, signal: 'SIGKILL', stderrTail: [] });
+  expect(ending).toMatchObject({ kind: 'FAILED', signal: 'SIGKILL' });
+  expect(ending).toHaveProperty('reason', expect.stringMatching(/SIGKILL.*memory.*nothing to stderr/));
+  expect(ending).not.toHaveProperty('exitCode');
+});
+
+test('a reason is bounded to what the server stores, and keeps the end of what was said', async () => {
+  const { link, reports } = linkAnswering({ kind: 'ACCEPTED' });
+  await settle({ kind: 'FAILED', reason: `The command failed.\0${'🐕'.repeat(20_000)} the end` }, settlement(link));
+  const { reason } = reports[0]![1] as { reason: string };
+  expect(reason.length).toBeLessThanOrEqual(8000);
+  expect(reason).toMatch(/^The command failed\.🐕[^\0]* the end$/u);
+});
+
+test('each ending is reported by its own verb', async () => {
+  const { link, reports } = linkAnswering({ kind: 'ACCEPTED' });
+  await settle({ kind: 'COMPLETED' }, settlement(link));
+  await settle({ kind: 'TIMED_OUT', reason: 'too long' }, settlement(link));
+  await settle({ kind: 'RELEASED', reason: 'told to stop' }, settlement(link));
+  expect(reports).toEqual([
+    ['complete', { ...lease, ...transferred }],
+    ['fail', { ...lease, ...transferred, outcome: 'TIMED_OUT', reason: 'too long' }],
+    ['release', { ...lease, ...transferred, reason: 'told to stop' }],
+  ]);
+});
+
+test('nothing is reported of a job that was taken away', async () => {
+  const { link, reports } = linkAnswering({ kind: 'ACCEPTED' });
+  await settle({ kind: 'CANCELED' }, settlement(link));
+  await settle({ kind: 'LEASE_LOST' }, settlement(link));
+  expect(reports).toEqual([]);
+});
+
+test('a report is repeated until the server answers, and a no is an answer', async () => {
+  const { link, reports } = linkAnswering(new Error('down'), new Error('down'), {
+    kind: 'LEASE_LOST',
+    message: 'ended',
+  });
+  await settle({ kind: 'COMPLETED' }, settlement(link));
+  expect(reports).toHaveLength(3);
+});
+
+test('the repetition ends when the job is taken away', async () => {
+  const { link } = linkAnswering(new Error('down'));
+  const cut = new AbortController();
+  const settled = settle({ kind: 'COMPLETED' }, settlement(link, { cut: cut.signal }));
+  cut.abort('LEASE_LOST');
+  await settled;
+});
+
+test('the repetition ends soon after a second signal', async () => {
+  const { link, reports } = linkAnswering(new Error('down'));
+  await settle({ kind: 'RELEASED', reason: 'told to stop' }, settlement(link, { hurrying: AbortSignal.abort() }));
+  expect(reports.length).toBeGreaterThan(1);
+});

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { commandEnvironment } from '../../agent/environment.ts';
+
+const attempt = {
+  container: { PATH: '/bin', MODE: 'container', ONLY: 'container' },
+  job: { MODE: 'job', KELPIE_JOB_ID: 'forged', INPUT_DIR: '/forged' },
+  jobId: 'job-1',
+  attempt: 2,
+  directories: { input: '/in', checkpoint: '/check', output: '/out' },
+  progressFile: '/tmp/progress.json',
+};
+
+test('the job’s environment lies over the container’s, and what Kelpie says over both', () => {
+  expect(commandEnvironment(attempt)).toEqual({
+    PATH: '/bin',
+    MODE: 'job',
+    ONLY: 'container',
+    INPUT_DIR: '/in',
+    CHECKPOINT_DIR: '/check',
+    OUTPUT_DIR: '/out',
+    KELPIE_JOB_ID: 'job-1',
+    KELPIE_ATTEMPT: '2',
+    KELPIE_PROGRESS_FILE: '/tmp/progress.json',
+  });
+});
+
+test('a command hears of no progress file where there is none', () => {
+  expect(commandEnvironment({ ...attempt, progressFile: undefined })).not.toHaveProperty('KELPIE_PROGRESS_FILE');
+});
+
+test('an environment that is not made of strings is refused by name', () => {
+  expect(() => commandEnvironment({ ...attempt, job: { GOOD: 'x', COUNT: 3 } })).toThrow(/COUNT\.$/);
+});

@@ -1,0 +1,109 @@
+import { pino } from 'pino';
+import { afterEach, expect, test, vi } from 'vitest';
+import type { HeartbeatInput } from '../../agent/generated/graphql.ts';
+import { type Lease, keepLease } from '../../agent/lease.ts';
+import type { HeartbeatAnswer } from '../../agent/link.ts';
+
+const renewed: HeartbeatAnswer = { kind: 'RENEWED', leaseMillis: 60_000, directive: 'CONTINUE' };
+let lease: Lease | undefined;
+
+afterEach(() => lease?.stop());
+
+/** A lease whose heartbeats are answered one after another as `answers` says, the last one for ever. */
+function leaseAnswered(
+  answers: (HeartbeatAnswer | Error)[],
+  times: { leaseMillis?: number; heartbeatInterval?: number } = {},
+) {
+  const sent: (HeartbeatInput & { at: number })[] = [];
+  const told: string[] = [];
+  const heartbeat = async (input: HeartbeatInput) => {
+    const answer = answers[Math.min(sent.length, answers.length - 1)];
+    sent.push({ ...input, at: performance.now() });
+    if (answer instanceof Error || answer === undefined) throw answer ?? new Error('no answer was prepared');
+    return answer;
+  };
+  lease = keepLease({
+    jobId: 'job-1',
+    attempt: 1,
+    leaseMillis: 60_000,
+    heartbeatInterval: 30,
+    ...times,
+    heartbeat,
+    transferred: () => ({ bytesDownloaded: '7', bytesUploaded: '0' }),
+    onLost: () => told.push('lost'),
+    onRecall: () => told.push('recall'),
+    log: pino({ enabled: false }),
+  });
+  return { lease, sent, told };
+}
+
+test('a new phase is told at once, with what was transferred', async () => {
+  const { lease, sent } = leaseAnswered([renewed]);
+  lease.enter('DOWNLOADING');
+  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  lease.enter('RUNNING');
+  await vi.waitFor(() => expect(sent).toHaveLength(2));
+  expect(sent[1]).toMatchObject({ jobId: 'job-1', attempt: 1, phase: 'RUNNING', bytesDownloaded: '7' });
+});
+
+test('heartbeats come at a third of a lease that is short for its interval', async () => {
+  const { sent } = leaseAnswered([{ ...renewed, leaseMillis: 90 }], { leaseMillis: 90 });
+  await vi.waitFor(() => expect(sent.length).toBeGreaterThan(4));
+});
+
+test('progress is told at most once a second, and then only the latest', async () => {
+  const { lease, sent } = leaseAnswered([renewed]);
+  lease.report({ fraction: 0.1 });
+  await vi.waitFor(() => expect(sent).toHaveLength(1), { timeout: 3000 });
+  lease.report({ fraction: 0.2 });
+  lease.report({ fraction: 0.3 });
+  await vi.waitFor(() => expect(sent).toHaveLength(2), { timeout: 3000 });
+  expect(sent[1]!.progress).toEqual({ fraction: 0.3 });
+  expect(sent[1]!.at - sent[0]!.at).toBeGreaterThan(990);
+});
+
+test('a heartbeat without an answer is repeated soon, with the progress it carried', async () => {
+  const { lease, sent, told } = leaseAnswered([new Error('connection closed'), renewed]);
+  lease.report({ message: 'half' });
+  lease.enter('RUNNING');
+  await vi.waitFor(() => expect(sent).toHaveLength(2), { timeout: 3000 });
+  expect(sent[1]).toMatchObject({ phase: 'RUNNING', progress: { message: 'half' } });
+  expect(told).toEqual([]);
+});
+
+test('a lease that is lost is told once, and ends the heartbeats', async () => {
+  const { lease, sent, told } = leaseAnswered([{ kind: 'LEASE_LOST', message: 'attempt 2 exists' }], {
+    leaseMillis: 30,
+  });
+  lease.enter('RUNNING');
+  await vi.waitFor(() => expect(told).toEqual(['lost']));
+  lease.renew();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(sent).toHaveLength(1);
+  expect(told).toHaveLength(1);
+});
+
+test('a job that the server wants back keeps its lease until it is given back', async () => {
+  const { sent, told } = leaseAnswered([{ ...renewed, leaseMillis: 30, directive: 'STOP' }], { leaseMillis: 30 });
+  await vi.waitFor(() => expect(sent.length).toBeGreaterThan(2));
+  expect(told).toContain('recall');
+});
+
+test('progress that the server chokes on does not cost the lease', async () => {
+  const { lease, sent } = leaseAnswered([new Error('internal'), new Error('internal'), new Error('internal'), renewed]);
+  lease.report({ message: 'x' });
+  lease.renew();
+  await vi.waitFor(() => expect(sent).toHaveLength(4), { timeout: 8000 });
+  expect(sent.map(({ progress }) => progress !== undefined)).toEqual([true, true, true, false]);
+});
+
+test('a refused heartbeat does not end the lease, and its progress is not repeated', async () => {
+  const { lease, sent, told } = leaseAnswered([{ kind: 'REFUSED', message: 'progress is too long' }, renewed]);
+  lease.report({ message: 'x' });
+  lease.renew();
+  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  lease.renew();
+  await vi.waitFor(() => expect(sent).toHaveLength(2));
+  expect(sent[1]).not.toHaveProperty('progress');
+  expect(told).toEqual([]);
+});

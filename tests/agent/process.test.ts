@@ -1,0 +1,227 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CommandNotStarted, type RunningCommand, startCommand } from '../../agent/process.ts';
+
+const never = new AbortController().signal;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'kelpie-process-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Starts `script` under a shell. `line` resolves when the command's stdout has said that text. */
+async function shell(script: string, environment: Record<string, string> = {}) {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const said = listen(stdout);
+  const saidInError = listen(stderr);
+  const command = await startCommand({
+    command: 'sh',
+    arguments: ['-c', script],
+    environment: { PATH: process.env['PATH'] ?? '', ...environment },
+    workingDirectory: folder,
+    stdout,
+    stderr,
+  });
+  return { command, said, saidInError };
+}
+
+function listen(stream: PassThrough) {
+  let all = '';
+  stream.on('data', (chunk: Buffer) => (all += chunk.toString()));
+  return {
+    all: () => all,
+    async match(pattern: RegExp): Promise<RegExpExecArray> {
+      for (;;) {
+        const match = pattern.exec(all);
+        if (match) return match;
+        await new Promise((resolve) => stream.once('data', resolve));
+      }
+    },
+  };
+}
+
+/** A process that has ended stays visible as a zombie until its parent takes notice, which is not ours to wait for. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+async function gone(pid: number): Promise<void> {
+  await expect.poll(() => isRunning(pid), { interval: 10, timeout: 5000 }).toBe(false);
+}
+
+function stop(command: RunningCommand, graceMs: number, hurry: AbortSignal = never) {
+  return command.stop({ signal: 'SIGTERM', graceMs, hurry });
+}
+
+describe('a command', () => {
+  test('reports its exit code and passes its output on', async () => {
+    const { command, said, saidInError } = await shell('echo out; echo err >&2; exit 3');
+    expect(await command.exited).toEqual({ exitCode: 3, signal: null, stderrTail: ['err'] });
+    expect(said.all()).toBe('out\n');
+    expect(saidInError.all()).toBe('err\n');
+  });
+
+  test('runs with exactly the environment and in the directory it is given', async () => {
+    const { command, said } = await shell('pwd; echo "$GREETING:$HOME"', { GREETING: 'hello' });
+    await command.exited;
+    expect(said.all()).toBe(`${folder}\nhello:\n`);
+  });
+
+  test('that dies of a signal reports the signal', async () => {
+    const { command } = await shell('kill -9 $$');
+    expect(await command.exited).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
+  });
+
+  test('keeps the last twenty lines of stderr, the unfinished one included', async () => {
+    const { command } = await shell('i=0; while [ $i -lt 50 ]; do echo line $i >&2; i=$((i+1)); done; printf end >&2');
+    const { stderrTail } = await command.exited;
+    expect(stderrTail).toHaveLength(20);
+    expect(stderrTail[0]).toBe('line 31');
+    expect(stderrTail.at(-1)).toBe('end');
+  });
+
+  test('passes on a large output whole to a slow reader', async () => {
+    const slow = new PassThrough({ highWaterMark: 1024 });
+    const command = await startCommand({
+      command: 'head',
+      arguments: ['-c', '3000000', '/dev/zero'],
+      environment: { PATH: process.env['PATH'] ?? '' },
+      workingDirectory: folder,
+      stdout: slow,
+      stderr: new PassThrough(),
+    });
+    const whole = text(slow);
+    await command.exited;
+    slow.end();
+    expect(await whole).toHaveLength(3_000_000);
+  });
+
+  test('goes on when nobody reads its output any more', async () => {
+    const broken = new PassThrough({ highWaterMark: 16 });
+    broken.on('error', () => undefined);
+    const command = await startCommand({
+      command: 'sh',
+      arguments: ['-c', 'head -c 1000000 /dev/zero; exit 4'],
+      environment: { PATH: process.env['PATH'] ?? '' },
+      workingDirectory: folder,
+      stdout: broken,
+      stderr: new PassThrough(),
+    });
+    broken.once('data', () => broken.destroy(new Error('EPIPE')));
+    expect(await command.exited).toMatchObject({ exitCode: 4 });
+  });
+});
+
+describe('what the command leaves behind', () => {
+  test('is killed when the command ends', async () => {
+    const { command, said } = await shell('sleep 300 & echo $!; exit 0');
+    expect(await command.exited).toMatchObject({ exitCode: 0 });
+    await gone(Number(said.all()));
+  });
+
+  test('does not hold up the end when it has left the group with the pipes open', async () => {
+    const { command, said } = await shell(
+      `setsid sh -c 'echo $$; touch left; exec sleep 300' & until [ -e left ]; do sleep 0.01; done`,
+    );
+    expect(await command.exited).toMatchObject({ exitCode: 0 });
+    const pid = Number(said.all());
+    expect(isRunning(pid)).toBe(true);
+    process.kill(pid, 'SIGKILL');
+  });
+});
+
+describe('stopping a command', () => {
+  test('reaches the whole group', async () => {
+    const { command, said } = await shell('sleep 300 & echo pid $!; wait');
+    const [, child] = await said.match(/pid (\d+)/);
+    expect(await stop(command, 20_000)).toMatchObject({ signal: 'SIGTERM' });
+    await gone(Number(child));
+  });
+
+  test('lets it end by itself within the grace', async () => {
+    const { command, said } = await shell('trap "echo saved; exit 0" TERM; echo ready; while :; do sleep 0.02; done');
+    await said.match(/ready/);
+    expect(await stop(command, 20_000)).toMatchObject({ exitCode: 0 });
+    expect(said.all()).toContain('saved');
+  });
+
+  test('grants the grace to a program whose shell has died at once', async () => {
+    const { command, said } = await shell(
+      `sh -c 'trap "sleep 0.3; echo saved; exit 0" TERM; echo ready; while :; do sleep 0.02; done'; true`,
+    );
+    await said.match(/ready/);
+    await stop(command, 20_000);
+    expect(said.all()).toContain('saved');
+  });
+
+  test('kills what ignores the signal after the grace', async () => {
+    const { command, said } = await shell('trap "" TERM; echo ready; while :; do sleep 0.02; done');
+    await said.match(/ready/);
+    const before = performance.now();
+    expect(await stop(command, 150)).toMatchObject({ signal: 'SIGKILL' });
+    expect(performance.now() - before).toBeGreaterThanOrEqual(149);
+  });
+
+  test('kills at once when the hurry begins during the grace', async () => {
+    const { command, said } = await shell('trap "echo asked" TERM; echo ready; while :; do sleep 0.02; done');
+    await said.match(/ready/);
+    const hurry = new AbortController();
+    const stopped = stop(command, 600_000, hurry.signal);
+    await said.match(/asked/);
+    hurry.abort();
+    expect(await stopped).toMatchObject({ signal: 'SIGKILL' });
+  });
+
+  test('that has already ended changes nothing', async () => {
+    const { command } = await shell('exit 5');
+    await command.exited;
+    expect(await stop(command, 1000)).toMatchObject({ exitCode: 5 });
+  });
+});
+
+describe('a command that cannot be started', () => {
+  const start = (command: string, args: string[] = []) =>
+    startCommand({
+      command,
+      arguments: args,
+      environment: { PATH: '/nowhere:/neither/here' },
+      workingDirectory: folder,
+      stdout: new PassThrough(),
+      stderr: new PassThrough(),
+    }).then(
+      () => expect.fail('it started'),
+      (error: unknown) => error,
+    );
+
+  test('is named with the PATH that was searched', async () => {
+    const error = await start('no-such-program');
+    expect(error).toBeInstanceOf(CommandNotStarted);
+    expect(error).toMatchObject({ fault: 'COMMAND' });
+    expect(String(error)).toMatch(/"no-such-program".*PATH=\/nowhere:\/neither\/here/);
+  });
+
+  test('is told apart when its interpreter is missing', async () => {
+    await writeFile(join(folder, 'script'), '#!/no/such/interpreter\n', { mode: 0o755 });
+    expect(String(await start('./script'))).toMatch(/interpreter.*start at/);
+  });
+
+  test('says that a file may not be executed', async () => {
+    await writeFile(join(folder, 'data'), 'not a program', { mode: 0o644 });
+    expect(String(await start('./data'))).toMatch(/"\.\/data".*permission denied.*chmod/);
+  });
+
+  test('is the job’s fault when its arguments are impossible', async () => {
+    expect(await start('sh', ['a\0b'])).toMatchObject({ fault: 'COMMAND' });
+  });
+});

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { lstat, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { purge } from '../../../agent/sync/purge.ts';
+import { always, type Bench, eventually, instruction, startBench } from './support/bench.ts';
+
+let bench: Bench;
+beforeAll(async () => (bench = await startBench()));
+afterAll(() => bench.stop());
+beforeEach(() => bench.fresh());
+afterEach(() => bench.clear());
+
+const local = (path: string) => join(bench.directory(), path);
+
+describe('stop', () => {
+  it('aborts an upload in parts at once, discards the parts, and nothing arrives afterwards', async () => {
+    const sync = bench.sync({
+      during: [instruction('UPLOAD', 'stopped', 'out')],
+      after: [instruction('UPLOAD', 'stopped', 'out')],
+    });
+    await sync.prepare();
+    await sync.watch();
+    const arrived = Promise.withResolvers<undefined>();
+    const never = new Promise<undefined>(() => undefined);
+    bench.relay.interfere = ({ query }) => {
+      if (!query.has('partNumber')) return undefined;
+      arrived.resolve(undefined);
+      return never;
+    };
+    await bench.write('out/weights', randomBytes(10 * 2 ** 20));
+    await arrived.promise;
+    await sync.stop();
+    const discarded = bench.relay.seen.filter(({ method, query }) => method === 'DELETE' && query.has('uploadId'));
+    expect(discarded.map(({ status }) => status)).toEqual([204]);
+    const requests = bench.relay.seen.length;
+    await bench.write('out/later', 'x');
+    await sync.stop();
+    await expect(sync.flush(always)).rejects.toThrow('stopped');
+    await expect(sync.uploadAfter(always)).rejects.toThrow('stopped');
+    expect(bench.relay.seen.length).toBe(requests);
+    expect(await bench.keys('stopped/')).toEqual([]);
+  });
+
+  it('discards an upload that the store had begun but not yet answered', async () => {
+    const sync = bench.sync({ after: [instruction('UPLOAD', 'unheard', 'out')] });
+    await bench.write('out/weights', randomBytes(10 * 2 ** 20));
+    const arrived = Promise.withResolvers<undefined>();
+    const release = Promise.withResolvers<undefined>();
+    bench.relay.interfere = ({ query }) => {
+      if (!query.has('uploads')) return undefined;
+      arrived.resolve(undefined);
+      return release.promise;
+    };
+    const uploading = expect(sync.uploadAfter(always)).rejects.toThrow('stopped');
+    await arrived.promise;
+    await sync.stop();
+    await uploading;
+    release.resolve(undefined);
+    await eventually(() => bench.relay.seen.some(({ method, status }) => method === 'DELETE' && status === 204));
+  });
+
+  it('ends a download', async () => {
+    await bench.put('stopping/file', 'x');
+    const sync = bench.sync({ before: [instruction('DOWNLOAD', 'stopping', 'in')] });
+    const arrived = Promise.withResolvers<undefined>();
+    bench.relay.interfere = ({ key }) =>
+      key === 'stopping/file' ? new Promise(() => arrived.resolve(undefined)) : undefined;
+    const downloading = expect(sync.download(always)).rejects.toThrow('stopped');
+    await arrived.promise;
+    await sync.stop();
+    await downloading;
+    expect(await readdir(local('in'))).toEqual([]);
+  });
+});
+
+describe('purge', () => {
+  it('removes the contents of every local path, not the paths, and links without their targets', async () => {
+    const place = (path: string) => instruction('UPLOAD', 'purge', path);
+    const sync = bench.sync({
+      before: [instruction('DOWNLOAD', 'none', 'in')],
+      during: [place('ckpt')],
+      after: [place('out')],
+    });
+    await sync.prepare();
+    for (const path of ['in/a', 'ckpt/deep/b', 'out/.hidden', 'other/kept']) await bench.write(path, 'x');
+    await symlink(local('other'), local('out/link'));
+    await sync.purge();
+    for (const path of ['in', 'ckpt', 'out']) expect(await readdir(local(path))).toEqual([]);
+    expect(await readFile(local('other/kept'), 'utf8')).toBe('x');
+  });
+
+  it.each(['', '.', '..', '/', '/etc', '/usr/lib/kelpie', homedir(), process.cwd(), '/tmp'])(
+    'leaves "%s" alone, with a warning',
+    async (path) => {
+      await bench.write('here', 'x');
+      const warned: string[] = [];
+      const log = {
+        debug: ignore,
+        info: ignore,
+        error: ignore,
+        warn: (_: object, message: string) => void warned.push(message),
+      };
+      const root = join(path.startsWith('/') ? '' : bench.directory(), path);
+      await mkdir(local('dry'));
+      // A path that may be absent on a machine is as good as left alone.
+      const present = await lstat(root).then(
+        () => true,
+        () => false,
+      );
+      await purge({ roots: [root], keep: [bench.directory()], originals: new Map(), log });
+      expect(warned).toEqual(present ? ['this local path is synced, but never purged'] : []);
+      expect(await readFile(local('here'), 'utf8')).toBe('x');
+    },
+  );
+
+  it('does not follow a local path that is a link, or that leads elsewhere since the job began', async () => {
+    await bench.write('precious/file', 'x');
+    await symlink(local('precious'), local('linked'));
+    await mkdir(local('real/out'), { recursive: true });
+    const sync = bench.sync({
+      after: [instruction('UPLOAD', 'p', 'linked'), instruction('UPLOAD', 'p', 'real/out')],
+      workingDirectory: bench.directory(),
+    });
+    await sync.prepare();
+    await rename(local('real'), local('moved'));
+    await mkdir(local('precious/out'));
+    await writeFile(local('precious/out/file'), 'x');
+    await symlink(local('precious'), local('real'));
+    await sync.purge();
+    expect(await readFile(local('precious/file'), 'utf8')).toBe('x');
+    expect(await readFile(local('precious/out/file'), 'utf8')).toBe('x');
+    expect(bench.logged.filter(({ level }) => level === 'warn')).toHaveLength(2);
+  });
+
+  it('leaves nothing running: it stops first', async () => {
+    const sync = bench.sync({ during: [instruction('UPLOAD', 'purged', 'out')] });
+    await sync.prepare();
+    await bench.write('out/model', 'x');
+    await sync.flush(always);
+    await sync.purge();
+    await expect(sync.flush(always)).rejects.toThrow('stopped');
+    expect(await bench.keys('purged/')).toEqual(['purged/model']);
+  });
+});
+
+function ignore(): void {
+  // Not looked at.
+}

@@ -1,0 +1,145 @@
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { GetObjectCommand, type GetObjectCommandOutput, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { type AttemptSync, createAttemptSync, type SyncSettings } from '../../../../agent/sync/attempt-sync.ts';
+import type { SyncInstruction } from '../../../../agent/sync/entry.ts';
+import type { Logger } from '../../../../agent/sync/logger.ts';
+import { createS3Store } from '../../../../agent/sync/s3.ts';
+import { startS3 } from '../../../../deploy/local/s3.ts';
+import { type Relay, startRelay } from './relay.ts';
+
+const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'test' };
+export const BUCKET = 'herd';
+
+/** A real store with a relay before it, and a directory for each test. */
+export interface Bench {
+  relay: Relay;
+  /** Makes a sync that works in `directory()`. */
+  sync(given: SyncGiven): AttemptSync;
+  /** The present test's directory. */
+  directory(): string;
+  write(path: string, content: string | Buffer): Promise<string>;
+  put(key: string, body: string | Buffer<ArrayBuffer>, more?: { ContentEncoding?: string }): Promise<void>;
+  get(key: string): Promise<GetObjectCommandOutput>;
+  /** The object's bytes as text; undefined when there is no such object. */
+  text(key: string): Promise<string | undefined>;
+  keys(prefix?: string): Promise<string[]>;
+  logged: { level: string; details: object; message: string }[];
+  /** Before each test. */
+  fresh(): Promise<void>;
+  /** After each test. */
+  clear(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface SyncGiven {
+  before?: SyncInstruction[];
+  during?: SyncInstruction[];
+  after?: SyncInstruction[];
+  compression?: boolean;
+  settings?: Partial<SyncSettings>;
+  workingDirectory?: string;
+}
+
+export function instruction(
+  direction: 'DOWNLOAD' | 'UPLOAD',
+  prefix: string,
+  localPath: string,
+  more: Partial<SyncInstruction> = {},
+): SyncInstruction {
+  return { bucket: BUCKET, prefix, localPath, direction, pattern: null, patternSyntax: null, ...more };
+}
+
+export async function startBench(): Promise<Bench> {
+  process.env.AWS_ACCESS_KEY_ID ??= CREDENTIALS.accessKeyId;
+  process.env.AWS_SECRET_ACCESS_KEY ??= CREDENTIALS.secretAccessKey;
+  const server = await startS3({ buckets: [BUCKET] });
+  const relay = await startRelay(server.url);
+  const region = 'us-east-1';
+  const store = createS3Store({ endpoint: relay.url, region });
+  const client = new S3Client({ endpoint: server.url, forcePathStyle: true, region, credentials: CREDENTIALS });
+  const started: AttemptSync[] = [];
+  const logged: Bench['logged'] = [];
+  let directory = '';
+
+  const keys = async (prefix = ''): Promise<string[]> => {
+    const page = await client.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: prefix }));
+    return (page.Contents ?? []).map(({ Key = '' }) => Key).sort();
+  };
+  const get = (key: string) => client.send(new GetObjectCommand({ Bucket: BUCKET, Key: key }));
+  return {
+    relay,
+    logged,
+    keys,
+    get,
+    directory: () => directory,
+    sync({ before = [], during = [], after = [], compression = false, settings, workingDirectory }) {
+      const sync = createAttemptSync({
+        store,
+        plan: { before, during, after },
+        compression,
+        settings: { ...QUICK, ...settings },
+        workingDirectory: workingDirectory ?? directory,
+        log: loggerInto(logged),
+      });
+      started.push(sync);
+      return sync;
+    },
+    async write(path, content) {
+      const absolute = join(directory, path);
+      await mkdir(dirname(absolute), { recursive: true });
+      await writeFile(absolute, content);
+      return absolute;
+    },
+    async put(key, body, { ContentEncoding } = {}) {
+      const headers = ContentEncoding === undefined ? {} : { 'content-encoding': ContentEncoding };
+      const url = `${server.url}/${BUCKET}/${key.split('/').map(encodeURIComponent).join('/')}`;
+      // The store asks nobody for a signature, and a plain request is several times as quick.
+      const answer = await fetch(url, { method: 'PUT', body, headers });
+      if (!answer.ok) throw new Error(`the store answered ${answer.status} to a PUT of ${key}`);
+    },
+    async text(key) {
+      const answer = await get(key).catch(() => undefined);
+      return answer?.Body?.transformToString();
+    },
+    async fresh() {
+      directory = await mkdtemp(join(tmpdir(), 'kelpie-sync-'));
+      relay.seen.length = 0;
+      logged.length = 0;
+    },
+    async clear() {
+      relay.interfere = () => undefined;
+      relay.answer = () => undefined;
+      await Promise.all(started.splice(0).map((sync) => sync.stop()));
+      await rm(directory, { recursive: true, force: true });
+    },
+    async stop() {
+      store.close();
+      client.destroy();
+      await relay.stop();
+      await server.stop();
+    },
+  };
+}
+
+const QUICK: SyncSettings = { debounceMs: 10, stabilityCheckMs: 20, maxWaitMs: 300, maxRetries: 1, concurrency: 8 };
+
+function loggerInto(logged: Bench['logged']): Logger {
+  const at = (level: string) => (details: object, message: string) => void logged.push({ level, details, message });
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** Never aborted. */
+export const always = new AbortController().signal;
+
+/** Waits until `condition` holds; fails with what it last said when that takes too long. */
+export async function eventually<T>(condition: () => Promise<T> | T, millis = 5_000): Promise<NonNullable<T>> {
+  const deadline = performance.now() + millis;
+  for (;;) {
+    const answer = await condition();
+    if (answer !== undefined && answer !== null && answer !== false) return answer;
+    if (performance.now() > deadline) throw new Error(`not within ${millis} ms: ${condition.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
