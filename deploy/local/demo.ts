@@ -1,0 +1,99 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { messageOf } from '../../lib/errors.ts';
+import { watchJobs } from './demo-live.ts';
+import { referenceOf, resultOf, submitByGraphql, submitByRest, type DemoJob } from './demo-jobs.ts';
+import { startStack, type Stack } from './stack.ts';
+
+/**
+ * The main job, shown: two real jobs, an agent killed in the middle of one of them, another agent that goes on from the checkpoint
+ * in the bucket, and results that equal those of an uninterrupted run. Exit code 0 only if all of that held.
+ */
+const LIMIT_MS = 60_000;
+
+const began = performance.now();
+const directory = await mkdtemp(join(tmpdir(), 'kelpie-demo-'));
+let stack: Stack | undefined;
+let cleaning: Promise<void> | undefined;
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    say('\nStopping and cleaning up …');
+    void cleanUp().then(() => process.exit(130));
+  });
+}
+const limit = setTimeout(() => {
+  say(`The demo did not end within ${LIMIT_MS / 1_000} s`);
+  void cleanUp().then(() => process.exit(1));
+}, LIMIT_MS - 5_000);
+
+try {
+  await show();
+  process.exitCode = 0;
+} catch (error) {
+  say(`\nThe demo failed: ${messageOf(error)}`);
+  process.exitCode = 1;
+} finally {
+  clearTimeout(limit);
+  await cleanUp();
+}
+
+async function show(): Promise<void> {
+  say('Kelpie: a job runs to completion although its machine vanishes\n');
+  stack = await startStack({
+    directory,
+    agents: 2,
+    ports: { server: 4000, s3: 9000 },
+    onStage: (name, ms) => say(`  ${name.padEnd(24)} ${seconds(ms)}`),
+  });
+
+  const long = await submitByRest(stack, { name: 'long', steps: 40, seed: 7, pauseMs: 200 });
+  const short = await submitByGraphql(stack, { name: 'short', steps: 12, seed: 11, pauseMs: 150 });
+  say(`\nSubmitted "long" over REST (${long.id})\n      and "short" over GraphQL (${short.id})\n`);
+
+  const story = await watchJobs(stack, [long, short], { victim: long, killAt: 0.5, say });
+  say('');
+  const resumed = await verify(stack, long);
+  await verify(stack, short);
+  if (story.attempts < 2) throw new Error('Expected the long job to need a second attempt, it did not');
+  if (resumed === 0)
+    throw new Error('Expected the second attempt to resume from a checkpoint, it started from the beginning');
+
+  const lost = story.stepAtKill - resumed;
+  say(`
+  killed → noticed by the server      ${seconds(story.noticedMs)}   (the lease of a heartbeat every ${story.heartbeatInterval} s)
+  noticed → running again             ${seconds(story.resumedMs)}
+  work lost                           ${Math.max(0, lost)} of 40 steps: resumed after step ${resumed}, killed in step ${story.stepAtKill + 1}
+  everything, start to end            ${seconds(performance.now() - began)}
+
+Look next: npm run dev        the same parts, left running, with URL and key
+  <url>/graphql          GraphiQL, with examples
+  <url>/docs             the REST layer`);
+}
+
+/** @returns the step after which the last attempt went on */
+async function verify(stack: Stack, job: DemoJob): Promise<number> {
+  const [got, expected] = await Promise.all([resultOf(stack, job), referenceOf(job, directory)]);
+  if (got.pi !== expected.pi) {
+    throw new Error(`"${job.name}" should give ${expected.pi} as an uninterrupted run does, it gave ${got.pi}`);
+  }
+  say(`  "${job.name}": π ≈ ${got.pi}, equal to an uninterrupted run's`);
+  return got.resumedAfterStep;
+}
+
+async function cleanUp(): Promise<void> {
+  cleaning ??= (async () => {
+    await stack?.stop();
+    await rm(directory, { recursive: true, force: true });
+  })();
+  return cleaning;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1).padStart(5)} s`;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

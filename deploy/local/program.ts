@@ -1,0 +1,120 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { createWriteStream, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** One of Kelpie's programs as a process of its own. */
+export interface Program {
+  name: string;
+  pid: number;
+  /** The first line of its output that fits, also one that was written before the call. */
+  line(fits: (text: string) => boolean): Promise<string>;
+  /** SIGKILL, as if the machine had vanished. The command that it runs goes with it, as with a machine. */
+  kill(): Promise<void>;
+  /** SIGTERM, and waits for its end. */
+  stop(): Promise<void>;
+}
+
+/** An agent may take its grace of 20 s for a command that does not end. */
+const STOP_MS = 25_000;
+
+const root = join(import.meta.dirname, '../..');
+
+/** What a program is given of our own environment: no credential and no setting that was meant for something else. */
+const INHERITED = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'NODE_EXTRA_CA_CERTS'];
+
+/** Starts a program of this repository; its output goes to the file `log`. */
+export function startProgram(
+  name: string,
+  [script, ...args]: [string, ...string[]],
+  options: { log: string; environment: Record<string, string>; workingDirectory?: string },
+): Program {
+  const child = spawn(process.execPath, [join(root, script), ...args], {
+    cwd: options.workingDirectory ?? root,
+    env: { ...inherited(), ...options.environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // Its own process group: Ctrl-C in a terminal reaches us alone, and we end it in order.
+    detached: true,
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${name} could not be started`);
+  const log = createWriteStream(options.log, { mode: 0o600 });
+  const lines: string[] = [];
+  const news = new EventEmitter();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.pipe(log, { end: false });
+    createInterface(stream).on('line', (text) => {
+      lines.push(text);
+      if (lines.length > 200) lines.shift();
+      news.emit('line');
+    });
+  }
+  const ended = once(child, 'exit').then(() => news.emit('line'));
+  const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
+
+  return {
+    name,
+    pid,
+    async line(fits) {
+      for (;;) {
+        const found = lines.find(fits);
+        if (found !== undefined) return found;
+        if (isOver()) throw new Error(`${name} ended before it was ready:\n${lines.slice(-20).join('\n')}`);
+        await once(news, 'line');
+      }
+    },
+    async kill() {
+      killTree(pid);
+      await ended;
+    },
+    async stop() {
+      if (!isOver()) child.kill('SIGTERM');
+      const late = setTimeout(() => killTree(pid), STOP_MS);
+      await ended;
+      clearTimeout(late);
+    },
+  };
+}
+
+function inherited(): Record<string, string> {
+  return Object.fromEntries(
+    INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
+}
+
+/** The process and all below it, the way a machine goes. */
+function killTree(pid: number): void {
+  const parents = parentsOfAll();
+  const doomed = [pid];
+  for (const each of doomed) {
+    for (const [child, parent] of parents) if (parent === each) doomed.push(child);
+  }
+  for (const each of doomed) {
+    try {
+      process.kill(each, 'SIGKILL');
+    } catch {
+      // It has ended by itself meanwhile.
+    }
+  }
+}
+
+/** Child to parent, from Linux's /proc, or from `ps` where there is none. */
+function parentsOfAll(): Map<number, number> {
+  if (!existsSync('/proc/self/stat')) {
+    const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
+    return new Map(rows.map((row) => row.trim().split(/\s+/).map(Number) as [number, number]));
+  }
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return new Map(pids.flatMap((pid) => parentOf(pid)));
+}
+
+function parentOf(pid: string): [number, number][] {
+  try {
+    // After the name in brackets, which may hold anything: state, parent, …
+    const afterName = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1) ?? '';
+    return [[Number(pid), Number(afterName.split(' ')[1])]];
+  } catch {
+    return [];
+  }
+}
