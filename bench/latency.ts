@@ -1,0 +1,96 @@
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient, type Client } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import { GROUP, startStack, type Stack } from '../deploy/local/stack.ts';
+import { quantile, rounded, say } from './support/stats.ts';
+
+/**
+ * How long from a submission until the command runs on an agent that waits, and from the command's exit until the job is
+ * COMPLETED with nothing to upload? The whole product is running as it would: server, agent and S3 are processes of their own.
+ * Each job writes the time at which its command started, and the time at which it was about to exit, by the same machine's clock
+ * as ours; COMPLETED is the database's own time of it.
+ */
+const JOBS = 200;
+const WARM_UP = 10;
+
+interface Sample {
+  startedMs: number;
+  doneMs: number;
+  seenMs: number;
+}
+
+export async function latency(): Promise<Record<string, unknown>> {
+  const directory = await mkdtemp(join(tmpdir(), 'kelpie-latency-'));
+  const stack = await startStack({ directory, agents: 1, ports: { server: 4000, s3: 9000 } });
+  const client = createClient({
+    url: `${stack.url.replace('http', 'ws')}/graphql`,
+    webSocketImpl: WebSocket,
+    connectionParams: { 'X-Kelpie-Key': stack.key },
+  });
+  try {
+    const stamps = join(directory, 'stamps');
+    await mkdir(stamps);
+    const samples: Sample[] = [];
+    say(`Submitting ${JOBS} jobs, one after another, to one idle agent`);
+    for (let index = -WARM_UP; index < JOBS; index++) {
+      const sample = await one(stack, client, join(stamps, `${index}`));
+      if (index >= 0) samples.push(sample);
+    }
+    return report(samples);
+  } finally {
+    await client.dispose();
+    await stack.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** One job: submitted, followed to its end, its stamps read. */
+async function one(stack: Stack, client: Client, file: string): Promise<Sample> {
+  // Starting `date` twice takes some milliseconds that belong to the command: they count against us, not for us.
+  const script = `date +%s%N > ${file}.start; date +%s%N > ${file}.end`;
+  const submitted = Date.now();
+  const response = await fetch(`${stack.url}/jobs`, {
+    method: 'POST',
+    headers: { 'X-Kelpie-Key': stack.key },
+    body: JSON.stringify({ command: 'sh', arguments: ['-c', script], container_group_id: GROUP }),
+  });
+  const { id } = (await response.json()) as { id: string };
+  const completedAt = await completion(client, id);
+  const seen = Date.now();
+  const [started, ended] = await Promise.all([stamp(`${file}.start`), stamp(`${file}.end`)]);
+  return { startedMs: started - submitted, doneMs: completedAt - ended, seenMs: seen - ended };
+}
+
+async function completion(client: Client, id: string): Promise<number> {
+  const query = 'subscription ($id: ID!) { jobUpdated(id: $id) { status statusReason completedAt } }';
+  for await (const { data } of client.iterate({ query, variables: { id } })) {
+    const { jobUpdated: job } = data as { jobUpdated: { status: string; statusReason: string; completedAt: string } };
+    if (job.status === 'COMPLETED') return Date.parse(job.completedAt);
+    if (job.status === 'FAILED') throw new Error(`A benchmark's job failed: ${job.statusReason}`);
+  }
+  throw new Error('A subscription ended before its job did');
+}
+
+async function stamp(path: string): Promise<number> {
+  return Number(BigInt((await readFile(path, 'utf8')).trim()) / 1_000n) / 1_000;
+}
+
+function report(samples: Sample[]): Record<string, unknown> {
+  const started = samples.map(({ startedMs }) => startedMs);
+  const done = samples.map(({ doneMs }) => doneMs);
+  const seen = samples.map(({ seenMs }) => seenMs);
+  const figures = {
+    p50_ms: rounded(quantile(started, 0.5)),
+    p95_ms: rounded(quantile(started, 0.95)),
+    done_p50_ms: rounded(quantile(done, 0.5)),
+    done_p95_ms: rounded(quantile(done, 0.95)),
+    seen_p50_ms: rounded(quantile(seen, 0.5)),
+    n: samples.length,
+  };
+  say(`submit → command started          p50 ${figures.p50_ms} ms, p95 ${figures.p95_ms} ms (n = ${figures.n})`);
+  say(`command exited → COMPLETED        p50 ${figures.done_p50_ms} ms, p95 ${figures.done_p95_ms} ms`);
+  say(`command exited → subscriber told  p50 ${figures.seen_p50_ms} ms`);
+  return figures;
+}

@@ -1,0 +1,17 @@
+import { claim } from './claim.ts';
+import { latency } from './latency.ts';
+
+/** Each answers one question, asserts its own work, and gives its figures: printed for people, and as JSON with --json. */
+const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = { claim, latency };
+
+const [name, ...flags] = process.argv.slice(2);
+const benchmark = benchmarks[name ?? ''];
+if (benchmark === undefined) {
+  process.stderr.write(
+    `Expected the name of a benchmark (${Object.keys(benchmarks).join(', ')}), got ${name ?? 'none'}\n`,
+  );
+  process.exitCode = 2;
+} else {
+  const figures = await benchmark();
+  if (flags.includes('--json')) process.stdout.write(`${JSON.stringify(figures)}\n`);
+}
