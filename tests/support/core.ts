@@ -1,0 +1,49 @@
+import { createKey, ensureAccount, authenticate, type Viewer } from '../../core/accounts/keys.ts';
+import { parseInput } from '../../core/input.ts';
+import { jobSpecSchema, type JobSpec } from '../../core/jobs/spec.ts';
+import { openCore, type OpenCore } from '../../core/open.ts';
+import type { ApiKeyRole } from '../../db/entities/api-key.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
+
+export const ADMIN_KEY = 'kelpie_admin_of_the_tests';
+
+export interface TestCore {
+  core: OpenCore;
+  database: TestDatabase;
+  /** An owner's key of an account of its own. */
+  account(role?: ApiKeyRole, username?: string): Promise<{ viewer: Viewer; secret: string }>;
+  close(): Promise<void>;
+}
+
+/** The core, open on a database of its own. Nothing periodic runs: a test calls what it tests. */
+export async function openTestCore(options: { maxConnections?: number } = {}): Promise<TestCore> {
+  const database = await createDatabase();
+  const core = await openCore({
+    databaseUrl: database.url,
+    masterKey: 'master key of the tests',
+    adminKey: ADMIN_KEY,
+    maxConnections: options.maxConnections,
+    onError: () => undefined,
+  });
+  let accounts = 0;
+  return {
+    core,
+    database,
+    account: async (role = 'OWNER', username = `account-${++accounts}`) => {
+      const { id } = await ensureAccount(core, username);
+      const { secret } = await createKey(core, { accountId: id, role });
+      const viewer = await authenticate(core, secret);
+      if (viewer === undefined) throw new Error('A key that was just made is not known');
+      return { viewer, secret };
+    },
+    close: async () => {
+      await core.close();
+      await database.drop();
+    },
+  };
+}
+
+/** A submission with what the test cares about, and defaults for the rest. */
+export function spec(part: object = {}): JobSpec {
+  return parseInput(jobSpecSchema, { command: 'true', containerGroupId: 'group', ...part });
+}

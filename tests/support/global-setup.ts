@@ -1,0 +1,53 @@
+import { existsSync, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { startEmbeddedPostgres } from '../../db/embedded.ts';
+import { migrate } from '../../db/migrate.ts';
+import { createOrm } from '../../db/orm.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** A superuser's URL of the PostgreSQL that the suite runs on. */
+    postgresUrl: string;
+  }
+}
+
+/** Each test file's database is cloned from this one. */
+export const TEMPLATE = 'kelpie_template';
+
+/** One PostgreSQL for the whole suite: of the machine's choice by TEST_DATABASE_URL, else an embedded one in memory. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const given = process.env.TEST_DATABASE_URL;
+  const directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kelpie-tests-'));
+  const postgres =
+    given === undefined
+      ? await startEmbeddedPostgres({ dataDirectory: join(directory, 'postgres'), durable: false, maxConnections: 300 })
+      : { url: given, stop: () => Promise.resolve() };
+  await makeTemplate(postgres.url);
+  project.provide('postgresUrl', postgres.url);
+  return async () => {
+    await postgres.stop('immediate');
+    await rm(directory, { recursive: true, force: true });
+  };
+}
+
+async function makeTemplate(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`drop database if exists ${TEMPLATE} with (force)`);
+  await client.query(`create database ${TEMPLATE}`);
+  await client.end();
+  const templateUrl = databaseUrl(url, TEMPLATE);
+  const orm = await createOrm({ url: templateUrl });
+  await migrate(orm, templateUrl);
+  await orm.close(true);
+}
+
+export function databaseUrl(url: string, database: string): string {
+  const other = new URL(url);
+  other.pathname = `/${database}`;
+  return other.href;
+}
