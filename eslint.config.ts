@@ -27,5 +27,10 @@ export default tseslint.config(
       '@typescript-eslint/no-non-null-assertion': 'off',
     },
   },
+  {
+    // A type's fields, and a migration's SQL, are one table each: there is nothing in them to name apart.
+    files: ['schema/**', 'db/migrations/**'],
+    rules: { 'max-lines-per-function': ['error', { max: 200 }] },
+  },
   { files: ['**/*.js', '**/*.mjs'], extends: [tseslint.configs.disableTypeChecked] },
 );

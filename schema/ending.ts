@@ -88,8 +88,8 @@ function endingField<Input extends { jobId: string; attempt: number }>(
       description: `${description} Safe to repeat until it is answered.`,
       args: { input: t.arg({ type: input, required: true, description: 'How it ended.' }) },
       resolve: (_root, args, { core, viewer }) => {
-        const { jobId, attempt, ...rest } = parseInput(schema, args.input) as Input;
-        return finishAttempt(core, viewer, { jobId, attempt }, endingOf({ jobId, attempt, ...rest } as Input));
+        const ended: Input = parseInput(schema, args.input);
+        return finishAttempt(core, viewer, { jobId: ended.jobId, attempt: ended.attempt }, endingOf(ended));
       },
     }),
   );

@@ -90,7 +90,7 @@ builder.objectType(NoWork, {
  * logged by the server.
  */
 export function publicError(error: unknown): GraphQLError | undefined {
-  const original = error instanceof GraphQLError ? error.originalError : error;
+  const original = error instanceof GraphQLError ? error.cause : error;
   if (original instanceof KelpieError) {
     const issues = original instanceof InvalidInputError ? { issues: original.issues } : {};
     return new GraphQLError(original.message, {

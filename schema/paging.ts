@@ -15,10 +15,7 @@ export function connection<Row>(
   positionOf: (row: Row) => string | number,
   load: (page: ResolveCursorConnectionArgs) => Promise<Row[]>,
 ) {
-  return resolveCursorConnection<Promise<Row[]>>(
-    { args, ...PAGE, toCursor: (row) => toCursor(positionOf(row as Row)) },
-    load,
-  );
+  return resolveCursorConnection<Promise<Row[]>>({ args, ...PAGE, toCursor: (row) => toCursor(positionOf(row)) }, load);
 }
 
 /** The page of a list that is counted within a job. */

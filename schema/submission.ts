@@ -40,10 +40,7 @@ const failures = { types: [InvalidInputError, ConflictError, ForbiddenError] };
 const atMost = `Expected at most ${MAX_BATCH} jobs`;
 const oneInput = z.object({ input: jobSpecSchema });
 const batchInput = z.object({
-  input: z
-    .array(jobSpecSchema)
-    .min(1, { error: 'Expected at least 1 job' })
-    .max(MAX_BATCH, { error: atMost }),
+  input: z.array(jobSpecSchema).min(1, { error: 'Expected at least 1 job' }).max(MAX_BATCH, { error: atMost }),
 });
 
 builder.mutationField('submitJob', (t) =>

@@ -1,11 +1,9 @@
-import { resolve } from 'node:path';
 import { openCore } from '../core/open.ts';
-import { startEmbeddedPostgres } from '../db/embedded.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createApp } from './app.ts';
 import { readConfig, type Config } from './config.ts';
-import { createLog, type Logger } from './log.ts';
-import { embeddedMasterKey } from './master-key.ts';
+import { openDatabase } from './database.ts';
+import { createLog } from './log.ts';
 
 if (import.meta.main) {
   try {
@@ -37,26 +35,6 @@ async function main(config: Config): Promise<void> {
   await core.close();
   await database.close();
   log.info('Stopped');
-}
-
-async function openDatabase(
-  config: Config,
-  log: Logger,
-): Promise<{ url: string; masterKey: string; close: () => Promise<void> }> {
-  if (config.DATABASE_URL !== undefined && config.KELPIE_MASTER_KEY !== undefined) {
-    return { url: config.DATABASE_URL, masterKey: config.KELPIE_MASTER_KEY, close: async () => undefined };
-  }
-  const directory = resolve(config.KELPIE_DATA_DIR);
-  const postgres = await startEmbeddedPostgres({
-    dataDirectory: resolve(directory, 'postgres'),
-    onLog: (line) => log.debug({ line }, 'PostgreSQL'),
-  });
-  log.info({ directory: postgres.dataDirectory }, 'Embedded PostgreSQL is up');
-  return {
-    url: postgres.url,
-    masterKey: config.KELPIE_MASTER_KEY ?? (await embeddedMasterKey(directory)),
-    close: () => postgres.stop(),
-  };
 }
 
 function stopSignal(): Promise<string> {

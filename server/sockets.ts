@@ -71,7 +71,7 @@ function socketOptions(parts: {
         subscribe,
       };
       const errors = validate(args.schema, args.document);
-      return errors.length > 0 ? errors : (args as unknown as ExecutionArgs);
+      return errors.length > 0 ? errors : args;
     },
     // The enveloped functions mask and observe as over HTTP; graphql-ws hands back the arguments of `onSubscribe`.
     execute: (args) => (args as unknown as Enveloped).execute(args),
@@ -97,8 +97,5 @@ interface Enveloped {
   subscribe: Run;
   contextFactory: () => Promise<unknown>;
   parse: (source: string) => DocumentNode;
-  validate: (
-    schema: ExecutionArgs['schema'],
-    document: ExecutionArgs['document'],
-  ) => readonly import('graphql').GraphQLError[];
+  validate: (schema: ExecutionArgs['schema'], document: ExecutionArgs['document']) => readonly GraphQLError[];
 }

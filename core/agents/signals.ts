@@ -23,39 +23,18 @@ interface Listener {
   signals: Latest<AgentSignal[]>;
 }
 
-interface Group {
-  /** How often work has come: an asker compares before and after. */
-  arrivals: number;
-  /** In the order in which they began to wait. */
-  waiting: Set<string>;
-}
-
 /** One piece of work wakes a few agents, not one: the first might be banned from it, or dead; and not all: most would find none. */
 const WAKE_PER_JOB = 4;
 
 export function createAgentSignals(feed: Feed): AgentSignals {
   const listeners = new Map<string, Listener>();
-  const groups = new Map<string, Group>();
-
-  const groupOf = (key: string): Group => {
-    const group = groups.get(key) ?? { arrivals: 0, waiting: new Set<string>() };
-    groups.set(key, group);
-    return group;
-  };
+  const room = createWaitingRoom();
   const signal = (agentId: string, ...signals: AgentSignal[]): void => listeners.get(agentId)?.signals.push(signals);
 
-  const workArrived = (event: JobEvent): void => {
-    const group = groups.get(keyOf(event));
-    if (group === undefined) return;
-    group.arrivals += 1;
-    for (const agentId of [...group.waiting].slice(0, WAKE_PER_JOB)) {
-      group.waiting.delete(agentId);
-      signal(agentId, { type: 'WORK_AVAILABLE' });
-    }
-  };
-
   feed.listen((event) => {
-    if (makesClaimable(event)) workArrived(event);
+    if (makesClaimable(event)) {
+      for (const agentId of room.callUp(event, WAKE_PER_JOB)) signal(agentId, { type: 'WORK_AVAILABLE' });
+    }
     if (event.type === 'CANCELED' && event.attempt !== null && typeof event.data.agentId === 'string') {
       signal(event.data.agentId, { type: 'CANCEL', jobId: event.jobId, attempt: event.attempt });
     }
@@ -64,14 +43,16 @@ export function createAgentSignals(feed: Feed): AgentSignals {
   async function* signalsOf(listener: Listener): AsyncGenerator<AgentSignal, void, undefined> {
     const { agent } = listener;
     listeners.set(agent.id, listener);
-    groupOf(keyOf(agent)).waiting.add(agent.id);
+    room.enter(agent);
+    // Work that came before the agent listened was told to nobody: it should look once.
+    signal(agent.id, { type: 'WORK_AVAILABLE' });
     try {
       for await (const signals of listener.signals) yield* signals;
     } finally {
       // A session that has reconnected already has a newer listener under the same id.
       if (listeners.get(agent.id) === listener) {
         listeners.delete(agent.id);
-        groups.get(keyOf(agent))?.waiting.delete(agent.id);
+        room.leave(agent);
       }
     }
   }
@@ -82,12 +63,11 @@ export function createAgentSignals(feed: Feed): AgentSignals {
       return readerOf(listener.signals, signalsOf(listener));
     },
     async claiming(agent, claim) {
-      const group = groupOf(keyOf(agent));
-      const before = group.arrivals;
+      const before = room.arrivals(agent);
       const got = await claim();
-      if (got !== undefined) group.waiting.delete(agent.id);
-      else if (group.arrivals !== before) signal(agent.id, { type: 'WORK_AVAILABLE' });
-      else if (listeners.has(agent.id)) group.waiting.add(agent.id);
+      if (got !== undefined) room.leave(agent);
+      else if (room.arrivals(agent) !== before) signal(agent.id, { type: 'WORK_AVAILABLE' });
+      else if (listeners.has(agent.id)) room.enter(agent);
       return got;
     },
     connected: () => [...listeners.keys()],
@@ -102,7 +82,34 @@ function makesClaimable(event: JobEvent): boolean {
   );
 }
 
-function keyOf(of: { accountId: string; containerGroupId: string }): string {
+type InGroup = Pick<Agent, 'accountId' | 'containerGroupId'>;
+
+/** Agents that found nothing and wait, by group, in the order in which they began to. */
+function createWaitingRoom() {
+  const groups = new Map<string, { arrivals: number; waiting: Set<string> }>();
+  const groupOf = (of: InGroup) => {
+    const group = groups.get(keyOf(of)) ?? { arrivals: 0, waiting: new Set<string>() };
+    groups.set(keyOf(of), group);
+    return group;
+  };
+  return {
+    enter: (agent: Agent): void => void groupOf(agent).waiting.add(agent.id),
+    leave: (agent: Agent): void => void groupOf(agent).waiting.delete(agent.id),
+    /** How often work has come to the group: an asker compares before and after. */
+    arrivals: (agent: Agent): number => groupOf(agent).arrivals,
+    /** Work has come: the next few who wait no longer do. A group that never had an agent here has nobody to call. */
+    callUp(of: InGroup, count: number): string[] {
+      const group = groups.get(keyOf(of));
+      if (group === undefined) return [];
+      group.arrivals += 1;
+      const called = [...group.waiting.values().take(count)];
+      for (const agentId of called) group.waiting.delete(agentId);
+      return called;
+    },
+  };
+}
+
+function keyOf(of: InGroup): string {
   return `${of.accountId}\0${of.containerGroupId}`;
 }
 

@@ -5,7 +5,7 @@ import { statement } from '../../db/statement.ts';
 import type { Core } from '../core.ts';
 
 const afterStatement = statement<{ xid: string; id: string; batch: number }, EntityData<JobEvent>>('events-after');
-const headStatement = statement<Record<never, never>, { xmin: string; behind: boolean }>('events-head');
+const headStatement = statement<Record<string, never>, { xmin: string; behind: boolean }>('events-head');
 
 const BATCH = 1_000;
 /** A commit above the mark is usually visible within a few milliseconds: as soon as its elders have committed too. */

@@ -31,7 +31,7 @@ export function createJobWatchers(core: Core, feed: Feed): JobWatchers {
     const unsubscribe = subscribe(id.toLowerCase(), () => changes.push(true));
     try {
       yield await findJob(core, viewer, id);
-      for await (const _ of changes) yield await findJob(core, viewer, id);
+      while (!(await changes.next()).done) yield await findJob(core, viewer, id);
     } finally {
       unsubscribe();
     }

@@ -1,6 +1,6 @@
 import { LockMode } from '@mikro-orm/core';
 import { Attempt } from '../../db/entities/attempt.ts';
-import { Job } from '../../db/entities/job.ts';
+import type { Job } from '../../db/entities/job.ts';
 import { databaseNow, type EntityManager } from '../../db/orm.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';

@@ -15,15 +15,21 @@ export const MAX_BATCH = 1_000;
 
 /** Text that PostgreSQL, a file system and a process can all hold: no zero character, no half of a surrogate pair. */
 export function text(bounds: { min?: number; max: number }): z.ZodString {
-  return z
+  const bounded = z
     .string()
     .min(bounds.min ?? 0, { error: `Expected at least ${bounds.min ?? 0} character` })
-    .max(bounds.max, { error: `Expected at most ${bounds.max} characters` })
+    .max(bounds.max, { error: `Expected at most ${bounds.max} characters` });
+  return storable(bounded);
+}
+
+/** A zero character or half a pair can't be stored, passed to a process, or written to a file. */
+function storable(schema: z.ZodString): z.ZodString {
+  return schema
     .refine((value) => !value.includes('\0'), { error: 'A zero character (U+0000) cannot be stored: remove it' })
     .refine((value) => value.isWellFormed(), { error: 'Expected valid Unicode, got half of a surrogate pair' });
 }
 
-const argument = text({ max: MAX_ARGUMENT_BYTES }).refine((value) => Buffer.byteLength(value) <= MAX_ARGUMENT_BYTES, {
+const argument = storable(z.string()).refine((value) => Buffer.byteLength(value) <= MAX_ARGUMENT_BYTES, {
   error: `Expected at most ${MAX_ARGUMENT_BYTES} bytes: no Linux process takes more in one argument or variable. Put large data into a file and sync it`,
 });
 

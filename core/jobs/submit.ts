@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { UniqueConstraintViolationException } from '@mikro-orm/postgresql';
 import { Job } from '../../db/entities/job.ts';
 import type { EntityManager } from '../../db/orm.ts';
+import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import { publish } from '../events/publish.ts';
 import { MAX_BATCH } from './fields.ts';
 import { specHash, type JobSpec } from './spec.ts';
+
+const lockKeys = statement<{ account_id: string; keys: readonly string[] }, unknown>('lock-idempotency-keys');
 
 /**
  * Stores jobs in one transaction, in the given order: all or none. A job whose idempotency key is known is the job that was
@@ -20,13 +22,7 @@ export async function submitJobs(core: Core, viewer: Viewer, specs: readonly Job
   if (specs.length < 1 || specs.length > MAX_BATCH) {
     throw new InvalidInputError([{ path: [], message: `Expected 1 to ${MAX_BATCH} jobs, got ${specs.length}` }]);
   }
-  try {
-    return await transact(core, (em) => store(em, viewer, specs));
-  } catch (error) {
-    // Somebody stored the same key between our look and our insert: now it is there to be found.
-    if (!(error instanceof UniqueConstraintViolationException)) throw error;
-    return transact(core, (em) => store(em, viewer, specs));
-  }
+  return transact(core, (em) => store(em, viewer, specs));
 }
 
 /** The one-job form of `submitJobs`. */
@@ -57,6 +53,7 @@ async function findByIdempotencyKeys(
 ): Promise<Map<string, Job>> {
   const keys = specs.flatMap((spec) => (spec.idempotencyKey === null ? [] : [spec.idempotencyKey]));
   if (keys.length === 0) return new Map();
+  await lockKeys(em, { account_id: viewer.accountId, keys });
   const jobs = await em.find(Job, { accountId: viewer.accountId, idempotencyKey: { $in: keys } });
   return new Map(jobs.flatMap((job) => (job.idempotencyKey === null ? [] : [[job.idempotencyKey, job]])));
 }

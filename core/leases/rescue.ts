@@ -1,6 +1,6 @@
 import { Job } from '../../db/entities/job.ts';
 import { statement } from '../../db/statement.ts';
-import { transact, type Core } from '../core.ts';
+import type { Core } from '../core.ts';
 import { settleJob } from './finish.ts';
 
 const expireStatement = statement<

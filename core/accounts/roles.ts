@@ -1,0 +1,1 @@
+export { apiKeyRoles, type ApiKeyRole } from '../../db/entities/api-key.ts';

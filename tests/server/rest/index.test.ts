@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createRest } from '../../../server/rest/index.ts';
+import { startTestApp, type TestApp } from '../../support/app.ts';
+import { problemIn, submission } from '../../support/rest.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startTestApp();
+});
+afterAll(() => app.close());
+
+const get = (path: string, init?: RequestInit) => fetch(`${app.url}${path}`, init);
+
+describe('CORS is open', () => {
+  test.each(['GET', 'POST', 'PATCH', 'DELETE'])('for %s, asked before without a key', async (method) => {
+    const response = await get('/jobs', {
+      method: 'OPTIONS',
+      headers: {
+        Origin: 'https://dashboard.example',
+        'Access-Control-Request-Method': method,
+        'Access-Control-Request-Headers': 'x-kelpie-key,content-type,idempotency-key',
+      },
+    });
+    expect(response.status).toBe(204);
+    expect(response.headers.get('access-control-allow-origin')).toBe('*');
+    expect(response.headers.get('access-control-allow-methods')?.split(',')).toContain(method);
+    expect(response.headers.get('access-control-allow-headers')?.split(',')).toContain('x-kelpie-key');
+  });
+
+  test.each(['/jobs', '/users/me', '/nowhere', '/openapi.json'])(
+    'also for the answer of %s, good or bad',
+    async (path) => {
+      const response = await get(path, { headers: { Origin: 'https://dashboard.example' } });
+      expect(response.headers.get('access-control-allow-origin')).toBe('*');
+    },
+  );
+});
+
+test.each([
+  ['GET', '/nowhere'],
+  ['PUT', '/jobs'],
+  ['POST', '/jobs/1/2/3'],
+  ['GET', '/jobs/'],
+])('%s %s is no route, with or without a key', async (method, path) => {
+  const { secret } = await app.account();
+  for (const key of [undefined, secret]) {
+    const { status, body } = await app.rest(key, method, path);
+    expect(status).toBe(404);
+    expect(problemIn(body)).toMatchObject({ error: 'Route Not Found', title: 'Route Not Found' });
+  }
+});
+
+test('HEAD is answered like GET, without a body', async () => {
+  const { secret } = await app.account();
+  const response = await get('/jobs', { method: 'HEAD', headers: { 'X-Kelpie-Key': secret } });
+  expect([response.status, await response.text()]).toEqual([200, '']);
+});
+
+test('answers with jobs are not kept by caches', async () => {
+  const { secret } = await app.account();
+  expect((await app.rest(secret, 'GET', '/jobs')).headers.get('cache-control')).toBe('no-store');
+});
+
+describe('the documents', () => {
+  const anyUrl = /(?:https?:)?\/\/[a-z0-9]/i;
+
+  test('describe every route, and name no other host', async () => {
+    const response = await get('/openapi.json');
+    expect(response.status).toBe(200);
+    const text = await response.text();
+    expect(text).not.toMatch(anyUrl);
+    const document = JSON.parse(text) as { openapi: string; paths: Record<string, object> };
+    expect(document.openapi).toMatch(/^3\.1\./);
+    const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(routes.sort()).toEqual([
+      'DELETE /jobs/{id}',
+      'GET /jobs',
+      'GET /jobs/{id}',
+      'GET /users/me',
+      'GET /work',
+      'POST /jobs',
+      'POST /jobs/batch',
+      'POST /jobs/{id}/completed',
+      'POST /jobs/{id}/failed',
+      'POST /jobs/{id}/heartbeat',
+    ]);
+  });
+
+  test('refer only to parts that they contain', async () => {
+    const text = await (await get('/openapi.json')).text();
+    const { components } = JSON.parse(text) as { components: Record<string, Record<string, unknown>> };
+    const references = [...text.matchAll(/"#\/components\/(\w+)\/(\w+)"/g)];
+    expect(references.length).toBeGreaterThan(10);
+    for (const [, kind, name] of references) expect(components[kind!]?.[name!]).toBeDefined();
+  });
+
+  test('offer an example that the server takes', async () => {
+    const document = (await (await get('/openapi.json')).json()) as {
+      components: { schemas: { JobSubmission: { example: unknown } } };
+    };
+    const { secret } = await app.account();
+    const { status } = await app.rest(secret, 'POST', '/jobs', document.components.schemas.JobSubmission.example);
+    expect(status).toBe(202);
+  });
+
+  test('are read on a page whose every part comes from this server', async () => {
+    const response = await get('/docs');
+    expect(response.headers.get('content-type')).toContain('text/html');
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+    const page = await response.text();
+    expect(page).not.toMatch(anyUrl);
+    const parts = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => new URL(match[1]!, response.url));
+    expect(parts.length).toBeGreaterThan(2);
+    for (const part of parts) {
+      expect(part.origin).toBe(app.url);
+      const loaded = await fetch(part);
+      expect([part.pathname, loaded.status]).toEqual([part.pathname, 200]);
+      expect((await loaded.arrayBuffer()).byteLength).toBeGreaterThan(50);
+    }
+    const start = await (await get('/docs/start.js')).text();
+    expect(start).toContain('validatorUrl: null');
+    expect(start).not.toMatch(anyUrl);
+  });
+
+  test('serve nothing beside the page’s own parts', async () => {
+    for (const path of ['/docs/package.json', '/docs/..%2fpackage.json', '/docs/swagger-ui-bundle.js.map']) {
+      expect((await get(path)).status).toBe(404);
+    }
+  });
+});
+
+describe('an unexpected error', () => {
+  const broken = () => {
+    const logged: Record<string, unknown>[] = [];
+    const rest = createRest({
+      core: app.core,
+      viewerOf: () => Promise.reject(new Error('password of the database: hunter2')),
+      log: { error: (fields) => logged.push(fields) },
+      ready: () => Promise.reject(new Error('password of the database: hunter2')),
+    });
+    return { rest, logged };
+  };
+
+  test('says nothing of the inside, and bears a name that the log has too', async () => {
+    const { rest, logged } = broken();
+    const response = await rest.fetch(
+      new Request('http://localhost/jobs', { headers: { Origin: 'http://x.example' } }),
+    );
+    expect(response.status).toBe(500);
+    const text = await response.text();
+    expect(text).not.toContain('hunter2');
+    const problem = problemIn(JSON.parse(text));
+    expect(problem.request_id).toBe(response.headers.get('x-request-id'));
+    expect(logged).toMatchObject([{ request_id: problem.request_id, method: 'GET', path: '/jobs' }]);
+    expect((logged[0]?.err as Error).message).toContain('hunter2');
+    expect(response.headers.get('access-control-allow-origin')).toBe('*');
+  });
+
+  test('of the database makes the server live but not ready', async () => {
+    const { rest, logged } = broken();
+    expect((await rest.fetch(new Request('http://localhost/livez'))).status).toBe(200);
+    const response = await rest.fetch(new Request('http://localhost/readyz'));
+    expect(response.status).toBe(503);
+    expect(await response.text()).not.toContain('hunter2');
+    expect(logged).toHaveLength(1);
+  });
+});
+
+test('a server with its database is live and ready, for whoever asks', async () => {
+  for (const path of ['/livez', '/readyz']) expect((await get(path)).status).toBe(200);
+});
+
+test('many submissions at once are all stored', async () => {
+  const { secret } = await app.account();
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, (_, index) => app.rest(secret, 'POST', '/jobs', submission({ name: `${index}` }))),
+  );
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
+  const { body } = await app.rest(secret, 'GET', '/jobs');
+  expect(body).toMatchObject({ _count: 50 });
+});
