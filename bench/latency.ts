@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
+import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { GROUP, startStack, type Stack } from '../deploy/local/stack.ts';
 import { quantile, rounded, say } from './support/stats.ts';
 
@@ -22,7 +22,7 @@ interface Sample {
 }
 
 export async function latency(): Promise<Record<string, unknown>> {
-  const directory = await mkdtemp(join(tmpdir(), 'kelpie-latency-'));
+  const directory = await makeTemporaryDirectory('kelpie-latency-');
   const stack = await startStack({ directory, agents: 1, ports: { server: 4000, s3: 9000 } });
   const client = createClient({
     url: `${stack.url.replace('http', 'ws')}/graphql`,

@@ -1,11 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { dumpSchema } from '../db/dump.ts';
 import { startEmbeddedPostgres } from '../db/embedded.ts';
 import { migrate } from '../db/migrate.ts';
 import { createOrm } from '../db/orm.ts';
+import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { printedSchema } from '../schema/index.ts';
 
 /** Prints what is committed besides its source: the GraphQL schema and the database's. Tests fail when they drift. */
@@ -19,7 +19,7 @@ async function print(path: string, text: string): Promise<void> {
 }
 
 async function schemaOfMigrations(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'kelpie-print-'));
+  const directory = await makeTemporaryDirectory('kelpie-print-');
   const postgres = await startEmbeddedPostgres({ dataDirectory: join(directory, 'postgres'), durable: false });
   try {
     const orm = await createOrm({ url: postgres.url });

@@ -5,6 +5,9 @@ import { readConfig, type Config } from './config.ts';
 import { openDatabase } from './database.ts';
 import { createLog } from './log.ts';
 
+/** A terminal and npm may both hand on the same Ctrl-C: what follows so soon is no second wish. */
+const SAME_SIGNAL_MS = 500;
+
 if (import.meta.main) {
   try {
     await main(readConfig());
@@ -39,12 +42,13 @@ async function main(config: Config): Promise<void> {
 
 function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
+    let first: number | undefined;
     const stop = (signal: string): void => {
+      first ??= performance.now();
       resolve(signal);
-      process.once('SIGTERM', () => process.exit(1));
-      process.once('SIGINT', () => process.exit(1));
+      if (performance.now() - first > SAME_SIGNAL_MS) process.exit(1);
     };
-    process.once('SIGTERM', stop);
-    process.once('SIGINT', stop);
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
   });
 }

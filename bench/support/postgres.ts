@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../../db/embedded.ts';
+import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 
 export interface BenchPostgres {
   /** A new, empty database. */
@@ -12,7 +12,7 @@ export interface BenchPostgres {
 
 /** An embedded PostgreSQL with its ordinary, durable settings, in a directory that goes with it. */
 export async function startBenchPostgres(): Promise<BenchPostgres> {
-  const directory = await mkdtemp(join(tmpdir(), 'kelpie-bench-'));
+  const directory = await makeTemporaryDirectory('kelpie-bench-');
   const postgres = await startEmbeddedPostgres({ dataDirectory: join(directory, 'postgres'), maxConnections: 100 });
   return {
     async database(name) {

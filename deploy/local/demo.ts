@@ -1,7 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { messageOf } from '../../lib/errors.ts';
+import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import { watchJobs } from './demo-live.ts';
 import { referenceOf, resultOf, submitByGraphql, submitByRest, type DemoJob } from './demo-jobs.ts';
 import { startStack, type Stack } from './stack.ts';
@@ -11,42 +10,49 @@ import { startStack, type Stack } from './stack.ts';
  * in the bucket, and results that equal those of an uninterrupted run. Exit code 0 only if all of that held.
  */
 const LIMIT_MS = 60_000;
+/** Of the limit, kept for ending everything. */
+const CLEAN_UP_MS = 5_000;
+const INTERRUPTED = 130;
 
 const began = performance.now();
-const directory = await mkdtemp(join(tmpdir(), 'kelpie-demo-'));
-let stack: Stack | undefined;
-let cleaning: Promise<void> | undefined;
+const directory = await makeTemporaryDirectory('kelpie-demo-');
+const stopping = new AbortController();
+let exitCode = 0;
+let starting: Promise<Stack> | undefined;
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     say('\nStopping and cleaning up …');
-    void cleanUp().then(() => process.exit(130));
+    exitCode = INTERRUPTED;
+    stopping.abort(new Error(`it was interrupted by ${signal}`));
   });
 }
 const limit = setTimeout(() => {
-  say(`The demo did not end within ${LIMIT_MS / 1_000} s`);
-  void cleanUp().then(() => process.exit(1));
-}, LIMIT_MS - 5_000);
+  stopping.abort(new Error(`it did not end within ${LIMIT_MS / 1_000} s`));
+}, LIMIT_MS - CLEAN_UP_MS);
 
 try {
-  await show();
-  process.exitCode = 0;
+  await Promise.race([show(), aborted(stopping.signal)]);
 } catch (error) {
   say(`\nThe demo failed: ${messageOf(error)}`);
-  process.exitCode = 1;
+  exitCode ||= 1;
 } finally {
   clearTimeout(limit);
   await cleanUp();
 }
+// Whatever a step that was given up still waits for, waits in vain.
+process.exit(exitCode);
 
 async function show(): Promise<void> {
   say('Kelpie: a job runs to completion although its machine vanishes\n');
-  stack = await startStack({
+  starting = startStack({
     directory,
     agents: 2,
     ports: { server: 4000, s3: 9000 },
+    signal: stopping.signal,
     onStage: (name, ms) => say(`  ${name.padEnd(24)} ${seconds(ms)}`),
   });
+  const stack = await starting;
 
   const long = await submitByRest(stack, { name: 'long', steps: 40, seed: 7, pauseMs: 200 });
   const short = await submitByGraphql(stack, { name: 'short', steps: 12, seed: 11, pauseMs: 150 });
@@ -82,12 +88,19 @@ async function verify(stack: Stack, job: DemoJob): Promise<number> {
   return got.resumedAfterStep;
 }
 
+/** A start that is under way ends what it has begun by itself, and is waited for. */
 async function cleanUp(): Promise<void> {
-  cleaning ??= (async () => {
-    await stack?.stop();
-    await rm(directory, { recursive: true, force: true });
-  })();
-  return cleaning;
+  await starting?.then(
+    (stack) => stack.stop(),
+    () => undefined,
+  );
+  await rm(directory, { recursive: true, force: true });
+}
+
+async function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
 }
 
 function seconds(ms: number): string {

@@ -4,16 +4,15 @@ import { GROUP, startStack } from './stack.ts';
 
 /** The parts of the demo, without the show, until Ctrl-C. Database and keys stay in `.kelpie/dev`. */
 const directory = resolve('.kelpie/dev');
-const stopping = new Promise<void>((done) => {
-  process.once('SIGINT', () => done());
-  process.once('SIGTERM', () => done());
-});
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort());
 
 try {
   const stack = await startStack({
     directory,
     agents: 2,
     ports: { server: 4000, s3: 9000 },
+    signal: stopping.signal,
     onStage: (name, ms) => say(`  ${name.padEnd(24)} ${(ms / 1_000).toFixed(1)} s`),
   });
   say(`
@@ -30,7 +29,7 @@ Submit something:
     -d '{"command": "echo", "arguments": ["hello"], "container_group_id": "${GROUP}"}'
 
 Ctrl-C ends everything.`);
-  await stopping;
+  await new Promise((done) => stopping.signal.addEventListener('abort', done));
   say('\nStopping …');
   await stack.stop();
 } catch (error) {

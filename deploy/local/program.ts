@@ -8,8 +8,11 @@ import { createInterface } from 'node:readline';
 export interface Program {
   name: string;
   pid: number;
-  /** The first line of its output that fits, also one that was written before the call. */
-  line(fits: (text: string) => boolean): Promise<string>;
+  /**
+   * The first line of its output that fits, also one that was written before the call.
+   * @throws when the program ends before, or `signal` is aborted
+   */
+  line(fits: (text: string) => boolean, signal?: AbortSignal): Promise<string>;
   /** SIGKILL, as if the machine had vanished. The command that it runs goes with it, as with a machine. */
   kill(): Promise<void>;
   /** SIGTERM, and waits for its end. */
@@ -56,12 +59,12 @@ export function startProgram(
   return {
     name,
     pid,
-    async line(fits) {
+    async line(fits, signal) {
       for (;;) {
         const found = lines.find(fits);
         if (found !== undefined) return found;
         if (isOver()) throw new Error(`${name} ended before it was ready:\n${lines.slice(-20).join('\n')}`);
-        await once(news, 'line');
+        await once(news, 'line', signal && { signal });
       }
     },
     async kill() {

@@ -30,6 +30,8 @@ export interface StackOptions {
   /** Ports that are wanted; the next free one is taken when one is not. */
   ports: { server: number; s3: number };
   onStage?: (name: string, ms: number) => void;
+  /** Aborted, the start ends what it has begun, and throws. */
+  signal?: AbortSignal;
 }
 
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -39,6 +41,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   const stages: Stack['stages'] = [];
   const stage = async <Part>(name: string, start: () => Promise<Part>): Promise<Part> => {
+    options.signal?.throwIfAborted();
     const began = performance.now();
     const part = await start();
     const ms = Math.round(performance.now() - began);
@@ -55,22 +58,26 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const s3 = await stage('S3 store (embedded)', () => startS3({ port: options.ports.s3, buckets: [BUCKET] }));
     stops.push(() => s3.stop());
     const keys = await stage('schema and keys', () => provision(options.directory, postgres.url));
-    const server = await stage('server', () => startServer(postgres.url, keys.masterKey, options));
-    stops.push(() => server.program.stop());
-    const agents = await stage(`${options.agents} agents`, () =>
-      startAgents({
-        url: server.url,
-        s3Url: s3.url,
-        key: keys.agent,
-        directory: options.directory,
-        count: options.agents,
-      }),
-    );
+    // Known as soon as they are spawned: a start that is given up in the middle ends them too.
+    const programs: { server?: Program; agents: Program[] } = { agents: [] };
+    stops.push(async () => programs.server?.stop());
     // Told all at once: each may take a while to flush what its job has written.
     stops.push(async () => {
-      await Promise.all(agents.map((agent) => agent.stop()));
+      await Promise.all(programs.agents.map((agent) => agent.stop()));
     });
-    return { url: server.url, s3Url: s3.url, key: keys.owner, agents, stages, stop };
+    const url = await stage('server', async () => {
+      programs.server = await spawnServer(postgres.url, keys.masterKey, options);
+      const line = await programs.server.line((text) => text.includes('"msg":"Listening"'), options.signal);
+      return (JSON.parse(line) as { url: string }).url;
+    });
+    await stage(`${options.agents} agents`, async () => {
+      for (let number = 1; number <= options.agents; number++) {
+        programs.agents.push(await spawnAgent(`machine-${number}`, { url, s3Url: s3.url, key: keys.agent }, options));
+      }
+      const isReady = (text: string): boolean => text.includes('"msg":"Registered"');
+      await Promise.all(programs.agents.map((agent) => agent.line(isReady, options.signal)));
+    });
+    return { url, s3Url: s3.url, key: keys.owner, agents: programs.agents, stages, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -108,8 +115,8 @@ function secret(): string {
   return randomBytes(24).toString('base64url');
 }
 
-async function startServer(databaseUrl: string, masterKey: string, options: StackOptions) {
-  const program = startProgram('server', ['server/main.ts'], {
+async function spawnServer(databaseUrl: string, masterKey: string, options: StackOptions): Promise<Program> {
+  return startProgram('server', ['server/main.ts'], {
     log: join(options.directory, 'server.log'),
     environment: {
       DATABASE_URL: databaseUrl,
@@ -117,34 +124,31 @@ async function startServer(databaseUrl: string, masterKey: string, options: Stac
       KELPIE_PORT: String(await freePort(options.ports.server)),
     },
   });
-  const line = await program.line((text) => text.includes('"msg":"Listening"'));
-  const { url } = JSON.parse(line) as { url: string };
-  return { program, url };
 }
 
-async function startAgents(parts: { url: string; s3Url: string; key: string; directory: string; count: number }) {
-  const names = Array.from({ length: parts.count }, (_, index) => `machine-${index + 1}`);
-  return Promise.all(
-    names.map(async (name) => {
-      const workingDirectory = join(parts.directory, name);
-      await mkdir(workingDirectory, { recursive: true });
-      const program = startProgram(name, ['agent/main.ts'], {
-        log: join(parts.directory, `${name}.log`),
-        workingDirectory,
-        environment: {
-          KELPIE_API_URL: parts.url,
-          KELPIE_API_KEY: parts.key,
-          SALAD_MACHINE_ID: name,
-          SALAD_CONTAINER_GROUP_ID: GROUP,
-          AWS_ENDPOINT_URL: parts.s3Url,
-          AWS_ACCESS_KEY_ID: 'local',
-          AWS_SECRET_ACCESS_KEY: 'local',
-          AWS_REGION: 'us-east-1',
-          KELPIE_LOG_LEVEL: 'debug',
-        },
-      });
-      await program.line((text) => text.includes('Registered'));
-      return program;
-    }),
-  );
+async function spawnAgent(
+  name: string,
+  at: { url: string; s3Url: string; key: string },
+  options: StackOptions,
+): Promise<Program> {
+  const workingDirectory = join(options.directory, name);
+  const temporary = join(workingDirectory, 'tmp');
+  await mkdir(temporary, { recursive: true });
+  return startProgram(name, ['agent/main.ts'], {
+    log: join(options.directory, `${name}.log`),
+    workingDirectory,
+    environment: {
+      // What a killed agent leaves behind goes with its machine.
+      TMPDIR: temporary,
+      KELPIE_API_URL: at.url,
+      KELPIE_API_KEY: at.key,
+      SALAD_MACHINE_ID: name,
+      SALAD_CONTAINER_GROUP_ID: GROUP,
+      AWS_ENDPOINT_URL: at.s3Url,
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+      AWS_REGION: 'us-east-1',
+      KELPIE_LOG_LEVEL: 'debug',
+    },
+  });
 }

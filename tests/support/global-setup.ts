@@ -1,12 +1,12 @@
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../db/embedded.ts';
 import { migrate } from '../../db/migrate.ts';
 import { createOrm } from '../../db/orm.ts';
+import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -21,7 +21,7 @@ export const TEMPLATE = 'kelpie_template';
 /** One PostgreSQL for the whole suite: of the machine's choice by TEST_DATABASE_URL, else an embedded one in memory. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env.TEST_DATABASE_URL;
-  const directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kelpie-tests-'));
+  const directory = await makeTemporaryDirectory('kelpie-tests-', existsSync('/dev/shm') ? '/dev/shm' : undefined);
   const postgres =
     given === undefined
       ? await startEmbeddedPostgres({ dataDirectory: join(directory, 'postgres'), durable: false, maxConnections: 300 })
