@@ -3,6 +3,7 @@ import { migrate } from '../db/migrate.ts';
 import { startAnnouncements } from '../db/listen.ts';
 import { ensureAdmin } from './accounts/keys.ts';
 import { createSecretBox } from './accounts/secret-box.ts';
+import { connected, disconnected } from './agents/presence.ts';
 import { createAgentSignals, type AgentSignals } from './agents/signals.ts';
 import type { Core } from './core.ts';
 import { createFeed, type Feed } from './events/feed.ts';
@@ -16,6 +17,8 @@ export interface CoreOptions {
   adminKey?: string | undefined;
   /** Size of the pool of database connections (10). */
   maxConnections?: number | undefined;
+  /** How long an agent whose connection is gone may take to come back, in seconds (5). */
+  reconnectGraceSeconds?: number | undefined;
   /** Told of trouble that mends itself: a lost connection that is being made again. */
   onError: (error: Error) => void;
 }
@@ -25,6 +28,7 @@ export interface OpenCore extends Core {
   readonly feed: Feed;
   readonly watchers: JobWatchers;
   readonly signals: AgentSignals;
+  readonly reconnectGraceSeconds: number;
   /** Calls back when some server has announced a change, this one included. */
   onChange(listener: () => void): void;
   /** @throws when the database does not answer */
@@ -32,8 +36,11 @@ export interface OpenCore extends Core {
   close(): Promise<void>;
 }
 
-/** Brings the database up to date and opens the core on it. */
+const RECONNECT_GRACE_SECONDS = 5;
+
+/** Brings the database up to date and opens the core on it. What was opened before a fault is closed again. */
 export async function openCore(options: CoreOptions): Promise<OpenCore> {
+  await bringUpToDate(options.databaseUrl);
   const orm = await createOrm({
     url: options.databaseUrl,
     ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
@@ -46,8 +53,17 @@ export async function openCore(options: CoreOptions): Promise<OpenCore> {
   }
 }
 
+async function bringUpToDate(url: string): Promise<void> {
+  const orm = await createOrm({ url, maxConnections: 2, unlimited: true });
+  try {
+    await migrate(orm, url);
+  } finally {
+    await orm.close(true);
+  }
+}
+
 async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
-  await migrate(orm, options.databaseUrl);
+  const grace = options.reconnectGraceSeconds ?? RECONNECT_GRACE_SECONDS;
   const listeners = new Set<() => void>();
   const base: Core = {
     em: orm.em,
@@ -56,17 +72,22 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
   };
   const feed = createFeed(base);
   await feed.begin();
+  await ensureAdmin(base, options.adminKey);
+  // Last, because it keeps a connection of its own.
   const announcements = startAnnouncements({
     url: options.databaseUrl,
     onChange: () => listeners.forEach((listener) => listener()),
     onError: options.onError,
   });
-  await ensureAdmin(base, options.adminKey);
   return {
     ...base,
     feed,
     watchers: createJobWatchers(base, feed),
-    signals: createAgentSignals(feed),
+    signals: createAgentSignals(feed, {
+      connected: (agent) => connected(base, agent),
+      disconnected: (agent, connectionId) => disconnected(base, agent, connectionId, grace).catch(options.onError),
+    }),
+    reconnectGraceSeconds: grace,
     onChange: (listener) => listeners.add(listener),
     ping: async () => {
       await orm.em.fork().execute('select 1');

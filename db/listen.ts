@@ -27,19 +27,30 @@ export function startAnnouncements(options: {
   let client: pg.Client | undefined;
   let scheduled: NodeJS.Timeout | undefined;
   let lastSent = 0;
+  let sending = false;
+  let again = false;
 
-  const send = (): void => {
+  const announce = (): void => {
+    if (sending) again = true;
+    // The first one goes at once, for latency's sake; those that follow within the window share the next.
+    else scheduled ??= setTimeout(() => void send(), Math.max(0, lastSent + ANNOUNCE_EVERY_MS - Date.now()));
+  };
+  const send = async (): Promise<void> => {
     scheduled = undefined;
     lastSent = Date.now();
-    client?.query(`notify ${CHANNEL}`).catch(options.onError);
+    sending = true;
+    again = false;
+    // One at a time: a slow database is not given a queue of them, and what came meanwhile is said by one more.
+    await client?.query(`notify ${CHANNEL}`).catch(options.onError);
+    sending = false;
+    // Behind a function, because the type checker can't know that `announce` may run meanwhile.
+    if (isAskedAgain()) announce();
   };
+  const isAskedAgain = (): boolean => again;
   const listening = keepListening(options, stopping.signal, (next) => (client = next));
 
   return {
-    announce() {
-      // The first one goes at once, for latency's sake; those that follow within the window share the next.
-      scheduled ??= setTimeout(send, Math.max(0, lastSent + ANNOUNCE_EVERY_MS - Date.now()));
-    },
+    announce,
     async stop() {
       clearTimeout(scheduled);
       stopping.abort();

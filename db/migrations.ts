@@ -1,4 +1,8 @@
 import { Spine } from './migrations/0001-spine.ts';
+import { LeasesInTime } from './migrations/0002-leases-in-time.ts';
 
 /** In the order in which they run. Append-only: a migration that has been released is never edited. */
-export const migrations = [{ name: '0001-spine', class: Spine }];
+export const migrations = [
+  { name: '0001-spine', class: Spine },
+  { name: '0002-leases-in-time', class: LeasesInTime },
+];

@@ -7,21 +7,39 @@ import { Attempt } from './entities/attempt.ts';
 import { Ban } from './entities/ban.ts';
 import { JobEvent } from './entities/job-event.ts';
 import { Job } from './entities/job.ts';
+import { Sweep } from './entities/sweep.ts';
 import { WebhookDelivery } from './entities/webhook-delivery.ts';
 import { migrations } from './migrations.ts';
 
 export type { EntityManager };
 export type Orm = MikroORM;
 
+/**
+ * In milliseconds. A row that somebody holds, a server frozen in the middle of a transaction, must not gather all connections of
+ * all servers in front of it: whoever waits gives up and asks again, and the holder is thrown out.
+ */
+const LIMITS = {
+  lock_timeout: 3_000,
+  statement_timeout: 15_000,
+  idle_in_transaction_session_timeout: 10_000,
+  connectionTimeoutMillis: 10_000,
+};
+
 /** Connects lazily: the first statement opens the first connection. `maxConnections` bounds the pool (10). */
-export async function createOrm(options: { url: string; maxConnections?: number }): Promise<Orm> {
+export async function createOrm(options: {
+  url: string;
+  maxConnections?: number;
+  /** A migration may take its time; nothing else may. */
+  unlimited?: boolean;
+}): Promise<Orm> {
   return MikroORM.init({
-    entities: [Account, Agent, ApiKey, Attempt, Ban, Job, JobEvent, WebhookDelivery],
+    entities: [Account, Agent, ApiKey, Attempt, Ban, Job, JobEvent, Sweep, WebhookDelivery],
     clientUrl: options.url,
     extensions: [Migrator],
     migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false },
     logger: () => undefined,
     pool: { min: 0, max: options.maxConnections ?? 10, idleTimeoutMillis: 30_000 },
+    ...(options.unlimited !== true && { driverOptions: LIMITS }),
     forceUtcTimezone: true,
   });
 }

@@ -39,7 +39,8 @@ create type job_event_type as enum (
   'FAILED',
   'CANCELED',
   'RETRIED',
-  'PURGED'
+  'PURGED',
+  'BAN_LIFTED'
 );
 
 create type job_status as enum (
@@ -65,7 +66,9 @@ create table agents (
   version text,
   hardware jsonb,
   registered_at timestamp(3) with time zone not null default now(),
-  last_seen_at timestamp(3) with time zone not null default now()
+  last_seen_at timestamp(3) with time zone not null default now(),
+  connection_id uuid,
+  draining_at timestamp(3) with time zone
 );
 
 create table api_keys (
@@ -101,7 +104,9 @@ create table attempts (
   num_heartbeats integer not null default 0,
   progress jsonb,
   bytes_downloaded bigint not null default '0'::bigint,
-  bytes_uploaded bigint not null default '0'::bigint
+  bytes_uploaded bigint not null default '0'::bigint,
+  claim_id uuid,
+  grace_given boolean not null default false
 );
 
 create table bans (
@@ -161,7 +166,14 @@ create table jobs (
   started_at timestamp(3) with time zone,
   completed_at timestamp(3) with time zone,
   canceled_at timestamp(3) with time zone,
-  failed_at timestamp(3) with time zone
+  failed_at timestamp(3) with time zone,
+  stall_timeout_seconds integer,
+  banned_machine_id text
+);
+
+create table sweeps (
+  id integer not null,
+  at timestamp(3) with time zone not null default clock_timestamp()
 );
 
 create table webhook_deliveries (
@@ -210,6 +222,8 @@ alter table jobs add constraint jobs_account_id_foreign FOREIGN KEY (account_id)
 
 alter table jobs add constraint jobs_pkey PRIMARY KEY (id);
 
+alter table sweeps add constraint sweeps_pkey PRIMARY KEY (id);
+
 alter table webhook_deliveries add constraint webhook_deliveries_job_id_foreign FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE;
 
 alter table webhook_deliveries add constraint webhook_deliveries_pkey PRIMARY KEY (id);
@@ -220,7 +234,11 @@ CREATE UNIQUE INDEX agents_session_unique ON public.agents USING btree (account_
 
 CREATE INDEX api_keys_account_id_index ON public.api_keys USING btree (account_id);
 
+CREATE UNIQUE INDEX attempts_claim_unique ON public.attempts USING btree (agent_id, claim_id) WHERE (claim_id IS NOT NULL);
+
 CREATE INDEX attempts_lease_index ON public.attempts USING btree (lease_expires_at) WHERE (outcome IS NULL);
+
+CREATE INDEX attempts_live_agent_index ON public.attempts USING btree (agent_id) WHERE (outcome IS NULL);
 
 CREATE UNIQUE INDEX attempts_live_unique ON public.attempts USING btree (job_id) WHERE (outcome IS NULL);
 

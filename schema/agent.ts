@@ -1,6 +1,8 @@
-import { findAgent, registerAgent, registrationSchema } from '../core/agents/register.ts';
+import { drainAgent } from '../core/agents/presence.ts';
+import { registerAgent, registrationSchema } from '../core/agents/register.ts';
 import type { AgentSignal } from '../core/agents/signals.ts';
-import { ForbiddenError, InvalidInputError } from '../core/errors.ts';
+import { followSignals } from '../core/agents/work.ts';
+import { ForbiddenError, InvalidInputError, NotFoundError } from '../core/errors.ts';
 import { parseInput } from '../core/input.ts';
 import type { Agent } from '../db/entities/agent.ts';
 import { builder } from './builder.ts';
@@ -14,6 +16,11 @@ const AgentRef = builder.objectRef<Agent>('Agent').implement({
     sessionId: t.exposeID('sessionId', { description: 'Random per process, the same over reconnections.' }),
     version: t.exposeString('version', { nullable: true, description: 'Version of its program.' }),
     hardware: t.expose('hardware', { type: 'JSONObject', nullable: true, description: 'What it says of its machine.' }),
+    drainingAt: t.expose('drainingAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when it is asked to leave.',
+    }),
     registeredAt: t.expose('registeredAt', { type: 'DateTime', description: 'When its session began.' }),
     lastSeenAt: t.expose('lastSeenAt', {
       type: 'DateTime',
@@ -71,13 +78,22 @@ builder.mutationField('registerAgent', (t) =>
   }),
 );
 
+builder.mutationField('drainAgent', (t) =>
+  t.field({
+    type: AgentRef,
+    errors: { types: [NotFoundError, ForbiddenError] },
+    description: 'Asks an agent to leave: to stop its command, save what is there, give its job back, and end.',
+    args: { id: t.arg.id({ required: true, description: 'The agent.' }) },
+    resolve: (_root, { id }, { core, viewer }) => drainAgent(core, viewer, id),
+  }),
+);
+
 builder.subscriptionField('agentSignals', (t) =>
   t.field({
     type: AgentSignalRef,
     description: 'What the server has to tell an agent while it is connected.',
     args: { agentId: t.arg.id({ required: true, description: 'The agent, as it was registered.' }) },
-    subscribe: async (_root, { agentId }, { core, viewer, signals }) =>
-      signals.subscribe(await findAgent(core, viewer, agentId)),
+    subscribe: (_root, { agentId }, { core, viewer, signals }) => followSignals(core, signals, viewer, agentId),
     resolve: (signal) => signal,
   }),
 );

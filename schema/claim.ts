@@ -1,6 +1,7 @@
-import { findAgent } from '../core/agents/register.ts';
+import { z } from 'zod';
+import { claimForAgent } from '../core/agents/work.ts';
 import { ForbiddenError, InvalidInputError, NotFoundError } from '../core/errors.ts';
-import { claimJob } from '../core/leases/claim.ts';
+import { parseInput } from '../core/input.ts';
 import { leaseMillis } from '../core/leases/terms.ts';
 import type { Attempt } from '../db/entities/attempt.ts';
 import type { Job } from '../db/entities/job.ts';
@@ -26,7 +27,20 @@ const ClaimRef = builder.objectRef<{ job: Job; attempt: Attempt; leaseMillis: nu
 
 const ClaimJobInput = builder.inputType('ClaimJobInput', {
   description: 'Who asks for work.',
-  fields: (t) => ({ agentId: t.id({ required: true, description: 'The agent, as it was registered.' }) }),
+  fields: (t) => ({
+    agentId: t.id({ required: true, description: 'The agent, as it was registered.' }),
+    claimId: t.id({
+      description: 'A UUID of the agent’s choice. Asked for again, because the answer was lost, it is the same claim.',
+    }),
+  }),
+});
+
+const claimSchema = z.object({
+  agentId: z.string(),
+  claimId: z
+    .uuid({ error: 'Expected a UUID, made anew for each claim' })
+    .nullish()
+    .transform((claimId) => claimId ?? undefined),
 });
 
 builder.mutationField('claimJob', (t) =>
@@ -37,15 +51,9 @@ builder.mutationField('claimJob', (t) =>
     args: { input: t.arg({ type: ClaimJobInput, required: true, description: 'Who asks.' }) },
     resolve: async (_root, { input }, context) => {
       const { core, viewer, signals } = context;
-      const agent = await findAgent(core, viewer, input.agentId);
-      const job = await signals.claiming(agent, () =>
-        claimJob(core, viewer, {
-          machineId: agent.machineId,
-          containerGroupId: agent.containerGroupId,
-          agentId: agent.id,
-        }),
-      );
+      const job = await claimForAgent(core, signals, viewer, parseInput(claimSchema, input));
       if (job === undefined) throw new NoWork(ASK_EVERY_MILLIS);
+      context.claimed.add(job.id);
       const attempt = await context.newestAttempt(job);
       if (attempt === undefined) throw new Error(`Job ${job.id} was claimed without an attempt`);
       return { job, attempt, leaseMillis: leaseMillis(job.heartbeatInterval) };

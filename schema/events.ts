@@ -16,6 +16,7 @@ const JobEventTypeRef = builder.enumType('JobEventType', {
     CANCELED: { description: 'The job was canceled.' },
     RETRIED: { description: 'The job was made pending again, with its whole budget.' },
     PURGED: { description: 'The job was removed.' },
+    BAN_LIFTED: { description: 'A machine that was banned may have the job again.' },
   } as const,
 });
 

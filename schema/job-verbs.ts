@@ -1,4 +1,5 @@
 import { ConflictError, ForbiddenError, NotFoundError } from '../core/errors.ts';
+import { liftBan } from '../core/jobs/bans.ts';
 import { cancelJob } from '../core/jobs/cancel.ts';
 import { retryJob } from '../core/jobs/retry.ts';
 import { builder } from './builder.ts';
@@ -25,6 +26,19 @@ builder.mutationField('retryJob', (t) =>
     description: 'Makes a failed or canceled job pending again, with its whole budget.',
     args: { id: t.arg.id(idArgument) },
     resolve: (_root, { id }, { core, viewer }) => retryJob(core, viewer, id),
+  }),
+);
+
+builder.mutationField('liftBan', (t) =>
+  t.field({
+    type: JobRef,
+    errors: { types: [NotFoundError, ForbiddenError] },
+    description: 'Lets a machine have a job again. Lifting what is not there is fine.',
+    args: {
+      jobId: t.arg.id(idArgument),
+      machineId: t.arg.string({ required: true, description: 'The machine that is banned.' }),
+    },
+    resolve: (_root, { jobId, machineId }, { core, viewer }) => liftBan(core, viewer, jobId, machineId),
   }),
 );
 

@@ -4,6 +4,7 @@ import type { Attempt } from '../db/entities/attempt.ts';
 import type { JobEvent } from '../db/entities/job-event.ts';
 import type { Job } from '../db/entities/job.ts';
 import { AttemptRef, ProgressRef } from './attempt.ts';
+import { BanRef } from './ban.ts';
 import { builder } from './builder.ts';
 import { JobEventRef } from './events.ts';
 import { connection, numbers } from './paging.ts';
@@ -26,16 +27,18 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
     id: t.exposeID('id', { description: 'A UUID in lower case.' }),
     name: t.exposeString('name', { nullable: true, description: 'What its owner calls it.' }),
     status: t.expose('status', { type: JobStatusRef, description: 'Where it stands.' }),
-    statusReason: t.exposeString('statusReason', {
+    statusReason: t.string({
       nullable: true,
       description: 'Why it waits, or why it ended, for a person.',
+      resolve: async (job, _args, context) => (await context.whyWaiting(job)) ?? job.statusReason,
     }),
     command: t.exposeString('command', { description: 'The program.' }),
     arguments: t.exposeStringList('arguments', { description: 'Its arguments; no shell comes in between.' }),
     environment: t.field({
       type: 'JSONObject',
       description: 'Its variables. Shown to OWNER, SUBMITTER and the agent that holds the job; empty to others.',
-      resolve: (job, _args, { viewer }) => (may(viewer, 'submit') || may(viewer, 'work') ? job.environment : {}),
+      resolve: (job, _args, { viewer, claimed }) =>
+        may(viewer, 'submit') || claimed.has(job.id) ? job.environment : {},
     }),
     containerGroupId: t.exposeString('containerGroupId', { description: 'The queue: which machines may run it.' }),
     sync: t.expose('sync', {
@@ -60,6 +63,10 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
     timeoutSeconds: t.exposeInt('timeoutSeconds', {
       nullable: true,
       description: 'How long one attempt’s command may take, in seconds.',
+    }),
+    stallTimeoutSeconds: t.exposeInt('stallTimeoutSeconds', {
+      nullable: true,
+      description: 'How long a command may go without progress, output or checkpoint, in seconds.',
     }),
     heartbeatInterval: t.exposeInt('heartbeatInterval', {
       description: 'Seconds between heartbeats; a lease lasts twice as long.',
@@ -102,29 +109,42 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       description: 'Its newest attempt.',
       resolve: async (job, _args, context) => (await context.newestAttempt(job)) ?? null,
     }),
+    bans: t.field({
+      type: [BanRef],
+      description: 'The machines that do not get it again.',
+      resolve: (job, _args, context) => context.bans(job),
+    }),
     runSeconds: t.float({
       description: 'Time spent in attempts, in seconds, all machines together.',
       resolve: async (job, _args, context) => (await context.totals(job)).runSeconds,
     }),
-    attempts: t.connection({
-      type: AttemptRef,
-      description: 'Every attempt, oldest first.',
-      resolve: (job, args, { core }) =>
-        connection<Attempt>(
-          args,
-          (attempt) => attempt.number,
-          (page) => listAttempts(core, job, numbers(page)),
-        ),
-    }),
-    events: t.connection({
-      type: JobEventRef,
-      description: 'What happened to it, oldest first.',
-      resolve: (job, args, { core }) =>
-        connection<JobEvent>(
-          args,
-          (event) => event.seq,
-          (page) => listJobEvents(core, job, numbers(page)),
-        ),
-    }),
+    attempts: t.connection(
+      {
+        type: AttemptRef,
+        description: 'Every attempt, oldest first.',
+        resolve: (job, args, { core }) =>
+          connection<Attempt>(
+            args,
+            (attempt) => attempt.number,
+            (page) => listAttempts(core, job, numbers(page)),
+          ),
+      },
+      { name: 'AttemptConnection' },
+      { name: 'AttemptEdge' },
+    ),
+    events: t.connection(
+      {
+        type: JobEventRef,
+        description: 'What happened to it, oldest first.',
+        resolve: (job, args, { core }) =>
+          connection<JobEvent>(
+            args,
+            (event) => event.seq,
+            (page) => listJobEvents(core, job, numbers(page)),
+          ),
+      },
+      { name: 'JobEventConnection' },
+      { name: 'JobEventEdge' },
+    ),
   }),
 });

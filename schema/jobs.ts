@@ -1,4 +1,7 @@
+import { z } from 'zod';
 import { NotFoundError } from '../core/errors.ts';
+import { parseInput } from '../core/input.ts';
+import { containerGroupId, jobFields, machineId } from '../core/jobs/fields.ts';
 import { countJobs, findJob, listJobs, type JobFilter } from '../core/jobs/find.ts';
 import type { Job } from '../db/entities/job.ts';
 import { builder } from './builder.ts';
@@ -66,6 +69,7 @@ builder.queryField('jobs', (t) =>
       },
     },
     {
+      name: 'JobConnection',
       description: 'A part of a list of jobs.',
       fields: (c) => ({
         totalCount: c.field({
@@ -75,15 +79,18 @@ builder.queryField('jobs', (t) =>
         }),
       }),
     },
-    { description: 'A job in a list.' },
+    { name: 'JobEdge', description: 'A job in a list.' },
   ),
 );
 
+const filterTexts = z.object({
+  filter: z.object({
+    containerGroupId: containerGroupId.nullish().transform((id) => id ?? undefined),
+    machineId: machineId.nullish().transform((id) => id ?? undefined),
+    labels: jobFields.labels.nullish().transform((labels) => labels ?? undefined),
+  }),
+});
+
 function jobFilter(filter: typeof JobFilterInput.$inferInput | null | undefined): JobFilter {
-  return {
-    status: filter?.status ?? undefined,
-    containerGroupId: filter?.containerGroupId ?? undefined,
-    machineId: filter?.machineId ?? undefined,
-    labels: filter?.labels as Record<string, string> | undefined,
-  };
+  return { ...parseInput(filterTexts, { filter: filter ?? {} }).filter, status: filter?.status ?? undefined };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseInput } from '../core/input.ts';
-import { text } from '../core/jobs/fields.ts';
+import { jsonObject, text } from '../core/jobs/fields.ts';
 import { heartbeat } from '../core/leases/renew.ts';
 import { AttemptPhaseRef } from './attempt.ts';
 import { builder } from './builder.ts';
@@ -69,11 +69,7 @@ const heartbeatSchema = z.strictObject({
       message: text({ max: 1_000 })
         .nullish()
         .transform((value) => value ?? null),
-      metrics: z
-        .record(text({ max: 100 }), z.json())
-        .refine((metrics) => JSON.stringify(metrics).length <= 10_000, {
-          error: 'Expected at most 10,000 characters of JSON',
-        })
+      metrics: jsonObject(10_000)
         .nullish()
         .transform((value) => value ?? null),
     })
@@ -89,7 +85,8 @@ builder.mutationField('heartbeat', (t) =>
     args: { input: t.arg({ type: HeartbeatInput, required: true, description: 'The sign of life.' }) },
     resolve: async (_root, args, { core, viewer }) => {
       const { jobId, attempt, ...pulse } = parseInput(heartbeatSchema, args.input);
-      return { leaseMillis: await heartbeat(core, viewer, { jobId, attempt }, pulse), directive: 'CONTINUE' as const };
+      const lease = await heartbeat(core, viewer, { jobId, attempt }, pulse);
+      return { leaseMillis: lease.leaseMillis, directive: lease.draining ? ('STOP' as const) : ('CONTINUE' as const) };
     },
   }),
 );

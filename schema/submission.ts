@@ -26,6 +26,9 @@ const SubmitJobInput = builder.inputType('SubmitJobInput', {
     maxFailures: t.int({ description: 'So many failures of the command make the job FAILED (3).' }),
     maxInterruptions: t.int({ description: 'More interruptions than this make the job FAILED (unlimited).' }),
     timeoutSeconds: t.int({ description: 'How long one attempt’s command may take, in seconds (unlimited).' }),
+    stallTimeoutSeconds: t.int({
+      description: 'How long a command may go without progress, output or checkpoint, in seconds (unlimited).',
+    }),
     heartbeatInterval: t.int({ description: 'Seconds between heartbeats; a lease lasts twice as long (30).' }),
     idempotencyKey: t.string({ description: 'The same key with the same job returns the job that was stored first.' }),
   }),

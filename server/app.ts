@@ -31,15 +31,21 @@ export function createApp(parts: { core: OpenCore; log: Logger }): App {
     core,
     log,
     viewerOf: (request) => viewerOf(core, request.headers.get(KEY_HEADER)),
-    ready: () => core.ping(),
+    ready: async () => {
+      if (isStopping) throw new Error('The server is stopping');
+      await core.ping();
+    },
   });
   const listener = getRequestListener((request) => rest.fetch(request), { overrideGlobalObjects: false });
+  let isStopping = false;
   const loops = createLoops(core, (error) => log.warn({ err: error }, 'Periodic work failed; it is tried again'));
 
   const server = createServer((request, response) => {
     void (isGraphQL(request) ? yoga(request, response) : listener(request, response));
   });
   server.on('upgrade', (request, socket, head) => {
+    // Node has let go of the socket: without a listener, a peer that hangs up would end this process.
+    socket.on('error', () => socket.destroy());
     if (isGraphQL(request)) sockets.upgrade(request, socket, head);
     else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
   });
@@ -52,10 +58,16 @@ export function createApp(parts: { core: OpenCore; log: Logger }): App {
       return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
     },
     async stop() {
+      isStopping = true;
+      // Agents go to another server, and lose nothing over it.
+      core.signals.closing();
+      const force = setTimeout(() => {
+        sockets.terminate();
+        server.closeAllConnections();
+      }, DRAIN_MS);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       await sockets.close();
       server.closeIdleConnections();
-      const force = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
       await closed;
       clearTimeout(force);
       await loops.stop();

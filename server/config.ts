@@ -30,10 +30,18 @@ const variables = z
       .min(16, { error: 'expected at least 16 random characters' })
       .optional()
       .describe('The API key of the account that sees every job'),
+    KELPIE_RECONNECT_GRACE: z.coerce
+      .number()
+      .min(1)
+      .max(3_600)
+      .default(5)
+      .describe('Seconds that an agent whose connection is gone has to come back'),
     KELPIE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.KELPIE_MASTER_KEY !== undefined, {
     path: ['KELPIE_MASTER_KEY'],
+    // Also when another variable is at fault: all faults are told at once.
+    when: () => true,
     error: 'is needed with DATABASE_URL: all servers on one database must share it (try: openssl rand -base64 32)',
   });
 

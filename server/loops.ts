@@ -1,5 +1,5 @@
-import { recordPresence } from '../core/agents/presence.ts';
-import { rescueExpired } from '../core/leases/rescue.ts';
+import { recordPresence, signalDrains } from '../core/agents/presence.ts';
+import { sweepLeases } from '../core/leases/rescue.ts';
 import type { OpenCore } from '../core/open.ts';
 import { deliverDue } from '../core/webhooks/deliver.ts';
 import { periodic, type Service } from '../lib/service.ts';
@@ -7,7 +7,13 @@ import { periodic, type Service } from '../lib/service.ts';
 /** The core's periodic work, on timers. What can't wait for its turn is poked when some server announces a change. */
 export function createLoops(core: OpenCore, onError: (error: Error) => void): Service {
   const feed = periodic({ name: 'feed', everyMs: 1_000, runOnce: () => core.feed.runOnce(), onError });
-  const rescue = periodic({ name: 'rescue', everyMs: 1_000, runOnce: () => rescueExpired(core), onError });
+  const rescue = periodic({
+    name: 'rescue',
+    everyMs: 1_000,
+    runOnce: () => sweepLeases(core, core.reconnectGraceSeconds),
+    onError,
+  });
+  const drains = periodic({ name: 'drains', everyMs: 1_000, runOnce: () => signalDrains(core, core.signals), onError });
   const webhooks = periodic({ name: 'webhooks', everyMs: 1_000, runOnce: () => deliverDue(core), onError });
   const presence = periodic({
     name: 'presence',
@@ -15,7 +21,7 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     runOnce: () => recordPresence(core, core.signals),
     onError,
   });
-  const all = [feed, rescue, webhooks, presence];
+  const all = [feed, rescue, webhooks, presence, drains];
   core.onChange(() => {
     feed.poke();
     webhooks.poke();

@@ -20,23 +20,26 @@ if (import.meta.main) {
 /** Runs the server until SIGTERM or SIGINT. A second signal ends it at once. */
 async function main(config: Config): Promise<void> {
   const log = createLog(config.KELPIE_LOG_LEVEL);
+  await using ending = new AsyncDisposableStack();
   const database = await openDatabase(config, log);
+  ending.defer(() => database.close());
   const core = await openCore({
     databaseUrl: database.url,
     masterKey: database.masterKey,
     adminKey: config.KELPIE_ADMIN_KEY,
+    reconnectGraceSeconds: config.KELPIE_RECONNECT_GRACE,
     maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
-    onError: (error) => log.warn({ err: error }, 'The notification connection failed; it is made again'),
+    onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
   });
+  ending.defer(() => core.close());
   const app = createApp({ core, log });
   const url = await app.start({ host: config.KELPIE_HOST, port: config.KELPIE_PORT });
+  ending.defer(() => app.stop());
   log.info({ url, graphql: `${url}/graphql`, docs: `${url}/docs` }, 'Listening');
 
   const signal = await stopSignal();
   log.info({ signal }, 'Stopping');
-  await app.stop();
-  await core.close();
-  await database.close();
+  await ending.disposeAsync();
   log.info('Stopped');
 }
 

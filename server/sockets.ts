@@ -9,9 +9,12 @@ import type { OpenCore } from '../core/open.ts';
 import { KEY_HEADER, viewerOf } from './auth.ts';
 import type { Admitted, createGraphQL } from './graphql.ts';
 
-const PING_EVERY_MS = 5_000;
+const PING_EVERY_MS = 2_000;
 /** Above what a batch of 1,000 ordinary jobs takes. */
 const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
+
+/** Of the protocol: the server goes, another one, or it again, will be there. */
+const SERVICE_RESTART = 1012;
 
 type Connection = Extra & { viewer?: Viewer };
 
@@ -19,6 +22,8 @@ export interface Sockets {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Tells every socket to go and connect again, elsewhere. */
   close(): Promise<void>;
+  /** Ends those that did not answer to that. */
+  terminate(): void;
 }
 
 /** The websocket side of `/graphql`, by the protocol graphql-transport-ws. The key comes in `connectionParams`. */
@@ -30,8 +35,10 @@ export function createSockets(parts: { core: OpenCore; yoga: ReturnType<typeof c
       server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, request));
     },
     async close() {
+      for (const client of server.clients) client.close(SERVICE_RESTART, 'The server restarts: connect again');
       await handler.dispose();
     },
+    terminate: () => server.clients.forEach((client) => client.terminate()),
   };
 }
 
@@ -79,12 +86,13 @@ function socketOptions(parts: {
   };
 }
 
+/** A fault of one operation is told to that operation: thrown, it would end the socket and all the others on it. */
 function parsed(parse: () => DocumentNode): DocumentNode | GraphQLError {
   try {
     return parse();
   } catch (error) {
     if (error instanceof GraphQLError) return error;
-    throw error;
+    return new GraphQLError('The operation is nested too deeply to be read');
   }
 }
 

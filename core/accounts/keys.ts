@@ -80,7 +80,7 @@ export async function createKey(
 
 /**
  * Makes the admin's account, and its key from the server's configuration. A configured key that is known already is left
- * alone, so that this can run at every start.
+ * alone, so that this can run at every start; one that was configured before is revoked.
  */
 export async function ensureAdmin(core: Core, adminKey: string | undefined): Promise<void> {
   const em = core.em.fork();
@@ -89,13 +89,19 @@ export async function ensureAdmin(core: Core, adminKey: string | undefined): Pro
     'admin',
   ]);
   if (adminKey === undefined) return;
-  const known = await em.count(ApiKey, { hash: hashOf(adminKey) });
-  if (known > 0) return;
+  const hash = hashOf(adminKey);
   await em.execute(
-    `insert into api_keys (account_id, hash, encrypted, role, name) values (?, ?, ?, 'OWNER', 'admin') on conflict do nothing`,
-    [ADMIN_ACCOUNT_ID, hashOf(adminKey), core.secrets.seal(adminKey)],
+    `insert into api_keys (account_id, hash, encrypted, role, name) values (?, ?, ?, 'OWNER', ?) on conflict do nothing`,
+    [ADMIN_ACCOUNT_ID, hash, core.secrets.seal(adminKey), CONFIGURED],
+  );
+  await em.execute(
+    `update api_keys set revoked_at = now() where account_id = ? and name = ? and hash <> ? and revoked_at is null`,
+    [ADMIN_ACCOUNT_ID, CONFIGURED, hash],
   );
 }
+
+/** Name of the key that the server's configuration gives to the admin. */
+const CONFIGURED = 'KELPIE_ADMIN_KEY';
 
 /** Keys are random and long, so a plain SHA-256 can't be turned back by guessing. */
 function hashOf(secret: string): string {

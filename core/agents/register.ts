@@ -1,9 +1,11 @@
+import type { EntityData } from '@mikro-orm/core';
 import { z } from 'zod';
 import { Agent } from '../../db/entities/agent.ts';
+import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
-import { transact, type Core } from '../core.ts';
+import type { Core } from '../core.ts';
 import { NotFoundError } from '../errors.ts';
-import { containerGroupId, machineId, text } from '../jobs/fields.ts';
+import { containerGroupId, jsonObject, machineId, text } from '../jobs/fields.ts';
 
 /** What an agent says of itself when it connects. `sessionId` is random per process, and stays the same over reconnections. */
 export const registrationSchema = z.strictObject({
@@ -13,31 +15,44 @@ export const registrationSchema = z.strictObject({
   version: text({ max: 100 })
     .nullish()
     .transform((version) => version ?? null),
-  hardware: z
-    .record(text({ max: 100 }), z.unknown())
-    .refine((hardware) => JSON.stringify(hardware).length <= 20_000, {
-      error: 'Expected at most 20,000 characters of JSON',
-    })
+  hardware: jsonObject(20_000)
     .nullish()
     .transform((hardware) => hardware ?? null),
 });
 export type Registration = z.output<typeof registrationSchema>;
 
+interface RegisterParameters {
+  account_id: string;
+  machine_id: string;
+  container_group_id: string;
+  session_id: string;
+  version: string | null;
+  hardware: Record<string, unknown> | null;
+}
+
+const registerStatement = statement<
+  { [name in keyof RegisterParameters]: RegisterParameters[name] },
+  EntityData<Agent>
+>('register-agent');
+
 /** Makes an agent known, or finds the one of the same session again after a reconnection. */
 export async function registerAgent(core: Core, viewer: Viewer, registration: Registration): Promise<Agent> {
   demand(viewer, 'work');
-  return transact(core, (em) =>
-    em.upsert(
-      Agent,
-      { ...registration, accountId: viewer.accountId, lastSeenAt: new Date() },
-      { onConflictFields: ['accountId', 'sessionId'] },
-    ),
-  );
+  const em = core.em.fork();
+  const [row] = await registerStatement(em, {
+    account_id: viewer.accountId,
+    machine_id: registration.machineId,
+    container_group_id: registration.containerGroupId,
+    session_id: registration.sessionId,
+    version: registration.version,
+    hardware: registration.hardware,
+  });
+  if (row === undefined) throw new Error('An agent was registered and is not there');
+  return em.map(Agent, row);
 }
 
 /** @throws NotFoundError when the account has no such agent: it should register again */
 export async function findAgent(core: Core, viewer: Viewer, id: string): Promise<Agent> {
-  demand(viewer, 'work');
   const known = z.uuid().safeParse(id).success;
   const agent = known ? await core.em.fork().findOne(Agent, { id, accountId: viewer.accountId }) : null;
   if (agent) return agent;

@@ -3,7 +3,11 @@ import type { JobEvent } from '../../db/entities/job-event.ts';
 import { latest, readerOf, type Latest } from '../../lib/latest.ts';
 import type { Feed } from '../events/feed.ts';
 
-export type AgentSignal = { type: 'WORK_AVAILABLE' } | { type: 'CANCEL'; jobId: string; attempt: number };
+export type AgentSignal =
+  | { type: 'WORK_AVAILABLE' }
+  | { type: 'DRAIN' }
+  | { type: 'REALLOCATE' }
+  | { type: 'CANCEL'; jobId: string; attempt: number };
 
 /** Wakes agents that wait for work, and tells agents that their job was cancelled. A hint: an agent also asks by itself. */
 export interface AgentSignals {
@@ -16,6 +20,16 @@ export interface AgentSignals {
   claiming<Result>(agent: Agent, claim: () => Promise<Result | undefined>): Promise<Result | undefined>;
   /** Ids of the agents that are connected to this server. */
   connected(): string[];
+  /** Tells one agent, if it is connected to this server; the same thing twice only after it was read. */
+  tell(agentId: string, signal: AgentSignal): void;
+  /** This server is about to close its sockets: no agent is to lose a lease over that. */
+  closing(): void;
+}
+
+/** What a connection's beginning and end mean for the agent's leases. */
+export interface Presence {
+  connected(agent: Agent): Promise<string>;
+  disconnected(agent: Agent, connectionId: string): Promise<void>;
 }
 
 interface Listener {
@@ -26,7 +40,8 @@ interface Listener {
 /** One piece of work wakes a few agents, not one: the first might be banned from it, or dead; and not all: most would find none. */
 const WAKE_PER_JOB = 4;
 
-export function createAgentSignals(feed: Feed): AgentSignals {
+export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals {
+  let isClosing = false;
   const listeners = new Map<string, Listener>();
   const room = createWaitingRoom();
   const signal = (agentId: string, ...signals: AgentSignal[]): void => listeners.get(agentId)?.signals.push(signals);
@@ -42,9 +57,10 @@ export function createAgentSignals(feed: Feed): AgentSignals {
 
   async function* signalsOf(listener: Listener): AsyncGenerator<AgentSignal, void, undefined> {
     const { agent } = listener;
+    const connectionId = await presence.connected(agent);
     listeners.set(agent.id, listener);
-    room.enter(agent);
-    // Work that came before the agent listened was told to nobody: it should look once.
+    room.open(agent);
+    // Work that came before the agent listened was told to nobody: it should look once. It waits when it has found nothing.
     signal(agent.id, { type: 'WORK_AVAILABLE' });
     try {
       for await (const signals of listener.signals) yield* signals;
@@ -54,6 +70,8 @@ export function createAgentSignals(feed: Feed): AgentSignals {
         listeners.delete(agent.id);
         room.leave(agent);
       }
+      room.close(agent);
+      if (!isClosing) await presence.disconnected(agent, connectionId);
     }
   }
 
@@ -63,6 +81,7 @@ export function createAgentSignals(feed: Feed): AgentSignals {
       return readerOf(listener.signals, signalsOf(listener));
     },
     async claiming(agent, claim) {
+      if (!listeners.has(agent.id)) return claim();
       const before = room.arrivals(agent);
       const got = await claim();
       if (got !== undefined) room.leave(agent);
@@ -71,12 +90,15 @@ export function createAgentSignals(feed: Feed): AgentSignals {
       return got;
     },
     connected: () => [...listeners.keys()],
+    tell: signal,
+    closing: () => (isClosing = true),
   };
 }
 
 function makesClaimable(event: JobEvent): boolean {
   return (
     event.type === 'SUBMITTED' ||
+    event.type === 'BAN_LIFTED' ||
     event.type === 'RETRIED' ||
     (event.type === 'ATTEMPT_ENDED' && event.data.status === 'PENDING')
   );
@@ -84,20 +106,24 @@ function makesClaimable(event: JobEvent): boolean {
 
 type InGroup = Pick<Agent, 'accountId' | 'containerGroupId'>;
 
-/** Agents that found nothing and wait, by group, in the order in which they began to. */
+/** Agents that found nothing and wait, by group, in the order in which they began to. A group is there while it has listeners. */
 function createWaitingRoom() {
-  const groups = new Map<string, { arrivals: number; waiting: Set<string> }>();
-  const groupOf = (of: InGroup) => {
-    const group = groups.get(keyOf(of)) ?? { arrivals: 0, waiting: new Set<string>() };
-    groups.set(keyOf(of), group);
-    return group;
-  };
+  const groups = new Map<string, { listeners: number; arrivals: number; waiting: Set<string> }>();
   return {
-    enter: (agent: Agent): void => void groupOf(agent).waiting.add(agent.id),
-    leave: (agent: Agent): void => void groupOf(agent).waiting.delete(agent.id),
+    open(agent: Agent): void {
+      const group = groups.get(keyOf(agent)) ?? { listeners: 0, arrivals: 0, waiting: new Set<string>() };
+      group.listeners += 1;
+      groups.set(keyOf(agent), group);
+    },
+    close(agent: Agent): void {
+      const group = groups.get(keyOf(agent));
+      if (group !== undefined && --group.listeners === 0) groups.delete(keyOf(agent));
+    },
+    enter: (agent: Agent): void => void groups.get(keyOf(agent))?.waiting.add(agent.id),
+    leave: (agent: Agent): void => void groups.get(keyOf(agent))?.waiting.delete(agent.id),
     /** How often work has come to the group: an asker compares before and after. */
-    arrivals: (agent: Agent): number => groupOf(agent).arrivals,
-    /** Work has come: the next few who wait no longer do. A group that never had an agent here has nobody to call. */
+    arrivals: (agent: Agent): number | undefined => groups.get(keyOf(agent))?.arrivals,
+    /** Work has come: the next few who wait no longer do. A group that has no agent here has nobody to call. */
     callUp(of: InGroup, count: number): string[] {
       const group = groups.get(keyOf(of));
       if (group === undefined) return [];

@@ -1,59 +1,77 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EntityData } from '@mikro-orm/core';
 import { JobEvent } from '../../db/entities/job-event.ts';
 import { statement } from '../../db/statement.ts';
 import type { Core } from '../core.ts';
 
-const afterStatement = statement<{ xid: string; id: string; batch: number }, EntityData<JobEvent>>('events-after');
-const headStatement = statement<Record<string, never>, { xmin: string; behind: boolean }>('events-head');
+const afterStatement = statement<
+  { xid: string; id: string; batch: number },
+  EntityData<JobEvent> & { settled: boolean }
+>('events-after');
+const headStatement = statement<Record<string, never>, { xmin: string }>('events-head');
 
 const BATCH = 1_000;
-/** A commit above the mark is usually visible within a few milliseconds: as soon as its elders have committed too. */
-const BEHIND_RETRY_MS = 3;
-const BEHIND_RETRIES = 50;
 
 export type FeedListener = (event: JobEvent) => void;
 
-/** Reads new events once per server and hands each to every listener, in the order of the feed. */
+/** Reads new events once per server and hands each to every listener, once. */
 export interface Feed {
   /** Starts from now: what happened before is not handed out. */
   begin(): Promise<void>;
-  /** Hands out what is new. Never skips and never repeats, although transactions commit out of order (rule 12). */
+  /**
+   * Hands out what is new, as soon as it is committed: a transaction that stays open somewhere holds up nobody. Skips nothing and
+   * repeats nothing, although transactions commit out of order; a job's own events come in the order in which they were committed.
+   */
   runOnce(): Promise<{ events: number }>;
   listen(listener: FeedListener): () => void;
 }
 
+interface Position {
+  xid: string;
+  id: string;
+}
+
 export function createFeed(core: Core): Feed {
   const listeners = new Set<FeedListener>();
-  let position: { xid: string; id: string } | undefined;
+  let settledAt: Position | undefined;
+  /** Handed out already, beyond the position behind which everything is settled. */
+  const handedOut = new Set<string>();
 
-  const readBatch = async (): Promise<number> => {
-    if (position === undefined) throw new Error('The feed was not begun');
+  const handOut = (event: JobEvent, settled: boolean): boolean => {
+    const isNew = settled ? !handedOut.delete(event.id) : !handedOut.has(event.id);
+    if (!settled) handedOut.add(event.id);
+    if (isNew) for (const listener of listeners) listener(event);
+    return isNew;
+  };
+
+  /** @returns where to read on, or undefined at the end */
+  const readBatch = async (from: Position): Promise<{ next: Position | undefined; events: number }> => {
     const em = core.em.fork();
-    const rows = await afterStatement(em, { ...position, batch: BATCH });
-    for (const row of rows) {
+    const rows = await afterStatement(em, { ...from, batch: BATCH });
+    let events = 0;
+    let next: Position | undefined;
+    for (const { settled, ...row } of rows) {
       const event = em.map(JobEvent, row);
-      position = { xid: event.xid, id: event.id };
-      for (const listener of listeners) listener(event);
+      next = { xid: event.xid, id: event.id };
+      if (settled) settledAt = next;
+      if (handOut(event, settled)) events += 1;
     }
-    return rows.length;
+    return { next: rows.length < BATCH ? undefined : next, events };
   };
 
   return {
     async begin() {
       const [head] = await headStatement(core.em.fork(), {});
       if (head === undefined) throw new Error('The database did not tell the head of the feed');
-      position = { xid: head.xmin, id: '0' };
+      settledAt = { xid: head.xmin, id: '0' };
     },
     async runOnce() {
-      let events = 0;
-      for (let retries = 0; retries <= BEHIND_RETRIES; retries++) {
-        for (let read = BATCH; read === BATCH; events += read) read = await readBatch();
-        const [head] = await headStatement(core.em.fork(), {});
-        if (head?.behind !== true) break;
-        await delay(BEHIND_RETRY_MS);
+      let total = 0;
+      for (let from = settledAt; from !== undefined;) {
+        const { next, events } = await readBatch(from);
+        total += events;
+        from = next;
       }
-      return { events };
+      return { events: total };
     },
     listen(listener) {
       listeners.add(listener);

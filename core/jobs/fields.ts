@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { messageOf } from '../../lib/errors.ts';
 import { compilePattern } from '../../lib/pattern.ts';
 import type { SyncEntry } from '../../db/entities/job.ts';
 
@@ -9,8 +10,8 @@ import type { SyncEntry } from '../../db/entities/job.ts';
 
 /** Linux takes at most 128 KiB for one argument or variable, its closing zero byte included. */
 export const MAX_ARGUMENT_BYTES = 131_071;
-/** Arguments and environment together; half of what Linux takes by default. */
-export const MAX_COMMAND_LINE_BYTES = 1_048_576;
+/** Arguments and environment together: an eighth of what Linux takes by default, and bounded because lists of jobs show them. */
+export const MAX_COMMAND_LINE_BYTES = 262_144;
 export const MAX_BATCH = 1_000;
 
 /** Text that PostgreSQL, a file system and a process can all hold: no zero character, no half of a surrogate pair. */
@@ -27,6 +28,19 @@ function storable(schema: z.ZodString): z.ZodString {
   return schema
     .refine((value) => !value.includes('\0'), { error: 'A zero character (U+0000) cannot be stored: remove it' })
     .refine((value) => value.isWellFormed(), { error: 'Expected valid Unicode, got half of a surrogate pair' });
+}
+
+/** As JSON.stringify writes a zero character and half a pair. A backslash before it that is itself escaped is none. */
+const UNSTORABLE_JSON = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+
+/** An object of which the JSON has at most `max` characters, and whose texts can be stored, however deep they lie. */
+export function jsonObject(max: number) {
+  return z
+    .record(text({ max: 100 }), z.json())
+    .refine((value) => JSON.stringify(value).length <= max, { error: `Expected at most ${max} characters of JSON` })
+    .refine((value) => !UNSTORABLE_JSON.test(JSON.stringify(value)), {
+      error: 'Zero characters (U+0000) and halves of surrogate pairs cannot be stored: remove them',
+    });
 }
 
 const argument = storable(z.string()).refine((value) => Buffer.byteLength(value) <= MAX_ARGUMENT_BYTES, {
@@ -53,7 +67,7 @@ export const jobFields = {
   containerGroupId,
   compression: z.boolean(),
   webhook: text({ min: 1, max: 2_048 }).refine(isHttpUrl, {
-    error: 'Expected a URL that starts with http:// or https://',
+    error: 'Expected a URL that starts with http:// or https://, without a user name or password in it',
   }),
   name: text({ min: 1, max: 255 }),
   priority: z.int().min(-100).max(100),
@@ -61,6 +75,7 @@ export const jobFields = {
   maxFailures: z.int().min(1).max(1_000_000),
   maxInterruptions: z.int().min(0).max(1_000_000),
   timeoutSeconds: z.int().min(1).max(31_536_000),
+  stallTimeoutSeconds: z.int().min(1).max(31_536_000),
   heartbeatInterval: z.int().min(1).max(86_400),
   idempotencyKey: text({ min: 1, max: 255 }),
 };
@@ -73,28 +88,42 @@ export const syncFields = {
     })
     .refine((prefix) => !prefix.startsWith('/'), { error: 'A prefix starts without "/"' }),
   localPath: text({ min: 1, max: 4_096 }),
-  pattern: text({ min: 1, max: 1_000 }),
+  pattern: text({ min: 1, max: 255 }),
 };
 
 /** At most so many entries in each of `before`, `during` and `after`. */
-export const MAX_SYNC_ENTRIES = 100;
+export const MAX_SYNC_ENTRIES = 32;
 
 /** `models` becomes `models/`; the empty prefix is the bucket's root. */
 export function normalPrefix(prefix: string): string {
   return prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
 }
 
+/** Verdicts on patterns: a batch of a thousand jobs asks about the same few again and again, and compiling takes time. */
+const verdicts = new Map<string, string | undefined>();
+const MOST_VERDICTS = 1_000;
+
 /** The fault of a pattern, or undefined when it compiles. */
 export function patternFault(pattern: string, syntax: SyncEntry['patternSyntax']): string | undefined {
+  const key = `${syntax ?? ''} ${pattern}`;
+  if (verdicts.has(key)) return verdicts.get(key);
+  if (verdicts.size >= MOST_VERDICTS) verdicts.clear();
+  const verdict = compilationFault(pattern, syntax);
+  verdicts.set(key, verdict);
+  return verdict;
+}
+
+function compilationFault(pattern: string, syntax: SyncEntry['patternSyntax']): string | undefined {
   try {
     compilePattern(pattern, syntax === null ? undefined : syntax === 'GLOB' ? 'glob' : 'regex');
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 
 function isHttpUrl(value: string): boolean {
   const url = URL.parse(value);
-  return url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.hostname !== '';
+  if (url === null || url.hostname === '' || url.username !== '' || url.password !== '') return false;
+  return url.protocol === 'http:' || url.protocol === 'https:';
 }

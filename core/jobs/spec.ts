@@ -26,6 +26,7 @@ export interface JobSpec {
   maxFailures: number;
   maxInterruptions: number | null;
   timeoutSeconds: number | null;
+  stallTimeoutSeconds: number | null;
   heartbeatInterval: number;
   idempotencyKey: string | null;
 }
@@ -77,6 +78,7 @@ export const jobSpecSchema = z
     maxFailures: jobFields.maxFailures.nullish().transform((value) => value ?? 3),
     maxInterruptions: orNull(jobFields.maxInterruptions),
     timeoutSeconds: orNull(jobFields.timeoutSeconds),
+    stallTimeoutSeconds: orNull(jobFields.stallTimeoutSeconds),
     heartbeatInterval: jobFields.heartbeatInterval.nullish().transform((value) => value ?? 30),
     idempotencyKey: orNull(jobFields.idempotencyKey),
     sync: orNull(

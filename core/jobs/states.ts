@@ -94,7 +94,7 @@ function spend(counted: Settlement, spent: boolean, what: string): Settlement {
   const last = counted.statusReason === null ? '' : `, the last time: ${counted.statusReason}`;
   return spent
     ? { ...counted, status: 'FAILED', statusReason: `The job ${what}, which is all it may${last}` }
-    : { ...counted, statusReason: `Waiting for a machine: the job ${what}${last}` };
+    : { ...counted, statusReason: `The job ${what}${last}` };
 }
 
 function times(count: number): string {

@@ -76,6 +76,7 @@ function create(em: EntityManager, viewer: Viewer, spec: JobSpec, hash: string):
     eventSeq: 0,
     statusReason: null,
     machineId: null,
+    bannedMachineId: null,
     resumableAttempt: null,
     startedAt: null,
     completedAt: null,

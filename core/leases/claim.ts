@@ -1,19 +1,32 @@
+import type { EntityData } from '@mikro-orm/core';
+import { Attempt } from '../../db/entities/attempt.ts';
 import { Job } from '../../db/entities/job.ts';
+import type { EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
-import type { EntityData } from '@mikro-orm/core';
+import { BANS_TO_REALLOCATE } from '../jobs/bans.ts';
 
-const claimStatement = statement<
-  { account_id: string; container_group_id: string; machine_id: string; agent_id: string | null },
-  EntityData<Job>
->('claim-job');
+interface ClaimParameters {
+  account_id: string;
+  container_group_id: string;
+  machine_id: string;
+  agent_id: string | null;
+  claim_id: string | null;
+  bans_to_reallocate: number;
+}
+
+const claimStatement = statement<{ [name in keyof ClaimParameters]: ClaimParameters[name] }, EntityData<Job>>(
+  'claim-job',
+);
 
 /** Who asks for work: an agent has a session, a polling worker has none. */
 export interface Claimant {
   machineId: string;
   containerGroupId: string;
   agentId: string | null;
+  /** Chosen by an agent for each claim: asked for again, it is the same claim as long as its attempt lives. */
+  claimId?: string | undefined;
 }
 
 /**
@@ -23,13 +36,29 @@ export interface Claimant {
 export async function claimJob(core: Core, viewer: Viewer, claimant: Claimant): Promise<Job | undefined> {
   demand(viewer, 'work');
   const em = core.em.fork();
+  const again = await sameClaim(em, viewer, claimant);
+  if (again) return again;
   const [row] = await claimStatement(em, {
     account_id: viewer.accountId,
     container_group_id: claimant.containerGroupId,
     machine_id: claimant.machineId,
     agent_id: claimant.agentId,
+    claim_id: claimant.claimId ?? null,
+    bans_to_reallocate: BANS_TO_REALLOCATE,
   });
   if (row === undefined) return undefined;
   core.announce();
   return em.map(Job, row);
+}
+
+/** The answer to this very claim may have been lost with its connection: then the job that it took is given again. */
+async function sameClaim(em: EntityManager, viewer: Viewer, claimant: Claimant): Promise<Job | null> {
+  if (claimant.agentId === null || claimant.claimId === undefined) return null;
+  const attempt = await em.findOne(Attempt, {
+    accountId: viewer.accountId,
+    agentId: claimant.agentId,
+    claimId: claimant.claimId,
+    outcome: null,
+  });
+  return attempt && em.findOneOrFail(Job, { id: attempt.jobId });
 }

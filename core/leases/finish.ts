@@ -83,7 +83,10 @@ interface EndedAttempt {
 export async function settleJob(em: EntityManager, job: Job, ended: EndedAttempt): Promise<void> {
   const { status, bans, resumable, ...counted } = settle(job, ended);
   Object.assign(job, counted, { status, resumableAttempt: resumable ? ended.attempt : null });
-  if (bans) await em.upsert(Ban, banOf(job, ended), { onConflictAction: 'ignore' });
+  if (bans) {
+    job.bannedMachineId = ended.machineId;
+    await em.upsert(Ban, banOf(job, ended), { onConflictAction: 'ignore' });
+  }
   publish(em, job, 'ATTEMPT_ENDED', {
     attempt: ended.attempt,
     data: {

@@ -6,15 +6,17 @@ import { LeaseLostError } from '../errors.ts';
 import { whyLost } from './lost.ts';
 import { leaseMillis, type LeaseRef } from './terms.ts';
 
+interface Held {
+  heartbeat_interval: number;
+  draining: boolean;
+}
+
 const renewStatement = statement<
   { account_id: string; job_id: string; attempt: number; bytes_downloaded: string; bytes_uploaded: string },
-  { heartbeat_interval: number }
+  Held
 >('renew-lease');
 
-const resumeStatement = statement<
-  { account_id: string; job_id: string; attempt: number },
-  { heartbeat_interval: number }
->('resume-attempt');
+const resumeStatement = statement<{ account_id: string; job_id: string; attempt: number }, Held>('resume-attempt');
 
 const reportStatement = statement<
   {
@@ -35,12 +37,18 @@ export interface Pulse {
   bytesUploaded?: string | undefined;
 }
 
+export interface RenewedLease {
+  /** How long it lasts from now, in milliseconds. */
+  leaseMillis: number;
+  /** Whether its agent is asked to leave. */
+  draining: boolean;
+}
+
 /**
  * Renews a lease, also one that ran out while nobody else has claimed the job (rule 3), and stores what the agent says.
- * @returns how long the lease lasts from now, in milliseconds
  * @throws LeaseLostError when a newer attempt exists or the job has ended
  */
-export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pulse: Pulse = {}): Promise<number> {
+export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pulse: Pulse = {}): Promise<RenewedLease> {
   demand(viewer, 'work');
   const em = core.em.fork();
   const fence = { account_id: viewer.accountId, job_id: lease.jobId, attempt: lease.attempt };
@@ -56,5 +64,5 @@ export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pul
     const [reported] = await reportStatement(em, { ...fence, phase: pulse.phase ?? null, progress });
     if (reported !== undefined && reported.events > 0) core.announce();
   }
-  return leaseMillis(held.heartbeat_interval);
+  return { leaseMillis: leaseMillis(held.heartbeat_interval), draining: held.draining };
 }

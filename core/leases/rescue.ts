@@ -8,6 +8,22 @@ const expireStatement = statement<
   { job_id: string; number: number; machine_id: string; agent_id: string | null; reason: string; ended_at: string }
 >('expire-leases');
 
+const beginStatement = statement<{ pause_seconds: number; grace_seconds: number }, { paused: boolean; graced: number }>(
+  'begin-sweep',
+);
+
+/** Servers sweep about once a second: when none has for so long, there was an outage of all, or of the database. */
+const PAUSE_SECONDS = 3;
+
+/**
+ * One turn of the periodic sweep: gives a grace to what an outage has made expire, and rescues the rest.
+ * @returns how many leases got a grace, and how many had run out
+ */
+export async function sweepLeases(core: Core, graceSeconds: number): Promise<{ graced: number; expired: number }> {
+  const [begun] = await beginStatement(core.em.fork(), { pause_seconds: PAUSE_SECONDS, grace_seconds: graceSeconds });
+  return { graced: begun?.graced ?? 0, ...(await rescueExpired(core)) };
+}
+
 /** How many leases one transaction takes: small enough that no claim waits long for a row of it. */
 const BATCH = 100;
 

@@ -20,6 +20,10 @@ export const Agent = defineEntity({
     sessionId: p.uuid(),
     version: p.text().strictNullable(),
     hardware: p.json().$type<Record<string, unknown>>().strictNullable(),
+    // The subscription that stands for its presence: when another one has taken its place, the old one's end means nothing.
+    connectionId: p.uuid().strictNullable(),
+    // Since when it is asked to leave.
+    drainingAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     registeredAt: p.datetime().columnType('timestamptz(3)').defaultRaw('now()'),
     lastSeenAt: p.datetime().columnType('timestamptz(3)').defaultRaw('now()'),
   },

@@ -39,6 +39,15 @@ export const Attempt = defineEntity({
       expression: 'create unique index "attempts_live_unique" on "attempts" ("job_id") where "outcome" is null',
     },
     {
+      name: 'attempts_claim_unique',
+      expression:
+        'create unique index "attempts_claim_unique" on "attempts" ("agent_id", "claim_id") where "claim_id" is not null',
+    },
+    {
+      name: 'attempts_live_agent_index',
+      expression: 'create index "attempts_live_agent_index" on "attempts" ("agent_id") where "outcome" is null',
+    },
+    {
       name: 'attempts_lease_index',
       expression: 'create index "attempts_lease_index" on "attempts" ("lease_expires_at") where "outcome" is null',
     },
@@ -51,6 +60,8 @@ export const Attempt = defineEntity({
     machineId: p.text(),
     // Null for a polling worker, which has no session.
     agentId: p.uuid().strictNullable(),
+    // Chosen by the agent: the same claim asked for again, because its answer was lost, is the same attempt.
+    claimId: p.uuid().strictNullable(),
     phase: p.enum(attemptPhases).nativeEnumName('attempt_phase').strictNullable(),
     outcome: p.enum(attemptOutcomes).nativeEnumName('attempt_outcome').strictNullable(),
     endedBy: p.enum(endedBy).nativeEnumName('ended_by').strictNullable(),
@@ -62,6 +73,8 @@ export const Attempt = defineEntity({
     heartbeatInterval: p.integer(),
     heartbeatAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     leaseExpiresAt: p.datetime().columnType('timestamptz(3)'),
+    // Whether its lease was prolonged after an outage without a word from its agent since: once is enough.
+    graceGiven: p.boolean().default(false),
     numHeartbeats: p.integer().default(0),
     progress: p.json().$type<Progress>().strictNullable(),
     bytesDownloaded: p.bigint('string').default('0'),

@@ -13,6 +13,7 @@ export const jobEventTypes = [
   'CANCELED',
   'RETRIED',
   'PURGED',
+  'BAN_LIFTED',
 ] as const;
 export type JobEventType = (typeof jobEventTypes)[number];
 

@@ -73,6 +73,7 @@ export const Job = defineEntity({
     maxFailures: p.integer(),
     maxInterruptions: p.integer().strictNullable(),
     timeoutSeconds: p.integer().strictNullable(),
+    stallTimeoutSeconds: p.integer().strictNullable(),
     heartbeatInterval: p.integer(),
     numFailures: p.integer().default(0),
     numInterruptions: p.integer().default(0),
@@ -82,6 +83,8 @@ export const Job = defineEntity({
     // The attempt whose lease ran out and which may still come back, because nobody has claimed the job since (rule 3).
     resumableAttempt: p.integer().strictNullable(),
     machineId: p.text().strictNullable(),
+    // The newest ban, on the row itself: a claim that waited for the row sees it, whatever its snapshot of the bans.
+    bannedMachineId: p.text().strictNullable(),
     // How many events the job has: the newest one's seq (rule 12).
     eventSeq: p.integer().default(0),
     idempotencyKey: p.text().strictNullable(),

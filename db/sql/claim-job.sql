@@ -8,7 +8,10 @@ with candidate as materialized (
   where j.account_id = :account_id
     and j.container_group_id = :container_group_id
     and j.status = 'PENDING'
+    and j.banned_machine_id is distinct from :machine_id
     and not exists (select from bans b where b.job_id = j.id and b.machine_id = :machine_id)
+    -- Rule 5: a machine that is banned from so many jobs is to be reallocated, and gets nothing more.
+    and (select count(*) from bans b where b.account_id = :account_id and b.machine_id = :machine_id) < :bans_to_reallocate
   order by j.priority desc, j.position
   limit 1
   for update of j skip locked
@@ -27,8 +30,10 @@ claimed as (
   returning j.*
 ),
 attempt as (
-  insert into attempts (job_id, number, account_id, container_group_id, machine_id, agent_id, heartbeat_interval, lease_expires_at)
-  select id, attempt_number, account_id, container_group_id, :machine_id, :agent_id, heartbeat_interval,
+  insert into attempts (job_id, number, account_id, container_group_id, machine_id, agent_id, claim_id,
+                        heartbeat_interval, lease_expires_at)
+  select id, attempt_number, account_id, container_group_id, :machine_id, :agent_id, :claim_id,
+         heartbeat_interval,
          clock_timestamp() + make_interval(secs => 2 * heartbeat_interval)
   from claimed
 ),

@@ -3,7 +3,7 @@
 with due as materialized (
   select id
   from webhook_deliveries
-  where delivered_at is null and abandoned_at is null and next_try_at <= clock_timestamp()
+  where delivered_at is null and abandoned_at is null and next_try_at <= statement_timestamp()
   order by next_try_at
   limit :batch
   for update skip locked

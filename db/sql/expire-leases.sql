@@ -4,7 +4,7 @@ with expired as materialized (
   select a.job_id, a.number
   from attempts a
   join jobs j on j.id = a.job_id
-  where a.outcome is null and a.lease_expires_at < clock_timestamp()
+  where a.outcome is null and a.lease_expires_at < statement_timestamp()
   order by a.lease_expires_at
   limit :batch
   for update of j, a skip locked

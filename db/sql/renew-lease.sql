@@ -4,10 +4,12 @@ update attempts
 set heartbeat_at = clock_timestamp(),
     lease_expires_at = clock_timestamp() + make_interval(secs => 2 * heartbeat_interval),
     num_heartbeats = num_heartbeats + 1,
+    grace_given = false,
     bytes_downloaded = greatest(bytes_downloaded, :bytes_downloaded::bigint),
     bytes_uploaded = greatest(bytes_uploaded, :bytes_uploaded::bigint)
 where account_id = :account_id
   and job_id = :job_id
   and number = :attempt
   and outcome is null
-returning heartbeat_interval
+returning heartbeat_interval,
+          exists (select from agents g where g.id = agent_id and g.draining_at is not null) as draining

@@ -18,7 +18,8 @@ attempt as (
       reason = null,
       heartbeat_at = clock_timestamp(),
       lease_expires_at = clock_timestamp() + make_interval(secs => 2 * a.heartbeat_interval),
-      num_heartbeats = a.num_heartbeats + 1
+      num_heartbeats = a.num_heartbeats + 1,
+      grace_given = false
   from job
   where a.job_id = job.id and a.number = :attempt
   returning a.job_id, a.machine_id, a.agent_id, a.heartbeat_interval
@@ -41,4 +42,6 @@ event as (
          jsonb_build_object('machineId', attempt.machine_id, 'agentId', attempt.agent_id)
   from resumed, attempt
 )
-select heartbeat_interval from attempt
+select heartbeat_interval,
+       exists (select from agents g where g.id = attempt.agent_id and g.draining_at is not null) as draining
+from attempt

@@ -30,6 +30,7 @@ const submission = z
     max_interruptions: jobFields.maxInterruptions.nullish(),
     heartbeat_interval: jobFields.heartbeatInterval.nullish(),
     timeout_seconds: jobFields.timeoutSeconds.nullish(),
+    stall_timeout_seconds: jobFields.stallTimeoutSeconds.nullish(),
     name: jobFields.name.nullish(),
     priority: jobFields.priority.nullish(),
     labels: jobFields.labels.nullish(),
@@ -96,6 +97,7 @@ function toSpec(body: Submission): z.input<typeof jobSpecSchema> {
     maxFailures: body.max_failures,
     maxInterruptions: body.max_interruptions,
     timeoutSeconds: body.timeout_seconds,
+    stallTimeoutSeconds: body.stall_timeout_seconds,
     heartbeatInterval: body.heartbeat_interval,
   };
 }

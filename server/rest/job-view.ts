@@ -66,6 +66,7 @@ export const jobView = z
     compression: z.boolean(),
     heartbeat_interval: z.int().openapi({ description: 'Seconds' }),
     timeout_seconds: z.int().nullable(),
+    stall_timeout_seconds: z.int().nullable(),
     max_failures: z.int(),
     num_failures: z.int(),
     max_interruptions: z.int().nullable(),
@@ -81,14 +82,20 @@ export const jobView = z
   .openapi('Job');
 export type JobView = z.infer<typeof jobView>;
 
-/** A job as REST shows it to this viewer. `attempt` is its newest one, if there is any. */
-export function viewOfJob(job: Job, attempt: { heartbeatAt: Date | null } | undefined, viewer: Viewer): JobView {
+/** What is told of a job besides its own row: its newest attempt, and why it waits. */
+export interface Beside {
+  attempt?: { heartbeatAt: Date | null } | undefined;
+  waiting?: string | undefined;
+}
+
+/** A job as REST shows it to this viewer. */
+export function viewOfJob(job: Job, { attempt, waiting }: Beside, viewer: Viewer): JobView {
   const status: JobStatus = job.status;
   return {
     id: job.id,
     user_id: job.accountId,
     status: statusNames[status],
-    status_reason: job.statusReason,
+    status_reason: waiting ?? job.statusReason,
     created: job.createdAt.toISOString(),
     started: timeOrNull(job.startedAt),
     completed: timeOrNull(job.completedAt),
@@ -109,6 +116,7 @@ export function viewOfJob(job: Job, attempt: { heartbeatAt: Date | null } | unde
     compression: job.compression,
     heartbeat_interval: job.heartbeatInterval,
     timeout_seconds: job.timeoutSeconds,
+    stall_timeout_seconds: job.stallTimeoutSeconds,
     max_failures: job.maxFailures,
     num_failures: job.numFailures,
     max_interruptions: job.maxInterruptions,

@@ -6,6 +6,7 @@ import { jobFields } from '../../core/jobs/fields.ts';
 import { findJob, listJobs, newestAttempts } from '../../core/jobs/find.ts';
 import { submitJob, submitJobs } from '../../core/jobs/submit.ts';
 import { jobBody, jobsBody } from './job-body.ts';
+import { whyWaiting } from '../../core/jobs/waiting.ts';
 import { jobView, viewOfJob, type Job, type JobView } from './job-view.ts';
 import { jobQuery } from './job-query.ts';
 import { problemResponses } from './problem.ts';
@@ -51,12 +52,14 @@ export function jobRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf
 
 async function views(core: Core, viewer: Viewer, jobs: readonly Job[]): Promise<JobView[]> {
   const attempts = await newestAttempts(core, jobs);
-  return jobs.map((job) => viewOfJob(job, attempts.get(job.id), viewer));
+  const waiting = await whyWaiting(core, jobs);
+  return jobs.map((job) => viewOfJob(job, { attempt: attempts.get(job.id), waiting: waiting.get(job.id) }, viewer));
 }
 
 async function oneView(core: Core, viewer: Viewer, job: Job): Promise<JobView> {
-  const attempts = await newestAttempts(core, [job]);
-  return viewOfJob(job, attempts.get(job.id), viewer);
+  const [view] = await views(core, viewer, [job]);
+  if (view === undefined) throw new Error('One job has no view');
+  return view;
 }
 
 const jobId = z.object({ id: z.string().openapi({ format: 'uuid' }) });

@@ -18,7 +18,7 @@ export function workRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerO
     const viewer = context.get('viewer');
     const job = await claimJob(core, viewer, { ...context.req.valid('query'), agentId: null });
     // A lease that has just begun has no heartbeat yet, so there is no attempt to look up.
-    return context.json(job === undefined ? [] : [viewOfJob(job, undefined, viewer)], 200);
+    return context.json(job === undefined ? [] : [viewOfJob(job, {}, viewer)], 200);
   });
   router.openapi({ ...heartbeat, ...writing }, async (context) => {
     const { id } = context.req.valid('param');

@@ -1,0 +1,10 @@
+-- Makes an agent known, or finds the one of the same session again.
+insert into agents (account_id, machine_id, container_group_id, session_id, version, hardware)
+values (:account_id, :machine_id, :container_group_id, :session_id, :version, :hardware)
+on conflict (account_id, session_id) do update
+set machine_id = excluded.machine_id,
+    container_group_id = excluded.container_group_id,
+    version = excluded.version,
+    hardware = excluded.hardware,
+    last_seen_at = now()
+returning *
