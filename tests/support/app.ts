@@ -5,14 +5,18 @@ import { createLog } from '../../server/log.ts';
 import { openTestCore, type TestCore } from './core.ts';
 
 export interface TestApp extends TestCore {
+  /** Another one that a test puts in its place is stopped instead. */
   app: App;
   url: string;
   /** One GraphQL operation over HTTP, with this key. */
-  graphql<Data = Record<string, unknown>>(
+  graphql: (
     key: string | undefined,
     query: string,
     variables?: Record<string, unknown>,
-  ): Promise<{ data?: Data; errors?: { message: string; extensions?: Record<string, unknown> }[] }>;
+  ) => Promise<{
+    data?: Record<string, unknown>;
+    errors?: { message: string; extensions?: Record<string, unknown> }[];
+  }>;
   /** One REST request. */
   rest(
     key: string | undefined,
@@ -30,7 +34,7 @@ export async function startTestApp(options: { maxConnections?: number } = {}): P
   const app = createApp({ core: testCore.core, log: createLog('silent') });
   const url = await app.start({ host: '127.0.0.1', port: 0 });
   const clients: Client[] = [];
-  return {
+  const whole: TestApp = {
     ...testCore,
     app,
     url,
@@ -62,9 +66,10 @@ export async function startTestApp(options: { maxConnections?: number } = {}): P
       return client;
     },
     close: async () => {
-      await Promise.all(clients.map((client) => client.dispose()));
-      await app.stop();
+      for (const client of clients) await client.dispose();
+      await whole.app.stop();
       await testCore.close();
     },
   };
+  return whole;
 }

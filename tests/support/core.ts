@@ -11,8 +11,8 @@ export interface TestCore {
   core: OpenCore;
   database: TestDatabase;
   /** An owner's key of an account of its own. */
-  account(role?: ApiKeyRole, username?: string): Promise<{ viewer: Viewer; secret: string }>;
-  close(): Promise<void>;
+  account: (role?: ApiKeyRole, username?: string) => Promise<{ viewer: Viewer; secret: string }>;
+  close: () => Promise<void>;
 }
 
 /** The core, open on a database of its own. Nothing periodic runs: a test calls what it tests. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
@@ -7,6 +8,7 @@ import { startEmbeddedPostgres } from '../../db/embedded.ts';
 import { migrate } from '../../db/migrate.ts';
 import { createOrm } from '../../db/orm.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
+import { removeLeftovers } from './leftovers.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -18,15 +20,24 @@ declare module 'vitest' {
 /** Each test file's database is cloned from this one. */
 export const TEMPLATE = 'kelpie_template';
 
+const PREFIX = 'kelpie-tests-';
+
 /** One PostgreSQL for the whole suite: of the machine's choice by TEST_DATABASE_URL, else an embedded one in memory. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env.TEST_DATABASE_URL;
-  const directory = await makeTemporaryDirectory('kelpie-tests-', existsSync('/dev/shm') ? '/dev/shm' : undefined);
+  const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+  await removeLeftovers(memory, PREFIX);
+  const directory = await makeTemporaryDirectory(PREFIX, memory);
   const postgres =
     given === undefined
       ? await startEmbeddedPostgres({ dataDirectory: join(directory, 'postgres'), durable: false, maxConnections: 300 })
       : { url: given, stop: () => Promise.resolve() };
-  await makeTemplate(postgres.url);
+  try {
+    await makeTemplate(postgres.url);
+  } catch (error) {
+    await postgres.stop('immediate');
+    throw error;
+  }
   project.provide('postgresUrl', postgres.url);
   return async () => {
     await postgres.stop('immediate');

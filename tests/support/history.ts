@@ -27,7 +27,7 @@ interface Told {
  */
 export async function disagreements(database: TestDatabase): Promise<string[]> {
   const events = await database.query<Event>('select * from job_events order by job_id, seq');
-  const jobs = await database.query<Record<string, never>>('select * from jobs');
+  const jobs = await database.query<Record<string, unknown> & { id: string }>('select * from jobs');
   const attempts = await database.query<{ job_id: string; number: number; outcome: string | null }>(
     'select job_id, number, outcome from attempts',
   );

@@ -98,9 +98,7 @@ describe('Rule 6: whose job', () => {
 
 /** Blocks of memory or disk that one claim touches. */
 async function blocksOfClaim(accountId: string): Promise<number> {
-  const { text, names } = positional(
-    readFileSync(new URL('../../../db/sql/claim-job.sql', import.meta.url), 'utf8'),
-  );
+  const { text, names } = positional(readFileSync(new URL('../../../db/sql/claim-job.sql', import.meta.url), 'utf8'));
   const parameters: Record<string, unknown> = {
     account_id: accountId,
     container_group_id: 'group',
@@ -148,17 +146,25 @@ describe('Rule 5: bans', () => {
     expect((await claim(core, viewer, 'same')).id).toBe(id);
   });
 
-  test('no machine ever gets a job that failed on it, with ten of them failing 30 jobs at once', async () => {
+  test('no machine ever gets a job that failed on it, with ten agents on five machines failing 30 jobs at once', async () => {
     const { viewer } = await account();
     await submitJobs(core, viewer, specs(30, { maxFailures: 5 }));
+    const left = async (): Promise<boolean> => {
+      const rows = await database.query(`select 1 from jobs where account_id = $1 and status <> 'FAILED' limit 1`, [
+        viewer.accountId,
+      ]);
+      return rows.length > 0;
+    };
     await Promise.all(
       Array.from({ length: 10 }, async (_, index) => {
-        const machine = `machine ${index % 6}`;
-        for (;;) {
-          const job = await tryClaim(core, viewer, machine);
-          if (job === undefined) return;
-          const lease = { jobId: job.id, attempt: job.attemptNumber };
-          await finishAttempt(core, viewer, lease, endings.failed);
+        // A machine that gets nothing more makes room for a fresh one.
+        for (let round = 0; await left(); round++) {
+          const machine = `machine ${index % 5} of round ${round}`;
+          for (;;) {
+            const job = await tryClaim(core, viewer, machine);
+            if (job === undefined) break;
+            await finishAttempt(core, viewer, { jobId: job.id, attempt: job.attemptNumber }, endings.failed);
+          }
         }
       }),
     );
@@ -167,13 +173,12 @@ describe('Rule 5: bans', () => {
       [viewer.accountId],
     );
     expect(twice).toEqual([]);
-    const failures = await database.query(
-      `select sum(num_failures)::int as sum, (select count(*)::int from bans where account_id = $1) as bans
+    const [sums] = await database.query(
+      `select sum(num_failures)::int as failures, (select count(*)::int from bans where account_id = $1) as bans
        from jobs where account_id = $1`,
       [viewer.accountId],
     );
-    expect(failures[0]?.sum).toBeGreaterThan(100);
-    expect(failures[0]?.sum).toBe(failures[0]?.bans);
+    expect(sums).toEqual({ failures: 150, bans: 150 });
     expect(await disagreements(database)).toEqual([]);
   });
 });

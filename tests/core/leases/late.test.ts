@@ -29,14 +29,14 @@ describe('Rule 3: late is not lost', () => {
     await submit(core, viewer);
     const { lease } = await claim(core, viewer);
     await runOut(database, lease.jobId);
-    expect(await heartbeat(core, viewer, lease)).toBe(60_000);
+    expect((await heartbeat(core, viewer, lease)).leaseMillis).toBe(60_000);
     await rescueExpired(core);
     expect(await rowOf(database, lease.jobId)).toMatchObject({ status: 'RUNNING', num_interruptions: 0 });
   });
 
   test('a heartbeat after the sweep gets the lease back, and takes the interruption back', async () => {
     const { viewer, lease, id } = await lost();
-    expect(await heartbeat(core, viewer, lease, { phase: 'RUNNING' })).toBe(60_000);
+    expect((await heartbeat(core, viewer, lease, { phase: 'RUNNING' })).leaseMillis).toBe(60_000);
     expect(await rowOf(database, id)).toMatchObject({ status: 'RUNNING', num_interruptions: 0, machine_id: 'machine' });
     expect(await tryClaim(core, viewer, 'another')).toBeUndefined();
     expect(await eventTypes(database, id)).toEqual([
@@ -87,7 +87,11 @@ describe('Rule 3: late is not lost', () => {
 
   test('of a late heartbeat and a claim at once exactly one gets the job', async () => {
     const { viewer } = await account();
-    await submitJobs(core, viewer, Array.from({ length: 30 }, () => spec()));
+    await submitJobs(
+      core,
+      viewer,
+      Array.from({ length: 30 }, () => spec()),
+    );
     const leases = [];
     for (let index = 0; index < 30; index++) leases.push((await claim(core, viewer)).lease);
     await runOut(database);
@@ -112,7 +116,11 @@ describe('Rule 7: the server finds expired leases', () => {
   test.each([2, 10])('%i sweepers at once count each lease once', async (sweepers) => {
     const { viewer } = await account();
     await database.query('delete from jobs');
-    await submitJobs(core, viewer, Array.from({ length: 220 }, () => spec()));
+    await submitJobs(
+      core,
+      viewer,
+      Array.from({ length: 220 }, () => spec()),
+    );
     await Promise.all(
       Array.from({ length: 10 }, async () => {
         for (let index = 0; index < 22; index++) await claim(core, viewer);
@@ -121,10 +129,9 @@ describe('Rule 7: the server finds expired leases', () => {
     await runOut(database);
     const swept = await Promise.all(Array.from({ length: sweepers }, () => rescueExpired(core)));
     expect(swept.reduce((sum, { expired }) => sum + expired, 0)).toBe(220);
-    const rows = await database.query(
-      'select distinct status, num_interruptions from jobs where account_id = $1',
-      [viewer.accountId],
-    );
+    const rows = await database.query('select distinct status, num_interruptions from jobs where account_id = $1', [
+      viewer.accountId,
+    ]);
     expect(rows).toEqual([{ status: 'PENDING', num_interruptions: 1 }]);
     expect(await disagreements(database)).toEqual([]);
   });
@@ -152,7 +159,7 @@ describe('Rule 13: the database’s clock judges', () => {
     await submit(core, viewer, { heartbeatInterval: 40 });
     const { lease } = await claim(core, viewer);
     await runOut(database, lease.jobId);
-    expect(await heartbeat(core, viewer, lease)).toBe(80_000);
+    expect((await heartbeat(core, viewer, lease)).leaseMillis).toBe(80_000);
     const [row] = await database.query(
       `select extract(epoch from lease_expires_at - clock_timestamp())::float8 as left,
               lease_expires_at - heartbeat_at = interval '80 seconds' as twice, num_heartbeats

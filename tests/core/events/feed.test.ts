@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import pg from 'pg';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createFeed, type Feed } from '../../../core/events/feed.ts';
+import { submitJobs } from '../../../core/jobs/submit.ts';
+import { heartbeat } from '../../../core/leases/renew.ts';
+import { openTestCore, spec } from '../../support/core.ts';
+import { claim, eventTypes, submit } from '../../support/jobs.ts';
+import { until } from '../../support/until.ts';
+
+const { core, database, account, close } = await openTestCore();
+const clients: pg.Client[] = [];
+afterAll(async () => {
+  await Promise.all(clients.map((client) => client.end()));
+  await close();
+});
+
+async function connect(): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  clients.push(client);
+  return client;
+}
+
+/** Appends an event within whatever transaction the client is in. @returns its job, which nobody else writes to */
+async function append(client: pg.Client): Promise<string> {
+  const id = randomUUID();
+  await client.query(
+    `insert into job_events (job_id, seq, account_id, container_group_id, type, data)
+     values ($1, 1, $1, 'group', 'SUBMITTED', '{}')`,
+    [id],
+  );
+  return id;
+}
+
+async function startFeed(): Promise<{ feed: Feed; heard: string[] }> {
+  const feed = createFeed(core);
+  await feed.begin();
+  const heard: string[] = [];
+  feed.listen((event) => heard.push(event.jobId));
+  return { feed, heard };
+}
+
+describe('Rule 12: the feed', () => {
+  test('hands out nothing of what happened before it began', async () => {
+    const { viewer } = await account();
+    await submit(core, viewer);
+    const { feed, heard } = await startFeed();
+    await feed.runOnce();
+    expect(heard).toEqual([]);
+  });
+
+  test('an event that commits late is not skipped, and holds up nobody', async () => {
+    const [one, two] = [await connect(), await connect()];
+    const { feed, heard } = await startFeed();
+    await one.query('begin');
+    const older = await append(one);
+    const younger = await append(two);
+    await feed.runOnce();
+    expect(heard).toEqual([younger]);
+    await one.query('commit');
+    await feed.runOnce();
+    expect(heard).toEqual([younger, older]);
+    await feed.runOnce();
+    expect(heard).toHaveLength(2);
+  });
+
+  test('a transaction that is rolled back holds nobody up afterwards, and is not told of', async () => {
+    const [one, two] = [await connect(), await connect()];
+    const { feed, heard } = await startFeed();
+    await one.query('begin');
+    await append(one);
+    const told = await append(two);
+    await one.query('rollback');
+    await until('the event that was committed', async () => {
+      await feed.runOnce();
+      return heard.length > 0;
+    });
+    expect(heard).toEqual([told]);
+  });
+
+  test('whatever the order of commits, every committed event is handed out once to every reader', async () => {
+    const writers = await Promise.all(Array.from({ length: 4 }, connect));
+    const moves = fc.array(
+      fc.record({
+        writer: fc.integer({ min: 0, max: writers.length - 1 }),
+        move: fc.constantFrom('append', 'commit', 'rollback', 'read'),
+      }),
+      { minLength: 10, maxLength: 40 },
+    );
+    await fc.assert(
+      fc.asyncProperty(moves, async (plan) => {
+        const often = await startFeed();
+        const once = await startFeed();
+        const open = new Map<number, string[]>();
+        const committed: string[] = [];
+        for (const { writer, move } of plan) {
+          const client = writers[writer]!;
+          const mine = open.get(writer);
+          if (move === 'append') {
+            if (mine === undefined) await client.query('begin');
+            open.set(writer, [...(mine ?? []), await append(client)]);
+          } else if (move === 'read') {
+            await often.feed.runOnce();
+          } else if (mine !== undefined) {
+            await client.query(move);
+            open.delete(writer);
+            if (move === 'commit') committed.push(...mine);
+          }
+        }
+        for (const [writer, mine] of open) {
+          await writers[writer]!.query('commit');
+          committed.push(...mine);
+        }
+        await until('every committed event', async () => {
+          await Promise.all([often.feed.runOnce(), once.feed.runOnce()]);
+          return Math.min(once.heard.length, often.heard.length) >= committed.length;
+        });
+        expect(once.heard.toSorted()).toEqual(committed.toSorted());
+        expect(often.heard.toSorted()).toEqual(committed.toSorted());
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('more events than fit one reading are all handed out', async () => {
+    const { viewer } = await account();
+    const { feed, heard } = await startFeed();
+    const jobs = [
+      ...(await submitJobs(
+        core,
+        viewer,
+        Array.from({ length: 1_000 }, () => spec()),
+      )),
+      ...(await submitJobs(
+        core,
+        viewer,
+        Array.from({ length: 200 }, () => spec()),
+      )),
+    ];
+    await until('1,200 events', async () => {
+      await feed.runOnce();
+      return heard.length >= 1_200;
+    });
+    expect(heard).toEqual(jobs.map((job) => job.id));
+  });
+
+  test('a listener that has left hears no more', async () => {
+    const { viewer } = await account();
+    const { feed, heard } = await startFeed();
+    const late: string[] = [];
+    const leave = feed.listen((event) => late.push(event.type));
+    leave();
+    await submit(core, viewer);
+    await until('the event', async () => {
+      await feed.runOnce();
+      return heard.length > 0;
+    });
+    expect(late).toEqual([]);
+  });
+});
+
+test('Rule 12: a job’s events are numbered without gaps, also when many write at once', async () => {
+  const { viewer } = await account();
+  const { id } = await submit(core, viewer);
+  const { lease } = await claim(core, viewer);
+  await Promise.all(
+    Array.from({ length: 30 }, (_, index) =>
+      heartbeat(core, viewer, lease, {
+        phase: index % 2 === 0 ? 'RUNNING' : 'UPLOADING',
+        progress: { fraction: index / 30, message: null, metrics: null },
+      }),
+    ),
+  );
+  const rows = await database.query<{ seq: number }>('select seq from job_events where job_id = $1 order by seq', [id]);
+  expect(rows.map((row) => row.seq)).toEqual(rows.map((_, index) => index + 1));
+  const types = await eventTypes(database, id);
+  expect(types.filter((type) => type === 'PROGRESSED')).toHaveLength(30);
+});

@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, describe, expect, test } from 'vitest';
+import { startTestApp } from '../support/app.ts';
+import { claimed, mutate, mutation, refusal, registered, submitted, type MutationName } from '../support/graphql.ts';
+
+const app = await startTestApp();
+afterAll(() => app.close());
+
+/** An account with one job that its agent has claimed. */
+async function working(part: object = {}) {
+  const { secret: key } = await app.account();
+  await submitted(app, key, part);
+  const agentId = await registered(app, key);
+  return { key, agentId, lease: await claimed(app, key, agentId) };
+}
+
+describe('registerAgent', () => {
+  test('makes an agent known, and finds it again by its session', async () => {
+    const { secret: key } = await app.account();
+    const input = {
+      machineId: 'm',
+      containerGroupId: 'g',
+      sessionId: randomUUID(),
+      version: '1.2',
+      hardware: { gpus: [{ name: 'x', memoryMiB: 24_576 }] },
+    };
+    const agent = await mutate(app, key, 'registerAgent', input);
+    expect(agent).toMatchObject({ __typename: 'Agent', ...input });
+    expect((await mutate(app, key, 'registerAgent', input)).id).toBe(agent.id);
+  });
+
+  test.each([
+    ['sessionId', { sessionId: 'not a uuid' }],
+    ['machineId', { machineId: '' }],
+    ['containerGroupId', { containerGroupId: 'x'.repeat(256) }],
+    ['hardware', { hardware: { text: 'x'.repeat(20_001) } }],
+    ['hardware', { hardware: { deep: [{ down: 'a\0b' }] } }],
+    ['hardware', { hardware: { '\ud800': 1 } }],
+  ])('with a bad %s is InvalidInput', async (place, part) => {
+    const { secret: key } = await app.account();
+    const input = { machineId: 'm', containerGroupId: 'g', sessionId: randomUUID(), ...part };
+    const refused = await mutate(app, key, 'registerAgent', input);
+    expect(refused.__typename).toBe('InvalidInput');
+    expect(refused.issues[0]?.path[0]).toBe(place);
+  });
+
+  test('takes a backslash for a backslash in what it says of its machine', async () => {
+    const { secret: key } = await app.account();
+    const hardware = { path: 'C:\\u0000', twice: '\\\\ud800' };
+    const input = { machineId: 'm', containerGroupId: 'g', sessionId: randomUUID(), hardware };
+    expect(await mutate(app, key, 'registerAgent', input)).toMatchObject({ __typename: 'Agent', hardware });
+  });
+});
+
+describe('claimJob', () => {
+  test('gives the job with its environment, the attempt and the length of the lease', async () => {
+    const { secret: key } = await app.account();
+    const id = await submitted(app, key, { heartbeatInterval: 7, environment: { SECRET: 's' } });
+    const agentId = await registered(app, key, 'machine 9');
+    expect(await mutate(app, key, 'claimJob', { agentId })).toEqual({
+      __typename: 'Claim',
+      leaseMillis: 14_000,
+      attempt: { number: 1, machineId: 'machine 9', phase: null },
+      job: { id, status: 'RUNNING', environment: { SECRET: 's' } },
+    });
+  });
+
+  test('without work is NoWork, which says when to ask again', async () => {
+    const { secret: key } = await app.account();
+    const agentId = await registered(app, key);
+    const nothing = await mutate(app, key, 'claimJob', { agentId });
+    expect(nothing).toEqual({ __typename: 'NoWork', retryAfterMillis: expect.any(Number) as number });
+  });
+
+  test('of an agent that is unknown, or another account’s, is NotFound', async () => {
+    const [mine, theirs] = [await app.account(), await app.account()];
+    const agentId = await registered(app, mine.secret);
+    expect(await mutate(app, theirs.secret, 'claimJob', { agentId })).toMatchObject({ __typename: 'NotFound' });
+    expect(await mutate(app, mine.secret, 'claimJob', { agentId: 'x' })).toMatchObject({ __typename: 'NotFound' });
+  });
+});
+
+describe('heartbeat', () => {
+  test('renews the lease', async () => {
+    const { key, lease } = await working({ heartbeatInterval: 9 });
+    expect(await mutate(app, key, 'heartbeat', lease)).toEqual({
+      __typename: 'Lease',
+      leaseMillis: 18_000,
+      directive: 'CONTINUE',
+    });
+  });
+
+  test.each([
+    ['attempt', { attempt: 0 }],
+    ['jobId', { jobId: 'no id' }],
+    ['progress.fraction', { progress: { fraction: 1.5 } }],
+    ['progress.message', { progress: { message: 'x'.repeat(1_001) } }],
+    ['progress.metrics', { progress: { metrics: { text: 'x'.repeat(10_001) } } }],
+    ['progress.metrics', { progress: { metrics: { text: '\0' } } }],
+  ])('with a bad %s is InvalidInput', async (place, part) => {
+    const { key, lease } = await working();
+    const refused = await mutate(app, key, 'heartbeat', { ...lease, ...part });
+    expect(refused.__typename).toBe('InvalidInput');
+    expect(refused.issues.map(({ path }) => path.join('.'))).toEqual([place]);
+  });
+
+  test.each([
+    ['bytes below 0', { bytesUploaded: -1 }],
+    ['bytes that are no number', { bytesUploaded: 'many' }],
+    ['a phase that there is not', { phase: 'SLEEPING' }],
+  ])('with %s is refused by GraphQL', async (_name, part) => {
+    const { key, lease } = await working();
+    const { extensions } = await refusal(app, key, mutation('heartbeat'), { input: { ...lease, ...part } });
+    expect(extensions?.code).not.toBe('INTERNAL_SERVER_ERROR');
+  });
+});
+
+describe('the endings', () => {
+  test('completeAttempt completes the job, and repeated says the same', async () => {
+    const { key, lease } = await working();
+    const done = { __typename: 'Job', id: lease.jobId, status: 'COMPLETED' };
+    expect(await mutate(app, key, 'completeAttempt', { ...lease, bytesUploaded: '12' })).toEqual(done);
+    expect(await mutate(app, key, 'completeAttempt', lease)).toEqual(done);
+  });
+
+  test.each([
+    ['FAILED', { numFailures: 1, numSyncFailures: 0 }],
+    ['TIMED_OUT', { numFailures: 1, numSyncFailures: 0 }],
+    ['SYNC_FAILED', { numFailures: 0, numSyncFailures: 1 }],
+  ])('failAttempt with %s counts what it should', async (outcome, counted) => {
+    const { key, lease } = await working();
+    const input = { ...lease, outcome, reason: 'exit code 3', exitCode: 3, signal: null };
+    const job = await mutate(app, key, 'failAttempt', input);
+    expect(job).toEqual({ __typename: 'Job', id: lease.jobId, status: 'PENDING', ...counted });
+  });
+
+  test.each(['COMPLETED', 'LOST', 'RELEASED', 'CANCELED'])('failAttempt with %s is InvalidInput', async (outcome) => {
+    const { key, lease } = await working();
+    const refused = await mutate(app, key, 'failAttempt', { ...lease, outcome, reason: 'x' });
+    expect(refused).toMatchObject({ __typename: 'InvalidInput', issues: [{ path: ['outcome'] }] });
+  });
+
+  test('releaseAttempt gives the job back, and another agent gets it', async () => {
+    const { key, lease } = await working();
+    const job = await mutate(app, key, 'releaseAttempt', lease);
+    expect(job).toEqual({ __typename: 'Job', id: lease.jobId, status: 'PENDING', numInterruptions: 1 });
+    const next = await claimed(app, key, await registered(app, key, 'another'));
+    expect(next).toEqual({ jobId: lease.jobId, attempt: 2 });
+  });
+
+  const verbs: [MutationName, object][] = [
+    ['heartbeat', { phase: 'RUNNING' }],
+    ['completeAttempt', {}],
+    ['failAttempt', { outcome: 'FAILED', reason: 'x' }],
+    ['releaseAttempt', {}],
+  ];
+
+  test.each(verbs)('%s of a canceled job is LeaseLost, of another account’s job as well', async (verb, part) => {
+    const { key, lease } = await working();
+    const { secret: stranger } = await app.account();
+    expect(await mutate(app, stranger, verb, { ...lease, ...part })).toMatchObject({ __typename: 'LeaseLost' });
+    await mutate(app, key, 'cancelJob', lease.jobId);
+    const lost = await mutate(app, key, verb, { ...lease, ...part });
+    expect(lost).toMatchObject({ __typename: 'LeaseLost', code: 'LEASE_LOST' });
+    expect(lost.message).toContain('CANCELED');
+  });
+
+  test.each(verbs)('%s with a bad attempt is InvalidInput', async (verb, part) => {
+    const { key, lease } = await working();
+    const refused = await mutate(app, key, verb, { ...lease, ...part, attempt: -1 });
+    expect(refused).toMatchObject({ __typename: 'InvalidInput', issues: [{ path: ['attempt'] }] });
+  });
+});

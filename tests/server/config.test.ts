@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest';
+import { readConfig } from '../../server/config.ts';
+
+const masterKey = 'sixteen characters';
+
+describe('the server’s configuration', () => {
+  test('needs nothing: every variable has a default or may be absent', () => {
+    expect(readConfig({})).toMatchObject({
+      KELPIE_HOST: '127.0.0.1',
+      KELPIE_PORT: 4000,
+      KELPIE_DATA_DIR: '.kelpie',
+      KELPIE_LOG_LEVEL: 'info',
+    });
+  });
+
+  test('takes an empty variable for an absent one', () => {
+    expect(readConfig({ KELPIE_PORT: '', DATABASE_URL: '', KELPIE_ADMIN_KEY: '' })).toEqual(readConfig({}));
+  });
+
+  test('reads numbers from texts', () => {
+    expect(readConfig({ KELPIE_PORT: '0', KELPIE_DATABASE_CONNECTIONS: '25' })).toMatchObject({
+      KELPIE_PORT: 0,
+      KELPIE_DATABASE_CONNECTIONS: 25,
+    });
+  });
+
+  test('wants a master key with a database of the operator’s own', () => {
+    const database = { DATABASE_URL: 'postgres://user:password@db.example.test:5432/kelpie' };
+    expect(() => readConfig(database)).toThrow('KELPIE_MASTER_KEY');
+    expect(readConfig({ ...database, KELPIE_MASTER_KEY: masterKey })).toMatchObject(database);
+  });
+
+  test.each([
+    ['KELPIE_PORT', '65536'],
+    ['KELPIE_PORT', 'http'],
+    ['KELPIE_DATABASE_CONNECTIONS', '1'],
+    ['DATABASE_URL', 'mysql://db.example.test/kelpie'],
+    ['DATABASE_URL', 'db.example.test'],
+    ['KELPIE_MASTER_KEY', 'short'],
+    ['KELPIE_ADMIN_KEY', 'short'],
+    ['KELPIE_LOG_LEVEL', 'loud'],
+  ])('refuses %s=%s by name', (name, value) => {
+    expect(() => readConfig({ KELPIE_MASTER_KEY: masterKey, [name]: value })).toThrow(name);
+  });
+
+  test('tells every fault at once', () => {
+    const broken = {
+      KELPIE_PORT: '-1',
+      KELPIE_LOG_LEVEL: 'loud',
+      KELPIE_ADMIN_KEY: 'short',
+      DATABASE_URL: 'postgres://db.example.test/kelpie',
+    };
+    for (const name of ['KELPIE_PORT', 'KELPIE_LOG_LEVEL', 'KELPIE_ADMIN_KEY', 'KELPIE_MASTER_KEY']) {
+      expect(() => readConfig(broken)).toThrow(name);
+    }
+  });
+
+  test('never repeats a secret in its complaints', () => {
+    const secret = { KELPIE_ADMIN_KEY: 'hush', DATABASE_URL: 'postgress://user:hush@db/kelpie' };
+    let told = '';
+    try {
+      readConfig(secret);
+    } catch (error) {
+      told = String(error);
+    }
+    expect(told).toContain('KELPIE_ADMIN_KEY');
+    expect(told).not.toContain('hush');
+  });
+});
