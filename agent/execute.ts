@@ -6,7 +6,7 @@ import { type Ending, endingOfExit, settle } from './ending.ts';
 import { commandEnvironment } from './environment.ts';
 import { type Lease, keepLease } from './lease.ts';
 import type { Claim, Link } from './link.ts';
-import { CommandNotStarted, type CommandExit, type RunningCommand, startCommand } from './process.ts';
+import { CommandNotStarted, type RunningCommand, startCommand } from './process.ts';
 import { type ProgressFile, createProgressFile } from './progress.ts';
 import { type Shutdown, shutdownSignal } from './shutdown.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
@@ -50,7 +50,10 @@ type Step = (attempt: Attempt) => Promise<Ending | undefined>;
 /** Why a single attempt is to be given back, where the agent itself goes on. */
 const RECALLED = 'RECALLED';
 
-const PIPELINE: readonly Step[] = [prepare, download, watch, run, flush, uploadAfter];
+/** A store that takes connections and never answers must not keep a job from the next machine. */
+const LAST_FLUSH_MS = 60_000;
+
+const PIPELINE: readonly Step[] = [prepare, download, watch, run, flushAll, uploadAfter];
 
 /** Sees one claimed attempt through to its end: moves the data, runs the command, reports, cleans up. */
 export function executeAttempt(parts: AttemptParts): LiveAttempt {
@@ -88,6 +91,8 @@ async function seeThrough(parts: Omit<Attempt, 'progress'>): Promise<Ending> {
   const ending = await pursue(attempt);
   log.info({ ending }, 'Attempt ends');
   await stopSync(sync, log);
+  // After the report nobody may speak of the attempt any more, so what its command said last goes before.
+  await lease.tellLast(AbortSignal.any([cut, shutdown.hurrying]));
   await settle(ending, {
     link,
     lease: { jobId: claim.job.id, attempt: claim.attempt.number },
@@ -205,32 +210,36 @@ async function untilEnded(command: RunningCommand, attempt: Attempt): Promise<En
         attempt,
       );
     case 'STOPPING':
-      return giveBack(
-        await command.stop({ signal: shutdownSignal(shutdown), graceMs: config.shutdownGraceMs, hurry }),
-        attempt,
-      );
+      // Whatever code it exits with now: a command that saves and exits 0 when it is told to stop has not done its work.
+      await command.stop({ signal: shutdownSignal(shutdown), graceMs: config.shutdownGraceMs, hurry });
+      return withLastCheckpoints(released(attempt), attempt, LAST_FLUSH_MS);
   }
 }
 
-/** A command that succeeds within the grace goes on to its completion; of any other at least the checkpoints are saved. */
-async function giveBack(exit: CommandExit, attempt: Attempt): Promise<Ending | undefined> {
-  return exit.exitCode === 0 ? undefined : withLastCheckpoints(released(attempt), attempt);
-}
-
 /** The next attempt goes on from what this one has saved, so what it saved last goes up first, if it can. */
-async function withLastCheckpoints(ending: Ending | undefined, attempt: Attempt): Promise<Ending | undefined> {
+async function withLastCheckpoints(
+  ending: Ending | undefined,
+  attempt: Attempt,
+  limitMs?: number,
+): Promise<Ending | undefined> {
   if (ending === undefined) return undefined;
   try {
-    await flush(attempt);
+    await flush(attempt, limitMs);
   } catch (error) {
     attempt.log.warn({ err: error, ending: ending.kind }, 'The last changes could not be uploaded');
   }
   return ending;
 }
 
-async function flush({ lease, sync, cut, shutdown }: Attempt): Promise<undefined> {
+/** The step after a success: everything, however long it takes. */
+function flushAll(attempt: Attempt): Promise<undefined> {
+  return flush(attempt);
+}
+
+async function flush({ lease, sync, cut, shutdown }: Attempt, limitMs?: number): Promise<undefined> {
   lease.enter('UPLOADING');
-  await sync.flush(AbortSignal.any([cut, shutdown.hurrying]));
+  const limit = limitMs === undefined ? [] : [AbortSignal.timeout(limitMs)];
+  await sync.flush(AbortSignal.any([cut, shutdown.hurrying, ...limit]));
 }
 
 async function uploadAfter({ sync, cut, shutdown }: Attempt): Promise<undefined> {

@@ -20,6 +20,8 @@ export interface Lease {
   report(progress: ProgressInput): void;
   /** Asks now whether the lease still holds. */
   renew(): void;
+  /** Tells at once what was reported and is not yet told. Resolves when that is answered, failed, or `hurry` is aborted. */
+  tellLast(hurry: AbortSignal): Promise<void>;
   /** No heartbeat is sent, and nothing is told, after this. */
   stop(): void;
 }
@@ -44,6 +46,8 @@ export interface LeaseParts {
 interface Beats {
   phase: AttemptPhase | undefined;
   progress: ProgressInput | undefined;
+  /** A heartbeat with progress is on its way. */
+  isTelling: boolean;
   isUrgent: boolean;
   leaseMillis: number;
   lastSentAt: number;
@@ -58,13 +62,15 @@ export function keepLease(parts: LeaseParts): Lease {
   const beats: Beats = {
     phase: undefined,
     progress: undefined,
+    isTelling: false,
     isUrgent: false,
     leaseMillis: parts.leaseMillis,
     lastSentAt: performance.now(),
     notBefore: 0,
     failures: 0,
   };
-  void beatUntilStopped(parts, beats, changed, stopped);
+  const tried = createLatch();
+  void beatUntilStopped(parts, beats, { changed, tried }, stopped);
 
   return {
     enter(phase) {
@@ -81,6 +87,14 @@ export function keepLease(parts: LeaseParts): Lease {
       beats.notBefore = 0;
       changed.set();
     },
+    async tellLast(hurry) {
+      const over = AbortSignal.any([stopped.signal, hurry]);
+      while ((beats.progress !== undefined || beats.isTelling) && beats.failures === 0 && !over.aborted) {
+        beats.isUrgent ||= beats.progress !== undefined;
+        changed.set();
+        await tried.wait(ANSWER_WITHIN_MS, over);
+      }
+    },
     stop: () => stopped.abort(),
   };
 }
@@ -88,7 +102,7 @@ export function keepLease(parts: LeaseParts): Lease {
 async function beatUntilStopped(
   parts: LeaseParts,
   beats: Beats,
-  changed: Latch,
+  { changed, tried }: { changed: Latch; tried: Latch },
   stopped: AbortController,
 ): Promise<void> {
   while (!stopped.signal.aborted) {
@@ -98,6 +112,7 @@ async function beatUntilStopped(
       continue;
     }
     const answer = await beat(parts, beats, stopped.signal);
+    tried.set();
     if (answer === undefined || isAborted(stopped.signal)) continue;
     if (answer.kind === 'LEASE_LOST') stopped.abort();
     heed(answer, parts, beats);
@@ -114,6 +129,7 @@ function dueAt(parts: LeaseParts, beats: Beats): number {
 async function beat(parts: LeaseParts, beats: Beats, stopped: AbortSignal): Promise<HeartbeatAnswer | undefined> {
   const { phase, progress } = beats;
   beats.progress = undefined;
+  beats.isTelling = progress !== undefined;
   beats.isUrgent = false;
   beats.lastSentAt = performance.now();
   const input: HeartbeatInput = {
@@ -134,6 +150,8 @@ async function beat(parts: LeaseParts, beats: Beats, stopped: AbortSignal): Prom
     beats.isUrgent = true;
     beats.notBefore = performance.now() + backoffMillis(beats.failures++, AFTER_FAILURE);
     return undefined;
+  } finally {
+    beats.isTelling = false;
   }
 }
 

@@ -7,6 +7,7 @@ import type { AgentConfig } from './config.ts';
 import { type LiveAttempt, executeAttempt } from './execute.ts';
 import type { Claim, ClaimAnswer, Link } from './link.ts';
 import type { AgentSignal, LinkListener } from './session.ts';
+import { restMillis, setbacksInARow } from './setback.ts';
 import type { Shutdown } from './shutdown.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
 import { unusableSync } from './unusable-sync.ts';
@@ -40,7 +41,7 @@ export async function runAgent(parts: AgentParts): Promise<void> {
     onSignal: (signal) => heed(signal, { wake: () => wake.set(), drain: () => drained.abort(), current, log }),
   });
 
-  for (let failures = 0; !over.aborted;) {
+  for (let failures = 0, setbacks = 0; !over.aborted;) {
     // Before the question: work that is announced while the answer is on its way must not be slept through.
     wake.clear();
     const answer = await askForWork(link, parts, over);
@@ -50,13 +51,15 @@ export async function runAgent(parts: AgentParts): Promise<void> {
     }
     failures = 0;
     if (answer.kind === 'NO_WORK') {
+      log.debug({ retryAfterMillis: answer.retryAfterMillis }, 'There is no work');
       await wake.wait(jittered(answer.retryAfterMillis), over);
       continue;
     }
     const { claim } = answer;
     current = executeAttempt({ ...parts, claim, link, sync: syncFor(claim.job, parts) });
-    await current.ended;
+    setbacks = setbacksInARow(setbacks, await current.ended);
     current = undefined;
+    await rest(setbacks, log, over);
   }
   log.info('No more work is taken');
   await link.close();
@@ -89,6 +92,14 @@ function syncFor(job: Claim['job'], { createSync, log }: AgentParts): AttemptSyn
   } catch (error) {
     return unusableSync(messageOf(error));
   }
+}
+
+/** Lets what is broken recover. New work does not shorten it: it would meet the same fault. */
+async function rest(setbacks: number, log: Logger, over: AbortSignal): Promise<void> {
+  const millis = restMillis(setbacks);
+  if (millis === 0) return;
+  log.warn({ setbacks, millis }, 'No work is taken for a while, as storage or the start of a job failed');
+  await pause(millis, over);
 }
 
 function heed(

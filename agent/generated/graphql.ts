@@ -45,6 +45,8 @@ export type AttemptPhase =
 export type ClaimJobInput = {
   /** The agent, as it was registered. */
   agentId: string;
+  /** A UUID of the agent’s choice. Asked for again, because the answer was lost, it is the same claim. */
+  claimId?: string | null | undefined;
 };
 
 /** The command exited 0, and everything it should leave is in storage. */

@@ -107,3 +107,22 @@ test('a refused heartbeat does not end the lease, and its progress is not repeat
   expect(sent[1]).not.toHaveProperty('progress');
   expect(told).toEqual([]);
 });
+
+test('what was reported last is told before the end, without waiting for its second', async () => {
+  const { lease, sent } = leaseAnswered([renewed]);
+  lease.report({ fraction: 0.9 });
+  await vi.waitFor(() => expect(sent).toHaveLength(1), { timeout: 3000 });
+  lease.report({ fraction: 1 });
+  await lease.tellLast(new AbortController().signal);
+  expect(sent[1]!.progress).toEqual({ fraction: 1 });
+  expect(sent[1]!.at - sent[0]!.at).toBeLessThan(900);
+  await lease.tellLast(new AbortController().signal);
+  expect(sent).toHaveLength(2);
+});
+
+test('the last report holds up nothing when the server does not answer', async () => {
+  const { lease, sent } = leaseAnswered([new Error('connection closed')]);
+  lease.report({ fraction: 1 });
+  await lease.tellLast(new AbortController().signal);
+  expect(sent).toHaveLength(1);
+});

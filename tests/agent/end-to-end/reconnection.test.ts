@@ -1,0 +1,70 @@
+import { expect } from 'vitest';
+import { createApp } from '../../../server/app.ts';
+import { createLog } from '../../../server/log.ts';
+import { type Scene, scenarios } from '../../support/fleet.ts';
+import { jobIn } from '../../support/rest.ts';
+import { until } from '../../support/until.ts';
+
+// Each of these stops the server, so they come one after the other.
+const scenario = scenarios();
+
+scenario('a command goes on while its server restarts, and its attempt completes', async ({ scene }) => {
+  const gate = scene.gate('go');
+  const agent = await scene.agent('machine');
+  const job = await scene.submit({
+    script: `echo ready; ${gate.script}; echo done > output/result`,
+    after: ['output'],
+  });
+  await agent.said('ready');
+  const startAgain = await stopServer(scene);
+  await agent.said('Not connected to the server');
+  await startAgain();
+  await agent.said('"msg":"Registered"', indexOf(agent.lines, 'Not connected'));
+  expect(await statusOf(scene, job.id)).toBe('running');
+
+  await gate.open();
+  await until('the completion', async () => (await statusOf(scene, job.id)) === 'completed');
+  expect(await attemptsOf(scene, job.id)).toEqual([{ number: 1, outcome: 'COMPLETED' }]);
+  expect(await scene.text('output/result')).toBe('done\n');
+  expect(agent.lines.filter((line) => line === 'ready')).toHaveLength(1);
+});
+
+scenario('an end that comes while there is no server is reported to the next one', async ({ scene }) => {
+  const gate = scene.gate('go');
+  const agent = await scene.agent('machine');
+  const job = await scene.submit({
+    script: `echo ready; ${gate.script}; echo done > output/result`,
+    after: ['output'],
+  });
+  await agent.said('ready');
+  const startAgain = await stopServer(scene);
+  await gate.open();
+  await agent.said('Attempt ends');
+  expect(await scene.text('output/result')).toBe('done\n');
+
+  await startAgain();
+  await until('the completion', async () => (await statusOf(scene, job.id)) === 'completed');
+  expect(await attemptsOf(scene, job.id)).toEqual([{ number: 1, outcome: 'COMPLETED' }]);
+});
+
+/** @returns what starts another server at the same address */
+async function stopServer({ fleet }: Scene): Promise<() => Promise<void>> {
+  const { core, url } = fleet.app;
+  await fleet.app.app.stop();
+  return async () => {
+    fleet.app.app = createApp({ core, log: createLog('silent') });
+    await fleet.app.app.start({ host: '127.0.0.1', port: Number(new URL(url).port) });
+  };
+}
+
+async function statusOf({ fleet }: Scene, id: string): Promise<string> {
+  return jobIn((await fleet.app.rest(fleet.ownerKey, 'GET', `/jobs/${id}`)).body).status;
+}
+
+function attemptsOf({ fleet }: Scene, id: string) {
+  return fleet.app.database.query('select number, outcome from attempts where job_id = $1 order by number', [id]);
+}
+
+function indexOf(lines: readonly string[], text: string): number {
+  return lines.findIndex((line) => line.includes(text));
+}
