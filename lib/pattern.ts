@@ -9,6 +9,8 @@ export class PatternError extends Error {
 
 const LONGEST_PATTERN = 1024;
 const LONGEST_RANGE = 1000;
+/** Characters of a pattern with all its repetitions written out: above this, compiling takes noticeable time. */
+const LARGEST_EXPANSION = 20_000;
 
 /**
  * Makes the test that a sync entry's pattern stands for; it is asked with a path relative to the entry's directory, `/`
@@ -20,6 +22,9 @@ export function compilePattern(pattern: string, syntax?: 'glob' | 'regex'): (rel
   if (pattern.length > LONGEST_PATTERN) {
     throw new PatternError(`a pattern has at most ${LONGEST_PATTERN} characters; this one has ${pattern.length}`);
   }
+  if (expansion(pattern) > LARGEST_EXPANSION) {
+    throw new PatternError('a pattern must not repeat that much: make its {…} counts and ranges smaller');
+  }
   switch (syntax) {
     case 'glob':
       return compileGlob(pattern);
@@ -28,6 +33,14 @@ export function compilePattern(pattern: string, syntax?: 'glob' | 'regex'): (rel
     case undefined:
       return compileByLook(pattern);
   }
+}
+
+/** At most so many characters does a pattern stand for, were every `{n}`, `{n,m}` and `{a..b}` inside every other. */
+function expansion(pattern: string): number {
+  const counts = [...pattern.matchAll(/\{\s*(\d+)?\s*(?:,|\.\.)?\s*(\d+)?[^}]*\}/g)].map(([, from, to]) =>
+    Math.max(1, Number(from ?? 1), Number(to ?? 1)),
+  );
+  return counts.reduce((product, count) => product * count, pattern.length);
 }
 
 /** What means something in a regular expression and nothing in a glob. */

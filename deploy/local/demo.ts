@@ -20,7 +20,7 @@ const stopping = new AbortController();
 let exitCode = 0;
 let starting: Promise<Stack> | undefined;
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     say('\nStopping and cleaning up …');
     exitCode = INTERRUPTED;

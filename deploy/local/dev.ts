@@ -5,7 +5,7 @@ import { GROUP, startStack } from './stack.ts';
 /** The parts of the demo, without the show, until Ctrl-C. Database and keys stay in `.kelpie/dev`. */
 const directory = resolve('.kelpie/dev');
 const stopping = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort());
 
 try {
   const stack = await startStack({
