@@ -337,3 +337,28 @@ test('a server that stops closes its sockets and lets go of its agents', async (
   await until('no agent to be left', () => other.core.signals.connected().length === 0);
   await other.close().catch(() => undefined);
 });
+
+test('a server that stops shortens no lease, a socket that breaks does', async () => {
+  const other = await startTestApp();
+  const { secret: key, viewer } = await other.account();
+  const leases = () =>
+    other.database.query<{ left: number }>(
+      `select extract(epoch from lease_expires_at - clock_timestamp())::float8 as left from attempts order by started_at`,
+    );
+  const agents = await Promise.all(
+    ['breaks', 'stays'].map(async (machine) => {
+      await submit(other.core, viewer);
+      const agentId = await registered(other, key, machine);
+      await claimed(other, key, agentId);
+      const client = other.socket(key);
+      const signals = follow(client, `subscription { agentSignals(agentId: "${agentId}") { type } }`);
+      await until('the subscription', () => signals.heard.length > 0);
+      return client;
+    }),
+  );
+  agents[0]!.terminate();
+  await until('one lease to be shortened', async () => (await leases()).filter(({ left }) => left < 6).length === 1);
+  await other.app.stop();
+  expect((await leases()).filter(({ left }) => left > 50)).toHaveLength(1);
+  await other.close().catch(() => undefined);
+});

@@ -51,6 +51,19 @@ describe('Rule 12: the feed', () => {
     expect(heard).toEqual([]);
   });
 
+  test('nor while an older transaction is open, beyond which the feed cannot settle', async () => {
+    const older = await connect();
+    await older.query('begin');
+    const late = await append(older);
+    await append(await connect());
+    const { feed, heard } = await startFeed();
+    await feed.runOnce();
+    expect(heard).toEqual([]);
+    await older.query('commit');
+    await feed.runOnce();
+    expect(heard).toEqual([late]);
+  });
+
   test('an event that commits late is not skipped, and holds up nobody', async () => {
     const [one, two] = [await connect(), await connect()];
     const { feed, heard } = await startFeed();
