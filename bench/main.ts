@@ -1,8 +1,9 @@
 import { claim } from './claim.ts';
 import { latency } from './latency.ts';
+import { recovery } from './recovery.ts';
 
 /** Each answers one question, asserts its own work, and gives its figures: printed for people, and as JSON with --json. */
-const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = { claim, latency };
+const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = { claim, latency, recovery };
 
 const [name, ...flags] = process.argv.slice(2);
 const benchmark = benchmarks[name ?? ''];

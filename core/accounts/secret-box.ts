@@ -28,7 +28,7 @@ export function createSecretBox(masterKey: string): SecretBox {
       if (version !== VERSION || nonce === undefined || tag === undefined || body === undefined) {
         throw new Error(`A sealed secret should have four parts and start with "${VERSION}.", this one does not`);
       }
-      const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(nonce, 'base64'));
+      const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(nonce, 'base64'), { authTagLength: 16 });
       decipher.setAuthTag(Buffer.from(tag, 'base64'));
       return Buffer.concat([decipher.update(Buffer.from(body, 'base64')), decipher.final()]).toString('utf8');
     },

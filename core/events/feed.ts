@@ -15,7 +15,7 @@ export type FeedListener = (event: JobEvent) => void;
 
 /** Reads new events once per server and hands each to every listener, once. */
 export interface Feed {
-  /** Starts from now: what happened before is not handed out. */
+  /** Starts from now: what happened before is not handed out. Called once, before anybody listens. */
   begin(): Promise<void>;
   /**
    * Hands out what is new, as soon as it is committed: a transaction that stays open somewhere holds up nobody. Skips nothing and
@@ -58,21 +58,26 @@ export function createFeed(core: Core): Feed {
     return { next: rows.length < BATCH ? undefined : next, events };
   };
 
+  const readAll = async (): Promise<{ events: number }> => {
+    let total = 0;
+    for (let from = settledAt; from !== undefined;) {
+      const { next, events } = await readBatch(from);
+      total += events;
+      from = next;
+    }
+    return { events: total };
+  };
+
   return {
     async begin() {
       const [head] = await headStatement(core.em.fork(), {});
       if (head === undefined) throw new Error('The database did not tell the head of the feed');
       settledAt = { xid: head.xmin, id: '0' };
+      // What has committed beyond that mark, while an older transaction is still open somewhere, happened before all the same:
+      // it is passed over now, when nobody listens yet.
+      await readAll();
     },
-    async runOnce() {
-      let total = 0;
-      for (let from = settledAt; from !== undefined;) {
-        const { next, events } = await readBatch(from);
-        total += events;
-        from = next;
-      }
-      return { events: total };
-    },
+    runOnce: readAll,
     listen(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

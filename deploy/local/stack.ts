@@ -17,6 +17,7 @@ export interface Stack {
   s3Url: string;
   /** An owner's key, for people and programs. */
   key: string;
+  agentKey: string;
   agents: Program[];
   /** Each part and how long it took to come up, in milliseconds. */
   stages: { name: string; ms: number }[];
@@ -74,14 +75,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       for (let number = 1; number <= options.agents; number++) {
         programs.agents.push(await spawnAgent(`machine-${number}`, { url, s3Url: s3.url, key: keys.agent }, options));
       }
-      const isReady = (text: string): boolean => text.includes('"msg":"Registered"');
-      await Promise.all(programs.agents.map((agent) => agent.line(isReady, options.signal)));
+      await Promise.all(programs.agents.map((agent) => agent.line(isRegistered, options.signal)));
     });
-    return { url, s3Url: s3.url, key: keys.owner, agents: programs.agents, stages, stop };
+    return { url, s3Url: s3.url, key: keys.owner, agentKey: keys.agent, agents: programs.agents, stages, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** The line by which an agent tells that it is ready. */
+export function isRegistered(text: string): boolean {
+  return text.includes('"msg":"Registered"');
 }
 
 interface Keys {
@@ -126,10 +131,11 @@ async function spawnServer(databaseUrl: string, masterKey: string, options: Stac
   });
 }
 
-async function spawnAgent(
+/** One more agent, on a machine of this name. It is ready when it has told that it is registered. */
+export async function spawnAgent(
   name: string,
   at: { url: string; s3Url: string; key: string },
-  options: StackOptions,
+  options: Pick<StackOptions, 'directory'>,
 ): Promise<Program> {
   const workingDirectory = join(options.directory, name);
   const temporary = join(workingDirectory, 'tmp');

@@ -66,7 +66,7 @@ describe('Rule 6: whose job', () => {
     expect(job).toMatchObject({ status: 'RUNNING', machineId: 'machine', attemptNumber: 1 });
     const [attempt] = await database.query(
       `select number, machine_id, outcome,
-              extract(epoch from lease_expires_at - clock_timestamp())::float8 as left
+              round(extract(epoch from lease_expires_at - clock_timestamp()), 2)::float8 as left
        from attempts where job_id = $1`,
       [job.id],
     );

@@ -46,9 +46,10 @@ async function connect(agent: Agent) {
   return { heard, disconnect };
 }
 
+/** Rounded to hundredths: the column holds milliseconds, so a lease may seem to last half of one longer than it was given. */
 async function secondsLeft(jobId: string): Promise<number> {
   const [row] = await database.query<{ left: number }>(
-    `select extract(epoch from lease_expires_at - clock_timestamp())::float8 as left from attempts
+    `select round(extract(epoch from lease_expires_at - clock_timestamp()), 2)::float8 as left from attempts
      where job_id = $1 and outcome is null`,
     [jobId],
   );

@@ -161,7 +161,7 @@ describe('Rule 13: the database’s clock judges', () => {
     await runOut(database, lease.jobId);
     expect((await heartbeat(core, viewer, lease)).leaseMillis).toBe(80_000);
     const [row] = await database.query(
-      `select extract(epoch from lease_expires_at - clock_timestamp())::float8 as left,
+      `select round(extract(epoch from lease_expires_at - clock_timestamp()), 2)::float8 as left,
               lease_expires_at - heartbeat_at = interval '80 seconds' as twice, num_heartbeats
        from attempts where job_id = $1`,
       [lease.jobId],

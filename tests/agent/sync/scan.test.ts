@@ -1,0 +1,44 @@
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { scanDirectory } from '../../../agent/sync/scan.ts';
+
+describe('a scan', () => {
+  let root: string;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'kelpie-scan-'));
+  });
+  afterEach(() => rm(root, { recursive: true, force: true }));
+
+  it('of files that nobody touches is complete, and lists them all', async () => {
+    await writeFile(join(root, 'a'), 'a');
+    const { files, complete } = await scanDirectory(root);
+    expect(complete).toBe(true);
+    expect(files.map(({ relativePath }) => relativePath)).toEqual(['a']);
+  });
+
+  it('never calls itself complete when all that it had listed was replaced before it looked', async () => {
+    const rotation = new Worker(ROTATION, { eval: true, workerData: root });
+    await once(rotation, 'message');
+    const scans = [];
+    for (let count = 0; count < 300; count++) scans.push(await scanDirectory(root));
+    await rotation.terminate();
+    expect(scans.filter(({ complete, files }) => complete && files.length === 0)).toHaveLength(0);
+  });
+});
+
+/** There is always a file in the directory: the next one comes before the last one goes. */
+const ROTATION = `
+  const { renameSync, rmSync, writeFileSync } = require('node:fs');
+  const { parentPort, workerData: root } = require('node:worker_threads');
+  writeFileSync(root + '/0', '');
+  parentPort.postMessage('begun');
+  for (let number = 0; ; number++) {
+    writeFileSync(root + '/.kelpie-part-next', '');
+    renameSync(root + '/.kelpie-part-next', root + '/' + (number + 1));
+    rmSync(root + '/' + number);
+  }
+`;

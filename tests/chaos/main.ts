@@ -1,0 +1,85 @@
+import { rm } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { messageOf } from '../../lib/errors.ts';
+import { makeTemporaryDirectory } from '../../lib/temporary.ts';
+import { linesOf, type Report } from './report.ts';
+import { runChaos } from './run.ts';
+
+/**
+ * node tests/chaos/main.ts --seconds 60 --seed 1 [--agents 6] [--servers 2] [--json] [--keep]
+ *
+ * The whole of Kelpie as processes, and everything that can go wrong in it. Exit code 0 only if every invariant held; 1 if one did not;
+ * 2 if the run itself could not be done; 130 if it was interrupted.
+ */
+const Options = z.object({
+  seconds: z.coerce.number().min(1).max(86_400),
+  seed: z.coerce.number().int(),
+  /** A job may be banned from two machines, and a third must be left. */
+  agents: z.coerce.number().int().min(3).max(64),
+  servers: z.coerce.number().int().min(1).max(8),
+  json: z.boolean(),
+  keep: z.boolean(),
+});
+
+const INTERRUPTED = 130;
+const FAULTY = 2;
+
+process.exitCode = await main();
+// Whatever a step that was given up still waits for, waits in vain.
+process.exit();
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      say('Stopping and cleaning up …');
+      stopping.abort(new Error(`it was interrupted by ${signal}`));
+    });
+  }
+  // Nobody waits for that promise or event, and what was started is to be ended all the same.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => stopping.abort(new RunFault(error)));
+  }
+  const directory = await makeTemporaryDirectory('kelpie-chaos-');
+  let isEvidence = options.keep;
+  try {
+    const report = await runChaos({ ...options, directory, signal: stopping.signal, say });
+    isEvidence ||= !report.held;
+    tell(report, options.seed);
+    if (options.json) say(JSON.stringify({ seed: options.seed, ...report }));
+    return report.held ? 0 : 1;
+  } catch (error) {
+    say(
+      `The run could not be done: ${stopping.signal.aborted ? messageOf(error) : String(error instanceof Error ? error.stack : error)}`,
+    );
+    return stopping.signal.aborted ? INTERRUPTED : FAULTY;
+  } finally {
+    if (isEvidence) say(`Logs and records: ${directory}`);
+    else await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function readOptions(): z.output<typeof Options> {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '60' },
+      seed: { type: 'string', default: '1' },
+      agents: { type: 'string', default: '6' },
+      servers: { type: 'string', default: '2' },
+      json: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
+    },
+  });
+  return Options.parse(values);
+}
+
+function tell(report: Report, seed: number): void {
+  for (const line of linesOf(report)) say(line);
+  say(`${report.held ? 'Every invariant held' : 'NOT every invariant held'} (seed ${seed})`);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
