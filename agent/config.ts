@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { SyncSettings } from './sync/attempt-sync.ts';
+import { DEFAULT_RETRIES } from './sync/retry.ts';
 import type { LegacyDirectories } from './sync-plan.ts';
 
 export interface AgentConfig {
@@ -14,6 +15,8 @@ export interface AgentConfig {
   shutdownGraceMs: number;
   /** How long a command that is canceled or out of time has between SIGTERM and SIGKILL. */
   killGraceMs: number;
+  /** How long the server waits for an agent whose connection is gone: the server's own setting, or less. */
+  reconnectGraceMs: number;
   sync: SyncSettings;
   storage: { endpoint?: string; region?: string };
   workingDirectory: string;
@@ -41,7 +44,8 @@ const variables = z.object({
   KELPIE_LOG_LEVEL: logLevel.default('info'),
   KELPIE_SHUTDOWN_GRACE_S: number({ min: 0, integer: false, otherwise: 20 }),
   KELPIE_KILL_GRACE_S: number({ min: 0, integer: false, otherwise: 10 }),
-  MAX_RETRIES: number({ min: 0, integer: true, otherwise: 3 }),
+  KELPIE_RECONNECT_GRACE: number({ min: 1, integer: false, otherwise: 5 }),
+  MAX_RETRIES: number({ min: 0, integer: true, otherwise: DEFAULT_RETRIES }),
   FILE_WATCHER_DEBOUNCE_MS: number({ min: 0, integer: true, otherwise: 100 }),
   FILE_WATCHER_STABILITY_CHECK_MS: number({ min: 0, integer: true, otherwise: 50 }),
   FILE_WATCHER_MAX_WAIT_MS: number({ min: 1, integer: true, otherwise: 5000 }),
@@ -84,6 +88,7 @@ function assemble(
     logLevel: read.KELPIE_LOG_LEVEL,
     shutdownGraceMs: read.KELPIE_SHUTDOWN_GRACE_S * 1000,
     killGraceMs: read.KELPIE_KILL_GRACE_S * 1000,
+    reconnectGraceMs: read.KELPIE_RECONNECT_GRACE * 1000,
     sync: {
       debounceMs: read.FILE_WATCHER_DEBOUNCE_MS,
       stabilityCheckMs: read.FILE_WATCHER_STABILITY_CHECK_MS,

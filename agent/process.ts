@@ -1,8 +1,10 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { messageOf } from '../lib/errors.ts';
-import { type LastLines, keepLastLines } from '../lib/last-lines.ts';
+import { keepLastLines } from '../lib/last-lines.ts';
 import { pause, whenAborted } from '../lib/pause.ts';
 import { groupEnded, signalGroup } from './process-group.ts';
 
@@ -19,11 +21,18 @@ export interface CommandSpec {
   /** Where the command's output is passed on to. */
   stdout: Writable;
   stderr: Writable;
+  /** Called whenever the command has written something. */
+  onOutput?: () => void;
 }
 
 export interface CommandExit {
   exitCode: number | null;
   signal: NodeJS.Signals | null;
+  /**
+   * When the command, or what it had started, was ended by a signal rather than by itself, in milliseconds since 1970:
+   * what it was writing then may be half-written. A shell says by a code above 128 that its program was.
+   */
+  killedAt?: number;
   /** The last lines the command wrote to stderr, oldest first. */
   stderrTail: string[];
 }
@@ -42,6 +51,8 @@ export interface RunningCommand {
   readonly exited: Promise<CommandExit>;
   /** Asks the whole group to end, and kills what is left after the grace. */
   stop(how: PoliteStop): Promise<CommandExit>;
+  /** Kills the whole group at once. */
+  kill(): Promise<CommandExit>;
 }
 
 /** The command could not be started. `fault` says whether the job is to blame, or the machine's lack of resources. */
@@ -59,8 +70,11 @@ export class CommandNotStarted extends Error {
 export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
   const child = await spawned(spec);
   const tail = keepLastLines(TAIL_LINES, TAIL_WIDTH);
-  passOn(child.stdout, spec.stdout);
-  passOn(child.stderr, spec.stderr, tail);
+  passOn(child.stdout, spec.stdout, () => spec.onOutput?.());
+  passOn(child.stderr, spec.stderr, (chunk) => {
+    tail.push(chunk);
+    spec.onOutput?.();
+  });
 
   let patience: AbortSignal | undefined;
   let hasEnded = false;
@@ -70,10 +84,12 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
     const { exitCode, signal } = await leaderExit(child);
     // A shell that is told to stop dies at once, while the program it runs may still be saving its state.
     if (patience !== undefined) await groupEnded(child.pid, patience);
+    const wasKilled = signal !== null || (exitCode ?? 0) > 128 || patience?.aborted === true;
     signalGroup(child.pid, 'SIGKILL');
+    const killed = wasKilled ? { killedAt: Date.now() } : {};
     hasEnded = true;
     await drained(child);
-    return { exitCode, signal, stderrTail: tail.lines() };
+    return { exitCode, signal, ...killed, stderrTail: tail.lines() };
   }
 
   async function stop({ signal, graceMs, hurry }: PoliteStop): Promise<CommandExit> {
@@ -94,7 +110,12 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
     return exited;
   }
 
-  return { pid: child.pid, exited, stop };
+  async function kill(): Promise<CommandExit> {
+    if (!hasEnded) signalGroup(child.pid, 'SIGKILL');
+    return exited;
+  }
+
+  return { pid: child.pid, exited, stop, kill };
 }
 
 type Child = ChildProcessByStdio<null, Readable, Readable> & { pid: number };
@@ -111,7 +132,19 @@ async function spawned(spec: CommandSpec): Promise<Child> {
     // A child that has been spawned has a pid; the type cannot know.
     return child as Child;
   } catch (error) {
-    throw notStarted(spec, error);
+    // The system says the same of a missing program and of a missing place to run it in.
+    throw (await wrongPlace(spec)) ?? notStarted(spec, error);
+  }
+}
+
+async function wrongPlace({ workingDirectory: path }: CommandSpec): Promise<CommandNotStarted | undefined> {
+  try {
+    await access(path, constants.X_OK);
+    if ((await stat(path)).isDirectory()) return undefined;
+    return new CommandNotStarted(`The working directory of this agent, ${path}, is no directory any more.`, 'MACHINE');
+  } catch (error) {
+    const what = `The working directory of this agent cannot be entered any more: ${messageOf(error)}`;
+    return new CommandNotStarted(`${what}. Restart the agent in a directory that stays.`, 'MACHINE');
   }
 }
 
@@ -146,9 +179,9 @@ function whereLooked(spec: CommandSpec): string {
   return `Looked in PATH=${spec.environment['PATH'] ?? '(not set)'}`;
 }
 
-function passOn(source: Readable, sink: Writable, tail?: LastLines): void {
+function passOn(source: Readable, sink: Writable, onChunk: (chunk: Buffer) => void): void {
   source.on('data', (chunk: Buffer) => {
-    tail?.push(chunk);
+    onChunk(chunk);
     if (!sink.writable || sink.write(chunk)) return;
     source.pause();
     const resume = () => {

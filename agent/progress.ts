@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,13 +84,19 @@ async function readIfChanged(
   path: string,
   seen: string | undefined,
 ): Promise<{ version: string; text: string } | undefined> {
-  const file = await open(path, 'r').catch(() => undefined);
+  // A pipe without a writer would never be open, and a device never be read to its end.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW).catch(
+    () => undefined,
+  );
   if (file === undefined) return undefined;
   try {
-    const { ino, size, mtimeNs } = await file.stat({ bigint: true });
-    const version = `${ino}:${size}:${mtimeNs}`;
-    if (version === seen) return undefined;
-    return { version, text: size <= LARGEST_FILE_BYTES ? await file.readFile('utf8') : '' };
+    const stats = await file.stat({ bigint: true });
+    const version = `${stats.ino}:${stats.size}:${stats.mtimeNs}`;
+    if (version === seen || !stats.isFile()) return undefined;
+    // It may grow while it is read.
+    const content = Buffer.alloc(LARGEST_FILE_BYTES + 1);
+    const { bytesRead } = await file.read(content, 0, content.length, 0);
+    return { version, text: bytesRead <= LARGEST_FILE_BYTES ? content.toString('utf8', 0, bytesRead) : '' };
   } finally {
     await file.close();
   }

@@ -1,14 +1,14 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import { messageOf } from '../../lib/errors.ts';
-import { whenAborted } from '../../lib/pause.ts';
-import { download } from './download.ts';
+import { download, type DownloadedFile } from './download.ts';
 import { createEntry, type SyncEntry, type SyncInstruction } from './entry.ts';
 import { SyncError } from './errors.ts';
 import { createGate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
 import type { Logger } from './logger.ts';
 import { createMirror, type Mirror } from './mirror.ts';
-import { purge } from './purge.ts';
+import { untilAborted } from './parallel.ts';
+import { createPurger } from './purge.ts';
 import type { ObjectStore } from './s3.ts';
 import { createWatch, type Watch } from './watch.ts';
 
@@ -36,6 +36,8 @@ export interface SyncSettings {
 
 export interface AttemptSyncParts {
   store: ObjectStore;
+  /** Whose data it is. */
+  jobId: string;
   plan: SyncPlan;
   /** Whether objects are gzip, as `<name>.gz`. */
   compression: boolean;
@@ -48,12 +50,20 @@ export interface AttemptSyncParts {
 
 /** The data of one attempt. The methods that move data reject with SyncError, or with the reason of an aborted signal. */
 export interface AttemptSync {
-  /** Makes every local path. */
+  /**
+   * Makes every local path, and empties it of what an agent that died left there of another job. Rejects also when there
+   * are no credentials for the storage: that must not come to light only after the command has run.
+   */
   prepare(): Promise<void>;
   /** Brings all of `before`; rejects if anything is missing (rule 10: no job starts from nothing). */
   download(signal: AbortSignal): Promise<void>;
   /** Begins to mirror `during`; resolves when changes are seen. */
   watch(): Promise<void>;
+  /**
+   * The command is no more. If it was killed, at `killedAt` (milliseconds since 1970), what it was writing over just then
+   * does not replace what the bucket has.
+   */
+  commandEnded(killedAt: number | undefined): void;
   /** The last look at `during`: publishes everything that is not yet in the bucket, and ends the watching. */
   flush(signal: AbortSignal): Promise<void>;
   /** Publishes all of `after`. */
@@ -81,41 +91,40 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
   const { store, settings, log, workingDirectory } = parts;
   const entries = entriesOf(parts);
   const roots = [...new Set([...entries.before, ...entries.during, ...entries.after].map(({ root }) => root))];
-  const originals = new Map<string, string>();
+  const purger = createPurger({ roots, keep: [workingDirectory, ...(parts.keep ?? [])], jobId: parts.jobId, log });
   const ledger: Ledger = new Map();
-  const tally = createTally();
+  const tally = createTally(ledger);
   const gate = createGate();
   const stopping = new AbortController();
   const work = createWork(stopping.signal);
   const policy = { maxRetries: settings.maxRetries, log };
   const { concurrency } = settings;
   const common = { store, policy, ledger, gate, times: settings, concurrency, onUploaded: tally.uploaded };
-  const mirrored = createMirror({ ...common, entries: entries.during });
-  const watching = watchFor(entries.during, mirrored, parts, stopping.signal);
+  const mirrored = createMirror({ ...common, entries: entries.during, onLate: () => watching.hint() });
+  const watching: Watch = watchFor(entries.during, mirrored, parts, stopping.signal);
+
+  let killedAt: number | undefined;
 
   const stop = async () => {
     stopping.abort(new Error('the attempt was stopped'));
-    await Promise.all([watching.stop(), work.settled()]);
+    await Promise.all([watching.stop(), work.settled(), mirrored.settled()]);
   };
   return {
     prepare: async () => {
-      for (const root of roots) originals.set(root, await makeRoot(root));
+      if (roots.length > 0) await makeReady(store, roots);
+      await purger.takeOver();
     },
     download: (signal) =>
       work.run(signal, async (own) => {
         // One after the other: where two entries bring the same file, the later one wins.
-        for (const entry of entries.before) {
-          await download({ ...common, entry, signal: own }, ({ id, path, state, bytes }) => {
-            ledger.set(id, { path, state });
-            tally.downloaded(bytes);
-          });
-        }
+        for (const entry of entries.before) await download({ ...common, entry, signal: own }, tally.downloaded);
       }),
     watch: () => watching.start(),
+    commandEnded: (at) => (killedAt = at),
     flush: (signal) =>
       work.run(signal, async (own) => {
         await untilAborted(watching.stop(), own);
-        await mirrored.finish({ deletes: true }, own);
+        await mirrored.finish({ deletes: true, killedAt }, own);
       }),
     uploadAfter: (signal) =>
       work.run(signal, (own) => createMirror({ ...common, entries: entries.after }).finish({ deletes: false }, own)),
@@ -124,7 +133,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     stop,
     purge: async () => {
       await stop();
-      await purge({ roots, keep: [workingDirectory, ...(parts.keep ?? [])], originals, log });
+      await purger.purge();
     },
     counts: tally.counts,
   };
@@ -135,10 +144,17 @@ function entriesOf({ plan, workingDirectory, compression }: AttemptSyncParts): R
   return { before: plan.before.map(ready), during: plan.during.map(ready), after: plan.after.map(ready) };
 }
 
-async function makeRoot(root: string): Promise<string> {
+async function makeReady(store: ObjectStore, roots: readonly string[]): Promise<void> {
+  await store.ready().catch((error: unknown) => {
+    throw new SyncError(messageOf(error), { cause: error });
+  });
+  for (const root of roots) await makeRoot(root);
+}
+
+async function makeRoot(root: string): Promise<void> {
   try {
     await mkdir(root, { recursive: true });
-    return await realpath(root);
+    await realpath(root);
   } catch (error) {
     throw new SyncError(`the local path ${root} could not be made: ${messageOf(error)}`, { cause: error });
   }
@@ -183,18 +199,12 @@ function createWork(stopping: AbortSignal): Work {
   };
 }
 
-async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  const settled = new AbortController();
-  await Promise.race([promise, whenAborted(signal, settled.signal)]);
-  settled.abort();
-  signal.throwIfAborted();
-}
-
-function createTally() {
+function createTally(ledger: Ledger) {
   const counts: SyncCounts = { bytesDownloaded: 0, bytesUploaded: 0, filesDownloaded: 0, filesUploaded: 0 };
   return {
     counts: () => ({ ...counts }),
-    downloaded: (bytes: number) => {
+    downloaded: ({ id, bytes, ...record }: DownloadedFile) => {
+      ledger.set(id, record);
       counts.bytesDownloaded += bytes;
       counts.filesDownloaded += 1;
     },

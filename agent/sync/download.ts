@@ -6,7 +6,7 @@ import { makeDirectory } from './directory.ts';
 import { inParallel, type Task } from './parallel.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { ObjectStore, StoredObject } from './s3.ts';
-import type { Fingerprint } from './scan.ts';
+import type { Observed } from './scan.ts';
 
 export interface Download {
   store: ObjectStore;
@@ -22,7 +22,9 @@ export interface DownloadedFile {
   id: string;
   /** Absolute path. */
   path: string;
-  state: Fingerprint;
+  state: Observed;
+  /** The object's ETag, where it has the same bytes as the file. */
+  etag?: string;
   /** What went over the wire. */
   bytes: number;
 }
@@ -79,9 +81,13 @@ function wantedOf(entry: SyncEntry, object: StoredObject): Wanted | undefined {
     throw new SyncError(`${entry.name}: the key "${object.key}" would be written outside the directory; ${advice}`);
   }
   if (isDirectory) return { ...object, relativePath, expandedPath: undefined };
-  const expandedPath = entry.compression ? /^(.*[^/])\.gz$/s.exec(relativePath)?.[1] : undefined;
+  const expandedPath = entry.compression ? expandedPathOf(entry, object.key) : undefined;
   const matches = entry.matches(relativePath) || (expandedPath !== undefined && entry.matches(expandedPath));
   return matches ? { ...object, relativePath, expandedPath } : undefined;
+}
+
+function expandedPathOf(entry: SyncEntry, key: string): string | undefined {
+  return key.endsWith('.gz') ? relativePathOf(entry, key.slice(0, -3)) : undefined;
 }
 
 async function bring(parts: Download, wanted: Wanted, onFile: (file: DownloadedFile) => void): Promise<void> {

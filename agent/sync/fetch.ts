@@ -8,7 +8,7 @@ import type { Address } from './entry.ts';
 import { inParallel, type Task } from './parallel.ts';
 import { GaveUp, type RetryPolicy, withRetries } from './retry.ts';
 import type { FetchedObject, ObjectStore } from './s3.ts';
-import { type Fingerprint, observe, TEMPORARY_PREFIX } from './scan.ts';
+import { type Observed, observe, TEMPORARY_PREFIX } from './scan.ts';
 
 export interface FetchRequest {
   store: ObjectStore;
@@ -25,8 +25,10 @@ export interface FetchRequest {
 
 export interface FetchedFile {
   path: string;
-  state: Fingerprint;
+  state: Observed;
   bytes: number;
+  /** The object's ETag, unless it was expanded. */
+  etag?: string;
 }
 
 /** A larger object is fetched in ranges of that many bytes. Memory: what the sockets have read ahead. */
@@ -39,11 +41,11 @@ export async function fetchFile(request: FetchRequest): Promise<FetchedFile> {
   return withRetries(policy, `download ${address.key}`, signal, async () => {
     const temporary = join(dirname(request.path), TEMPORARY_PREFIX + randomUUID());
     try {
-      const { path, bytes } = await fetchTo(temporary, request);
+      const { path, ...fetched } = await fetchTo(temporary, request);
       await rename(temporary, path);
       const state = await observe(path);
       if (state === undefined) throw new Error(`${path} vanished right after it was written`);
-      return { path, state, bytes };
+      return { path, state, ...fetched };
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;
@@ -51,7 +53,7 @@ export async function fetchFile(request: FetchRequest): Promise<FetchedFile> {
   });
 }
 
-async function fetchTo(temporary: string, request: FetchRequest): Promise<{ path: string; bytes: number }> {
+async function fetchTo(temporary: string, request: FetchRequest): Promise<Omit<FetchedFile, 'state'>> {
   const { store, address, path, expandedPath, size, signal } = request;
   const handle = await open(temporary, 'wx');
   try {
@@ -62,7 +64,8 @@ async function fetchTo(temporary: string, request: FetchRequest): Promise<{ path
     await fetchRest(handle, first, request);
     // A command that looks for its latest checkpoint by time finds it, whatever the order of the downloads was.
     if (first.lastModified !== undefined) await handle.utimes(first.lastModified, first.lastModified);
-    return { path: expands ? expandedPath : path, bytes: first.totalSize };
+    const bytes = first.totalSize;
+    return expands ? { path: expandedPath, bytes } : { path, bytes, etag: first.etag };
   } finally {
     await handle.close();
   }
@@ -81,12 +84,12 @@ async function fetchRest(handle: FileHandle, first: FetchedObject, request: Fetc
 async function fetchRange(
   handle: FileHandle,
   range: [number, number],
-  etag: string | undefined,
+  etag: string,
   { store, policy, address, signal }: FetchRequest,
 ): Promise<void> {
   try {
     await withRetries(policy, `download ${address.key} from byte ${range[0]}`, signal, async () => {
-      const part = await store.get(address, { range, ...(etag === undefined ? {} : { etag }) }, signal);
+      const part = await store.get(address, { range, etag }, signal);
       const expected = range[1] - range[0] + 1;
       if (part.size !== expected) {
         part.body.destroy();

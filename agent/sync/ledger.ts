@@ -1,4 +1,4 @@
-import type { Fingerprint } from './scan.ts';
+import type { Observed } from './scan.ts';
 
 /** What this attempt knows to be in the bucket, because it brought it from there or put it there. By object id. */
 export type Ledger = Map<string, LedgerRecord>;
@@ -7,5 +7,7 @@ export interface LedgerRecord {
   /** Absolute path of the file whose content the object has. */
   path: string;
   /** The file's state with that content. */
-  state: Fingerprint;
+  state: Observed;
+  /** The object's ETag, where it was made of the file's own bytes. */
+  etag?: string;
 }

@@ -1,11 +1,12 @@
-import { lstat } from 'node:fs/promises';
 import { messageOf } from '../../lib/errors.ts';
+import { pause } from '../../lib/pause.ts';
+import { deleteAll } from './deletion.ts';
 import type { SyncEntry } from './entry.ts';
 import { SyncError } from './errors.ts';
 import type { Gate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
 import type { Logger } from './logger.ts';
-import { inParallel, type Task } from './parallel.ts';
+import { createSlots, inParallel, type Slots, type Task, untilAborted } from './parallel.ts';
 import {
   type DeletionQueue,
   planMirror,
@@ -31,64 +32,111 @@ export interface MirrorParts {
   /** Files on their way at once. Memory: up to 16 MiB each, 48 MiB where large files are compressed. */
   concurrency: number;
   onUploaded: (bytes: number) => void;
+  /** Something that a pass had left under way is done, so another pass may do more. */
+  onLate?: () => void;
 }
 
-/** Makes the bucket follow the entries' directories. One call at a time. */
+/** Makes the bucket follow the entries' directories. One call of `pass` or `finish` at a time. */
 export interface Mirror {
-  /** Publishes what has settled. Resolves to the milliseconds after which to look again, if anything is left to do. */
-  pass(signal: AbortSignal): Promise<number | undefined>;
+  /** Begins to publish what has settled, and waits for it, but no longer than the longest wait. */
+  pass(signal: AbortSignal): Promise<Pass>;
   /**
    * Publishes everything as it is now, and then deletes what is gone if `deletes`. Throws SyncError if a file could not
-   * be read or published.
+   * be read or published. `killedAt`: when the command was ended by a signal, in milliseconds since 1970.
    */
-  finish(options: { deletes: boolean }, signal: AbortSignal): Promise<void>;
+  finish(options: { deletes: boolean; killedAt?: number | undefined }, signal: AbortSignal): Promise<void>;
+  /** Resolves when nothing is on its way. */
+  settled(): Promise<void>;
 }
 
+export interface Pass {
+  /** Milliseconds after which to look again, if anything is left to do. */
+  again: number | undefined;
+  /** Milliseconds that looking at the directories took. */
+  lookedMs: number;
+}
+
+/** A file follows in order what was written this many longest waits before it, as a `latest` follows its data. */
+const BURST_WAITS = 12;
+
 export function createMirror(parts: MirrorParts): Mirror {
-  const { entries, ledger, policy } = parts;
+  const { entries, ledger, policy, times } = parts;
   const publisher = createPublisher(parts);
-  const bench: Bench = { ...parts, failures: new Map() };
+  const bench = createBench(parts);
+  const { underWay, batches } = bench;
   const told = new Set<string>();
   let queue: DeletionQueue = new Map();
 
+  const look = async () => {
+    const began = performance.now();
+    const found = await survey(entries, ledger);
+    tellOnce(found.problems, told, policy.log);
+    const plan = planMirror(found.known, found.seen, found.complete);
+    queue = queueDeletions(queue, plan, found.seen);
+    return { found, plan, lookedMs: performance.now() - began };
+  };
+  const deleteReleased = async (results: readonly Result[], signal: AbortSignal) => {
+    const released = releaseDeletions(queue, arrivedAmong(results));
+    queue = released.queue;
+    await deleteAll(bench, released.due, signal);
+  };
+
   return {
     async pass(signal) {
-      const found = await survey(entries, ledger);
-      tellOnce(found.problems, told, policy.log);
-      const plan = planMirror(found.known, found.seen, found.complete);
-      queue = queueDeletions(queue, plan, found.seen);
+      const { found, plan, lookedMs } = await look();
       const waits = publisher.lookAt(plan.uploads);
-      const ready = startable(plan.uploads, (id) => !waits.has(id));
-      const results = await upload(bench, found, ready, publisher.publishSettled, signal);
-      const released = releaseDeletions(queue, publishedAmong(results));
-      queue = released.queue;
-      await deleteAll(bench, released.due, signal);
-      const again = [
-        ...waits.values(),
-        ...(results.some(({ kind }) => kind === 'changed') ? [parts.times.stabilityCheckMs] : []),
-      ];
-      return again.length === 0 ? undefined : Math.min(...again);
+      const isReady = (id: string) => !waits.has(id) && !underWay.has(id);
+      const uploads = startable(plan.uploads, isReady, BURST_WAITS * times.maxWaitMs);
+      const batch = { found, uploads, publish: publisher.publishSettled };
+      const results = await uploadInTime(bench, batch, signal);
+      await deleteReleased(results, signal);
+      const isUnsure = plan.complete && hasUnsure(queue);
+      const soon = isUnsure || results.some(({ kind }) => kind === 'changed') ? [times.stabilityCheckMs] : [];
+      const again = Math.min(...waits.values(), ...soon);
+      return { again: again === Infinity ? undefined : again, lookedMs };
     },
 
-    async finish({ deletes }, signal) {
-      const found = await survey(entries, ledger);
-      const plan = planMirror(found.known, found.seen, found.complete);
-      queue = queueDeletions(queue, plan, found.seen);
+    async finish({ deletes, killedAt }, signal) {
+      await untilAborted(Promise.allSettled(batches), signal);
+      const { found, plan } = await look();
       bench.failures.clear();
-      const results = await upload(bench, found, plan.uploads, publisher.publishNow, signal);
-      const faults = [
-        ...found.problems,
-        ...results.flatMap((result) => (result.kind === 'failed' ? [result.reason] : [])),
-      ];
-      if (faults.length > 0) throw new SyncError(describe(faults));
-      // Everything there is has been published, so no deletion waits for anything.
-      if (deletes) await deleteAll(bench, [...queue.keys()], signal);
-      queue = new Map();
+      const batch = { found, uploads: plan.uploads, publish: publisher.publishNow(killedAt) };
+      const results = await uploadAll(bench, batch, signal);
+      rejectOn([...found.problems, ...results.flatMap((one) => (one.kind === 'failed' ? [one.reason] : []))]);
+      if (!deletes || queue.size === 0) return;
+      await look();
+      await deleteReleased(results, signal);
+    },
+
+    async settled() {
+      await Promise.allSettled(batches);
     },
   };
 }
 
-type Bench = MirrorParts & { failures: Map<string, number> };
+interface Bench extends MirrorParts {
+  /** Failures in a row, by object id. */
+  failures: Map<string, number>;
+  slots: Slots;
+  /** The ids of what is being uploaded, or is about to be. */
+  underWay: Set<string>;
+  /** What passes have begun. */
+  batches: Set<Promise<unknown>>;
+}
+
+function createBench(parts: MirrorParts): Bench {
+  const slots = createSlots(parts.concurrency);
+  return { ...parts, failures: new Map(), slots, underWay: new Set(), batches: new Set() };
+}
+
+interface Batch {
+  found: Survey;
+  uploads: readonly PlannedUpload[];
+  publish: Publish;
+  /** Whether nothing is held back by what could not be published. */
+  isLast?: boolean;
+  onResult?: (result: Result) => void;
+}
 
 type Result = { id: string } & (Outcome | { kind: 'failed'; reason: string } | { kind: 'postponed' });
 
@@ -99,54 +147,75 @@ function tellOnce(problems: readonly string[], told: Set<string>, log: Logger): 
   }
 }
 
+/** Uploads, and resolves to the results of all that is done in time; the rest goes on. */
+async function uploadInTime(bench: Bench, batch: Batch, signal: AbortSignal): Promise<Result[]> {
+  const { batches, times, onLate } = bench;
+  const results: Result[] = [];
+  let isLate = false;
+  const all = upload(bench, { ...batch, onResult: (result) => results.push(result) }, signal).finally(() => {
+    batches.delete(all);
+    if (isLate) onLate?.();
+  });
+  batches.add(all);
+  // It fails only when it is aborted, and then nobody may be listening any more.
+  all.catch(() => undefined);
+  const inTime = new AbortController();
+  await Promise.race([all, pause(times.maxWaitMs, inTime.signal)]).finally(() => inTime.abort());
+  isLate = batches.has(all);
+  return [...results];
+}
+
+/** There is no later: what waits for a file that could not be published goes without it in the end. */
+async function uploadAll(bench: Bench, batch: Batch, signal: AbortSignal): Promise<Result[]> {
+  const first = await upload(bench, batch, signal);
+  const postponed = new Set(first.filter(({ kind }) => kind === 'postponed').map(({ id }) => id));
+  const left = batch.uploads.filter(({ id }) => postponed.has(id));
+  return [...first, ...(await upload(bench, { ...batch, uploads: left, isLast: true }, signal))];
+}
+
 /** After so many failures in a row a file no longer holds back the ones written after it. */
 const PATIENCE = 3;
 
 /** Uploads in the order of writing; a marker starts when everything before it has arrived. */
-async function upload(
-  bench: Bench,
-  found: Survey,
-  uploads: readonly PlannedUpload[],
-  publish: Publish,
-  signal: AbortSignal,
-): Promise<Result[]> {
+async function upload(bench: Bench, batch: Batch, signal: AbortSignal): Promise<Result[]> {
   const earlier: Promise<Result>[] = [];
-  const tasks = uploads.flatMap(({ id, marker }): Task<Result>[] => {
-    const candidate = found.candidates.get(id);
+  for (const { id } of batch.uploads) bench.underWay.add(id);
+  const tasks = batch.uploads.flatMap(({ id, marker }): Task<Result>[] => {
+    const candidate = batch.found.candidates.get(id);
     if (candidate === undefined) return [];
     return [
       async (aborted) => {
-        const before = marker ? [...earlier] : [];
-        const result = settleOne(bench, id, candidate, before, (own) => publish(id, candidate, own), aborted);
+        const result = settleOne(bench, batch, { id, candidate, before: marker ? [...earlier] : [] }, aborted);
         earlier.push(result);
+        batch.onResult?.(await result);
         return result;
       },
     ];
   });
-  return inParallel(tasks, bench.concurrency, signal);
+  try {
+    return await inParallel(tasks, bench.concurrency, signal);
+  } finally {
+    for (const { id } of batch.uploads) bench.underWay.delete(id);
+  }
 }
 
-async function settleOne(
-  bench: Bench,
-  id: string,
-  candidate: Candidate,
-  before: readonly Promise<Result>[],
-  publish: (signal: AbortSignal) => Promise<Outcome>,
-  signal: AbortSignal,
-): Promise<Result> {
-  const { gate, ledger, failures, policy, onUploaded } = bench;
+interface Turn {
+  id: string;
+  candidate: Candidate;
+  before: readonly Promise<Result>[];
+}
+
+async function settleOne(bench: Bench, batch: Batch, turn: Turn, signal: AbortSignal): Promise<Result> {
+  const { gate, failures, policy, slots } = bench;
+  const { id, candidate, before } = turn;
   const isHeldBack = (await Promise.all(before)).some(
     (result) => result.kind === 'postponed' || (result.kind === 'failed' && (failures.get(result.id) ?? 0) < PATIENCE),
   );
-  if (isHeldBack) return { id, kind: 'postponed' };
+  if (isHeldBack && batch.isLast !== true) return { id, kind: 'postponed' };
   try {
-    const outcome = await gate.pass(signal, publish);
-    if (outcome.kind === 'published') {
-      ledger.set(id, { path: candidate.path, state: outcome.state });
-      failures.delete(id);
-      onUploaded(outcome.bytes);
-      policy.log.debug({ object: id, bytes: outcome.bytes }, 'published');
-    }
+    const publish = (own: AbortSignal) => batch.publish(id, candidate, own);
+    const outcome = await slots.hold(signal, () => gate.pass(signal, publish));
+    record(bench, id, candidate, outcome);
     return { id, ...outcome };
   } catch (error) {
     signal.throwIfAborted();
@@ -154,48 +223,46 @@ async function settleOne(
     const reason = `${candidate.entry.name}: "${candidate.relativePath}" could not be uploaded: ${messageOf(error)}`;
     policy.log.warn({ reason }, 'upload failed; it is tried again with the next look at the directory');
     return { id, kind: 'failed', reason };
+  } finally {
+    bench.underWay.delete(id);
   }
 }
 
-function publishedAmong(results: readonly Result[]): ReadonlySet<string> {
-  return new Set(results.filter(({ kind }) => kind === 'published').map(({ id }) => id));
-}
-
-async function deleteAll(bench: Bench, ids: readonly string[], signal: AbortSignal): Promise<void> {
-  const tasks = ids.map(
-    (id): Task<void> =>
-      (aborted) =>
-        deleteOne(bench, id, aborted),
-  );
-  await inParallel(tasks, bench.concurrency, signal);
-}
-
-/** A deletion that fails costs storage, not data: it is only told. */
-async function deleteOne({ store, gate, ledger, policy }: Bench, id: string, signal: AbortSignal): Promise<void> {
-  const record = ledger.get(id);
-  if (record === undefined || (await exists(record.path))) return;
-  const bucket = id.slice(0, id.indexOf('/'));
-  const key = id.slice(bucket.length + 1);
-  try {
-    await gate.pass(signal, (own) => store.delete({ bucket, key }, own));
-    ledger.delete(id);
-    policy.log.debug({ object: id }, 'deleted');
-  } catch (error) {
-    signal.throwIfAborted();
-    policy.log.warn({ object: id, reason: messageOf(error) }, 'an object whose file is gone could not be deleted');
+function record(bench: Bench, id: string, { path }: Candidate, outcome: Outcome): void {
+  const { ledger, failures, policy, onUploaded } = bench;
+  switch (outcome.kind) {
+    case 'published':
+      ledger.set(id, { path, state: outcome.state, ...(outcome.etag === undefined ? {} : { etag: outcome.etag }) });
+      failures.delete(id);
+      onUploaded(outcome.bytes);
+      policy.log.debug({ object: id, bytes: outcome.bytes }, 'published');
+      return;
+    case 'unchanged':
+      ledger.set(id, { ...ledger.get(id), path, state: outcome.state });
+      return;
+    case 'torn':
+      policy.log.warn(
+        { object: id },
+        'the command died while it wrote this file over: the bucket keeps the last whole one',
+      );
+      return;
+    case 'changed':
+    case 'gone':
   }
 }
 
-async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
+function hasUnsure(queue: DeletionQueue): boolean {
+  return [...queue.values()].some(({ waits, isSure }) => !isSure && waits.size === 0);
+}
+
+function arrivedAmong(results: readonly Result[]): ReadonlySet<string> {
+  return new Set(results.filter(({ kind }) => kind === 'published' || kind === 'unchanged').map(({ id }) => id));
 }
 
 const FAULTS_SHOWN = 3;
 
-function describe(faults: readonly string[]): string {
+function rejectOn(faults: readonly string[]): void {
+  if (faults.length === 0) return;
   const rest = faults.length - FAULTS_SHOWN;
-  return [...faults.slice(0, FAULTS_SHOWN), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ');
+  throw new SyncError([...faults.slice(0, FAULTS_SHOWN), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; '));
 }

@@ -4,7 +4,9 @@ import { createGzip } from 'node:zlib';
 import { messageOf } from '../../lib/errors.ts';
 import { whenAborted } from '../../lib/pause.ts';
 import type { Address } from './entry.ts';
+import { etagOfParts, isSameEtag } from './etag.ts';
 import { inParallel, type Task } from './parallel.ts';
+import { partSizeOf } from './part-size.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { ObjectHeaders, ObjectStore } from './s3.ts';
 
@@ -22,8 +24,6 @@ export interface MultipartUpload {
   signal: AbortSignal;
 }
 
-const SMALLEST_PART = 8 * 2 ** 20;
-const MOST_PARTS = 10_000;
 /** Parts of one file on their way at once. They are streamed from disk, or held in memory when compressed. */
 const PARTS_AT_ONCE = 4;
 const READ_AHEAD = 2 ** 20;
@@ -32,19 +32,30 @@ const CLEAN_UP_MS = 5_000;
 
 /**
  * Sends the file in parts and makes the object of them only if `unchanged` says so; otherwise, and on any failure, the
- * parts are thrown away. Resolves to the bytes sent, or undefined when the file changed. Memory: 1 MiB per part under
+ * parts are thrown away. Resolves to undefined when the file changed. Memory: 1 MiB per part under
  * way; compressed, five parts (40 MiB for a file of up to 80 GB).
  */
-export async function sendMultipart(upload: MultipartUpload): Promise<number | undefined> {
-  const { store, policy, address, signal } = upload;
+export async function sendMultipart(upload: MultipartUpload): Promise<SentObject | undefined> {
+  try {
+    return await sendOnce(upload);
+  } catch (error) {
+    if (!(error instanceof UploadVanished)) throw error;
+    upload.policy.log.warn({ ...upload.address, reason: error.message }, 'a file is sent once more');
+    return sendOnce(upload);
+  }
+}
+
+/** What went over the wire, and the ETag that came back. */
+export interface SentObject {
+  bytes: number;
+  etag: string;
+}
+
+async function sendOnce(upload: MultipartUpload): Promise<SentObject | undefined> {
   const uploadId = await begin(upload);
   try {
     const sent = upload.compression ? await sendCompressed(upload, uploadId) : await sendRanges(upload, uploadId);
-    if (await upload.unchanged()) {
-      const what = `finish ${address.key}`;
-      await withRetries(policy, what, signal, () => store.completeMultipart(address, uploadId, sent.etags, signal));
-      return sent.bytes;
-    }
+    if (await upload.unchanged()) return { bytes: sent.bytes, etag: await complete(upload, uploadId, sent) };
   } catch (error) {
     await discard(upload, uploadId);
     if (error instanceof FileShrank) return undefined;
@@ -56,6 +67,10 @@ export async function sendMultipart(upload: MultipartUpload): Promise<number | u
 
 class FileShrank extends Error {
   override name = 'FileShrank';
+}
+
+class UploadVanished extends Error {
+  override name = 'UploadVanished';
 }
 
 /** Does not abort the request itself: the store may have begun the upload, and then its id is needed to discard it. */
@@ -90,9 +105,27 @@ interface Sent {
   bytes: number;
 }
 
-/** Parts sized so that a file of up to 5 TiB needs no more of them than a store takes. */
-function partSizeOf(size: number): number {
-  return Math.max(SMALLEST_PART, Math.ceil(size / MOST_PARTS / 2 ** 20) * 2 ** 20);
+/**
+ * Where the answer to a completion is lost, the next try is told that there is no such upload: then the object itself says
+ * whether it was made of these parts.
+ */
+function complete(
+  { store, policy, address, signal }: MultipartUpload,
+  uploadId: string,
+  { etags, bytes }: Sent,
+): Promise<string> {
+  return withRetries(policy, `finish ${address.key}`, signal, async () => {
+    try {
+      return await store.completeMultipart(address, uploadId, etags, signal);
+    } catch (error) {
+      if (!(error instanceof Error && error.name === 'NoSuchUpload')) throw error;
+      const object = await store.head(address, signal);
+      if (object?.size === bytes && isSameEtag(object.etag, etagOfParts(etags))) return object.etag;
+      throw new UploadVanished('the store has forgotten the upload, and there is no object of its parts', {
+        cause: error,
+      });
+    }
+  });
 }
 
 async function sendRanges(upload: MultipartUpload, uploadId: string): Promise<Sent> {

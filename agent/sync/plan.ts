@@ -1,11 +1,11 @@
-import { type Fingerprint, isSame, type Observed } from './scan.ts';
+import { isSame, type Observed } from './scan.ts';
 
 /** A file whose present state is not the one in the bucket. Its id is that of its object. */
 export interface PlannedUpload {
   id: string;
   state: Observed;
   /** The state that the bucket has, if it has one. */
-  previous: Fingerprint | undefined;
+  previous: Observed | undefined;
   /** Published only after everything written before it: it may name the others, like a `latest` does. */
   marker: boolean;
 }
@@ -30,7 +30,7 @@ const MARKERS = 16;
  * complete scan (`complete` false) nothing is taken for deleted.
  */
 export function planMirror(
-  known: ReadonlyMap<string, Fingerprint>,
+  known: ReadonlyMap<string, Observed>,
   seen: ReadonlyMap<string, Observed>,
   complete: boolean,
 ): MirrorPlan {
@@ -66,16 +66,33 @@ function compare<T extends bigint | number | string>(a: T, b: T): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-/** The uploads that may start now: the ready ones, but no marker while something written before it is not ready. */
-export function startable(uploads: readonly PlannedUpload[], isReady: (id: string) => boolean): PlannedUpload[] {
-  const firstUnready = uploads.findIndex(({ id }) => !isReady(id));
-  return uploads.filter(
-    ({ id, marker }, index) => isReady(id) && !(marker && firstUnready >= 0 && index > firstUnready),
-  );
+/**
+ * The uploads that may start now: the ready ones, but no marker while something is not ready that was written in the
+ * `burstMs` milliseconds before it.
+ */
+export function startable(
+  uploads: readonly PlannedUpload[],
+  isReady: (id: string) => boolean,
+  burstMs: number,
+): PlannedUpload[] {
+  let unreadyNs: bigint | undefined;
+  return uploads.filter(({ id, marker, state }) => {
+    const isHeldUp = unreadyNs !== undefined && state.ctimeNs - unreadyNs <= BigInt(burstMs) * 1_000_000n;
+    if (isReady(id)) return !(marker && isHeldUp);
+    unreadyNs = state.ctimeNs;
+    return false;
+  });
 }
 
-/** Deletions that wait, each with the ids of the uploads that must be published first. */
-export type DeletionQueue = ReadonlyMap<string, ReadonlySet<string>>;
+/** Deletions that wait. */
+export type DeletionQueue = ReadonlyMap<string, PendingDeletion>;
+
+export interface PendingDeletion {
+  /** The ids of the uploads that must be published first. */
+  waits: ReadonlySet<string>;
+  /** Whether two complete scans in a row missed the file: one alone may have met a rename half-way. */
+  isSure: boolean;
+}
 
 /**
  * Takes the plan of a new scan into the queue. A new deletion waits for every upload pending now. One that waited for a
@@ -92,8 +109,12 @@ export function queueDeletions(
     const unchanged = !plan.complete || [...waits].every((id) => seen.has(id));
     return unchanged ? new Set([...waits].filter((id) => pending.has(id) || !seen.has(id))) : pending;
   });
-  const kept = [...queue].filter(([id]) => !seen.has(id)).map(([id, waits]) => [id, stillWaiting(waits)] as const);
-  const fresh = plan.deletions.filter((id) => !queue.has(id)).map((id) => [id, pending] as const);
+  const kept = [...queue]
+    .filter(([id]) => !seen.has(id))
+    .map(([id, { waits }]): [string, PendingDeletion] => [id, { waits: stillWaiting(waits), isSure: plan.complete }]);
+  const fresh = plan.deletions
+    .filter((id) => !queue.has(id))
+    .map((id): [string, PendingDeletion] => [id, { waits: pending, isSure: false }]);
   return new Map([...kept, ...fresh]);
 }
 
@@ -105,10 +126,11 @@ export function releaseDeletions(
   const unpublished = shared(
     (waits: ReadonlySet<string>): ReadonlySet<string> => new Set([...waits].filter((id) => !published.has(id))),
   );
-  const left = [...queue].map(([id, waits]) => [id, unpublished(waits)] as const);
+  const left = [...queue].map(([id, { waits, isSure }]) => ({ id, waits: unpublished(waits), isSure }));
+  const isDue = ({ waits, isSure }: PendingDeletion) => isSure && waits.size === 0;
   return {
-    queue: new Map(left.filter(([, waits]) => waits.size > 0)),
-    due: left.filter(([, waits]) => waits.size === 0).map(([id]) => id),
+    queue: new Map(left.filter((one) => !isDue(one)).map(({ id, waits, isSure }) => [id, { waits, isSure }])),
+    due: left.filter(isDue).map(({ id }) => id),
   };
 }
 

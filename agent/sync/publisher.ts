@@ -1,15 +1,37 @@
 import { pause } from '../../lib/pause.ts';
+import type { Ledger, LedgerRecord } from './ledger.ts';
 import type { PlannedUpload } from './plan.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { ObjectStore } from './s3.ts';
-import { judge, look, type Published, type SettleTimes, type Track, type Verdict } from './settle.ts';
+import { looksSame } from './scan.ts';
+import {
+  isLogName,
+  judge,
+  look,
+  type Published,
+  settlesMs,
+  type SettleTimes,
+  type Track,
+  type Verdict,
+} from './settle.ts';
 import type { Candidate } from './survey.ts';
-import { type Outcome, type Publication, publishPrefix, publishWhole, takeWitness, type Witness } from './transfer.ts';
+import {
+  CLOCK_TICK_MS,
+  confirm,
+  hasOnlyGrown,
+  type Outcome,
+  type Publication,
+  publishPrefix,
+  publishWhole,
+  takeWitness,
+  type Witness,
+} from './transfer.ts';
 
 export interface PublisherParts {
   store: ObjectStore;
   policy: RetryPolicy;
   times: SettleTimes;
+  ledger: Ledger;
   /** Milliseconds of a clock that never goes back. */
   now?: () => number;
 }
@@ -22,59 +44,126 @@ export interface Publisher {
   publishSettled: Publish;
   /**
    * Publishes a file although it may still change: as one consistent state of it, from after this call. Rejects when it
-   * does not hold still for long enough to be read, in a bounded number of tries.
+   * does not hold still for long enough to be read, in a bounded number of tries. What a command that was killed at
+   * `killedAt` (milliseconds since 1970) was writing over just then does not replace what the bucket has.
    */
-  publishNow: Publish;
+  publishNow: (killedAt: number | undefined) => Publish;
 }
 
 export type Publish = (id: string, candidate: Candidate, signal: AbortSignal) => Promise<Outcome>;
 
-export function createPublisher({ store, policy, times, now = () => performance.now() }: PublisherParts): Publisher {
-  let tracks = new Map<string, Track>();
-  let verdicts = new Map<string, Verdict>();
-  const published = new Map<string, Published>();
-  const witnesses = new Map<string, Witness>();
+/** What fails in a pass comes again with the next one, and must not keep its place from the others for minutes. */
+const RETRIES_OF_A_PASS = 3;
 
-  const publicationOf = (candidate: Candidate, signal: AbortSignal): Publication => {
+export function createPublisher(parts: PublisherParts): Publisher {
+  const { store, policy, times, ledger } = parts;
+  const fleeting = { ...policy, maxRetries: Math.min(policy.maxRetries, RETRIES_OF_A_PASS) };
+  const memory = createMemory(parts);
+  const { witnesses } = memory;
+
+  const publicationOf = (candidate: Candidate, signal: AbortSignal, own = policy): Publication => {
     const { source, address, relativePath, entry } = candidate;
-    return { store, policy, source, name: relativePath, address, compression: entry.compression, signal };
-  };
-  const remember = (id: string, outcome: Outcome): Outcome => {
-    if (outcome.kind !== 'published') return outcome;
-    published.set(id, { at: now(), state: outcome.state });
-    tracks.delete(id);
-    if (outcome.witness === undefined) witnesses.delete(id);
-    else witnesses.set(id, outcome.witness);
-    return outcome;
+    return { store, policy: own, source, name: relativePath, address, compression: entry.compression, signal };
   };
   const publishGrown = async (id: string, publication: Publication, witness: Witness): Promise<Outcome> => {
-    const outcome = remember(id, await publishPrefix(publication, witness));
-    const track = tracks.get(id);
-    // It did not only grow after all, so from now on it has to settle first.
-    if (outcome.kind === 'changed' && track !== undefined) tracks.set(id, { ...track, onlyGrew: false });
-    return outcome;
+    const outcome = memory.keep(id, await publishPrefix(publication, witness));
+    return outcome.kind === 'changed' ? memory.mustSettle(id) : outcome;
   };
 
   return {
-    lookAt: (dirty) => {
-      const time = now();
-      tracks = new Map(dirty.map(({ id, state, previous }) => [id, look(tracks.get(id), state, time, previous)]));
-      verdicts = new Map([...tracks].map(([id, track]) => [id, judge(track, published.get(id), time, times)]));
-      return new Map([...verdicts].flatMap(([id, verdict]) => (verdict.kind === 'wait' ? [[id, verdict.millis]] : [])));
-    },
+    lookAt: (dirty) => memory.lookAt(dirty),
     publishSettled: async (id, candidate, signal) => {
-      const publication = publicationOf(candidate, signal);
-      if (verdicts.get(id)?.kind !== 'prefix') return remember(id, await publishWhole(publication));
+      const publication = publicationOf(candidate, signal, fleeting);
+      const verdict = memory.verdictOf(id);
+      // It waited for its turn, and was seen to change meanwhile.
+      if (verdict === 'wait') return { kind: 'changed' };
+      if (verdict === 'whole') {
+        const untouched = await confirmed(ledger.get(id), candidate, publication);
+        return memory.keep(id, untouched ?? (await publishWhole(publication)));
+      }
       const witness = witnesses.get(id);
       if (witness !== undefined) return publishGrown(id, publication, witness);
+      if (!(await isBelievedToGrow(ledger.get(id), candidate, publication))) return memory.mustSettle(id);
       const seen = await takeWitness(candidate.source, signal);
       if (seen === undefined) return { kind: 'gone' };
       witnesses.set(id, seen);
       return { kind: 'changed' };
     },
-    publishNow: async (id, candidate, signal) =>
-      remember(id, await insist(publicationOf(candidate, signal), times.stabilityCheckMs)),
+    publishNow: (killedAt) => async (id, candidate, signal) => {
+      const publication = publicationOf(candidate, signal);
+      const untouched = await confirmed(ledger.get(id), candidate, publication);
+      if (untouched !== undefined) return memory.keep(id, untouched);
+      const isTorn = await wasWrittenOver(ledger.get(id), candidate, publication, { killedAt, times });
+      return isTorn ? { kind: 'torn' } : memory.keep(id, await insist(publication, times.stabilityCheckMs));
+    },
   };
+}
+
+/** What was seen of the dirty files, and when they were published. */
+function createMemory({ times, now = () => performance.now() }: PublisherParts) {
+  let tracks = new Map<string, Track>();
+  let verdicts = new Map<string, Verdict>();
+  const published = new Map<string, Published>();
+  const witnesses = new Map<string, Witness>();
+
+  return {
+    witnesses,
+    lookAt(dirty: readonly PlannedUpload[]): Map<string, number> {
+      const time = now();
+      tracks = new Map(dirty.map(({ id, state, previous }) => [id, look(tracks.get(id), state, time, previous)]));
+      const verdictOf = (id: string, track: Track) =>
+        judge(track, published.get(id), time, times, isLogName(id.replace(/\.gz$/, '')));
+      verdicts = new Map([...tracks].map(([id, track]) => [id, verdictOf(id, track)]));
+      return new Map([...verdicts].flatMap(([id, verdict]) => (verdict.kind === 'wait' ? [[id, verdict.millis]] : [])));
+    },
+    verdictOf: (id: string): Verdict['kind'] => verdicts.get(id)?.kind ?? 'whole',
+    keep(id: string, outcome: Outcome): Outcome {
+      if (outcome.kind === 'unchanged') tracks.delete(id);
+      if (outcome.kind !== 'published') return outcome;
+      published.set(id, { at: now(), state: outcome.state });
+      tracks.delete(id);
+      if (outcome.witness === undefined) witnesses.delete(id);
+      else witnesses.set(id, outcome.witness);
+      return outcome;
+    },
+    /** It did not only grow after all, so from now on it has to settle first. */
+    mustSettle(id: string): Outcome {
+      const track = tracks.get(id);
+      if (track !== undefined) tracks.set(id, { ...track, onlyGrew: false });
+      return { kind: 'changed' };
+    },
+  };
+}
+
+/** The bucket may have this content already, although the file was touched. */
+async function confirmed(
+  known: LedgerRecord | undefined,
+  { state }: Candidate,
+  publication: Publication,
+): Promise<Outcome | undefined> {
+  return known !== undefined && looksSame(known.state, state) ? confirm(publication, known) : undefined;
+}
+
+async function isBelievedToGrow(
+  known: LedgerRecord | undefined,
+  { state, relativePath }: Candidate,
+  publication: Publication,
+): Promise<boolean> {
+  if (known?.state.ino !== state.ino) return true;
+  return known.etag === undefined ? isLogName(relativePath) : hasOnlyGrown(publication, known);
+}
+
+/** Whether the command died while it wrote over a file that the bucket has whole. */
+async function wasWrittenOver(
+  known: LedgerRecord | undefined,
+  { state }: Candidate,
+  publication: Publication,
+  { killedAt, times }: { killedAt: number | undefined; times: SettleTimes },
+): Promise<boolean> {
+  if (killedAt === undefined || known?.state.ino !== state.ino) return false;
+  const writtenAt = Number(state.ctimeNs / 1_000_000n) + CLOCK_TICK_MS;
+  const hadSettled = writtenAt + settlesMs(state.size < known.state.size, times) <= killedAt;
+  return !hadSettled && !(await hasOnlyGrown(publication, known));
 }
 
 const TRIES_NOW = 5;

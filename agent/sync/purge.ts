@@ -1,35 +1,88 @@
-import { lstat, readdir, realpath, rm } from 'node:fs/promises';
+import { lstat, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, sep } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 import type { Logger } from './logger.ts';
+import { TEMPORARY_PREFIX } from './scan.ts';
 
 export interface PurgeParts {
-  /** Absolute paths of directories whose contents are to go. */
+  /** Absolute paths of directories whose contents are a job's. */
   roots: readonly string[];
   /** Paths that no purge may remove: the working directory, and whatever else the agent needs. */
   keep: readonly string[];
-  /** Where each root really was when the job began, as far as known. */
-  originals: ReadonlyMap<string, string>;
+  jobId: string;
   log: Logger;
 }
 
-/**
- * Removes the contents of the directories, not the directories. Links are removed, what they point to stays. A path that
- * is or holds something the machine needs is left alone, with a warning. Never throws: what could not be removed is told.
- */
-export async function purge(parts: PurgeParts): Promise<void> {
-  const kept = await Promise.all([...parts.keep, ...OWN_PATHS].map(realOrSame));
-  for (const root of new Set(parts.roots)) {
-    try {
-      const reason = await reasonToKeep(root, kept, parts.originals);
-      if (reason === 'missing') continue;
-      if (reason === undefined) await removeContents(root, parts.log);
-      else parts.log.warn({ path: root, reason }, 'this local path is synced, but never purged');
-    } catch (error) {
-      parts.log.warn({ path: root, reason: messageOf(error) }, 'a local path could not be purged');
+/** Keeps the data of one job from the next. Never throws: what could not be removed is told. */
+export interface Purger {
+  /** Removes what an agent that died left of another job, and marks the directories as this job's. */
+  takeOver(): Promise<void>;
+  /**
+   * Removes the contents of the directories, not the directories. Links are removed, what they point to stays. A path
+   * that is or holds something the machine needs is left alone, with a warning.
+   */
+  purge(): Promise<void>;
+}
+
+export function createPurger({ roots, keep, jobId, log }: PurgeParts): Purger {
+  const originals = new Map<string, string>();
+
+  const guarded = async (handle: (root: string, reason: string | undefined) => Promise<void>) => {
+    const kept = await Promise.all([...keep, ...OWN_PATHS].map(realOrSame));
+    for (const root of new Set(roots)) {
+      try {
+        const reason = await reasonToKeep(root, kept, originals);
+        if (reason !== 'missing') await handle(root, reason);
+      } catch (error) {
+        log.warn({ path: root, reason: messageOf(error) }, 'a local path could not be purged');
+      }
     }
-  }
+  };
+  return {
+    async takeOver() {
+      for (const root of roots) originals.set(root, await realOrSame(root));
+      await guarded(async (root, reason) => {
+        if (reason !== undefined) return;
+        const owner = await ownerOf(root);
+        if (owner !== undefined && owner !== jobId) {
+          log.warn({ path: root, owner }, 'an agent that died left data of another job here; it is removed');
+          await removeContents(root, log);
+          await rm(markOf(root), { recursive: true });
+        }
+        if (owner !== jobId) await mark(root, jobId, log);
+      });
+    },
+    purge: () =>
+      guarded(async (root, reason) => {
+        if (reason === undefined) await removeContents(root, log);
+        else log.warn({ path: root, reason }, 'this local path is synced, but never purged');
+        await rm(markOf(root), { force: true });
+      }),
+  };
+}
+
+/** Where it is written whose data a directory holds: beside it, as the directory itself is the command's. No scan sees it. */
+function markOf(root: string): string {
+  return join(dirname(root), `${TEMPORARY_PREFIX}job-of-${basename(root)}`);
+}
+
+/** The job that the directory is marked with; a mark that cannot be read is another job's. */
+async function ownerOf(root: string): Promise<string | undefined> {
+  const stats = await lstat(markOf(root)).catch(() => undefined);
+  if (stats === undefined) return undefined;
+  return stats.isFile() && stats.size < LONGEST_MARK ? readFile(markOf(root), 'utf8') : '';
+}
+
+const LONGEST_MARK = 1000;
+
+async function mark(root: string, jobId: string, log: Logger): Promise<void> {
+  await writeFile(markOf(root), jobId, { flag: 'wx' }).catch((error: unknown) => {
+    log.debug(
+      { path: root, reason: messageOf(error) },
+      'should this agent die, its data here is not told from other data',
+    );
+  });
 }
 
 const OWN_PATHS = [process.cwd(), homedir(), process.execPath, process.argv[1] ?? process.execPath];

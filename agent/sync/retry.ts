@@ -9,7 +9,10 @@ export interface RetryPolicy {
   log: Logger;
 }
 
-const WAITS: Backoff = { baseMs: 200, capMs: 5_000 };
+const WAITS: Backoff = { baseMs: 500, capMs: 10_000 };
+
+/** As many tries bridge an outage of one minute even when chance makes every wait as short as it can be. */
+export const DEFAULT_RETRIES = 16;
 
 /** Tries again, with jittered waits, what may succeed next time. Rejects with the last error, or when `signal` aborts. */
 export async function withRetries<T>(
@@ -34,11 +37,18 @@ export async function withRetries<T>(
   }
 }
 
-/** Faults that the next try would meet again: the request itself is wrong, or the local disk
- * says no. */
+/** Faults that the next try would meet again: the request itself is wrong, or the local disk says no. */
 const PERMANENT = new Set([
   ...['NoSuchBucket', 'AccessDenied', 'InvalidAccessKeyId', 'SignatureDoesNotMatch', 'CredentialsProviderError'],
-  ...['InvalidBucketName', 'KeyTooLongError', 'EntityTooLarge', 'FileShrank', 'PreconditionFailed', 'GaveUp'],
+  ...[
+    'InvalidBucketName',
+    'KeyTooLongError',
+    'EntityTooLarge',
+    'FileShrank',
+    'UploadVanished',
+    'PreconditionFailed',
+    'GaveUp',
+  ],
   ...['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENAMETOOLONG'],
 ]);
 

@@ -5,13 +5,16 @@ import {
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
   type S3ClientConfig,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { messageOf } from '../../lib/errors.ts';
 import type { Address } from './entry.ts';
+import { createStorageAgents } from './sockets.ts';
 
 export interface StoredObject {
   key: string;
@@ -25,7 +28,7 @@ export interface FetchedObject {
   size: number;
   /** Bytes of the whole object. */
   totalSize: number;
-  etag: string | undefined;
+  etag: string;
   contentEncoding: string | undefined;
   lastModified: Date | undefined;
 }
@@ -44,16 +47,25 @@ export interface Part {
   body: Readable | Uint8Array;
 }
 
-/** What sync asks of a store: one request per call, no retries. Rejects with the store's error, or when aborted. */
+/**
+ * What sync asks of a store: one request per call, no retries. Rejects with the store's error, or when aborted; also when
+ * an answer says 200 but lacks what every store sends, as the page of a proxy or a portal does.
+ */
 export interface ObjectStore {
+  /** Resolves when credentials and region are known; rejects with what to set when there are none. */
+  ready(): Promise<void>;
   listPage(bucket: string, prefix: string, token: string | undefined, signal: AbortSignal): Promise<ObjectPage>;
   /** `range` is inclusive at both ends. */
   get(address: Address, only: { range?: [number, number]; etag?: string }, signal: AbortSignal): Promise<FetchedObject>;
-  put(address: Address, body: Uint8Array, headers: ObjectHeaders, signal: AbortSignal): Promise<void>;
+  /** Size in bytes and ETag; undefined when there is no such object. */
+  head(address: Address, signal: AbortSignal): Promise<{ size: number; etag: string } | undefined>;
+  /** Resolves to the ETag. */
+  put(address: Address, body: Uint8Array, headers: ObjectHeaders, signal: AbortSignal): Promise<string>;
   delete(address: Address, signal: AbortSignal): Promise<void>;
   createMultipart(address: Address, headers: ObjectHeaders, signal: AbortSignal): Promise<string>;
   uploadPart(address: Address, part: Part, signal: AbortSignal): Promise<string>;
-  completeMultipart(address: Address, uploadId: string, etags: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Resolves to the ETag of the object that the parts became. */
+  completeMultipart(address: Address, uploadId: string, etags: readonly string[], signal: AbortSignal): Promise<string>;
   abortMultipart(address: Address, uploadId: string, signal: AbortSignal): Promise<void>;
   close(): void;
 }
@@ -69,15 +81,30 @@ export interface S3Settings {
   region?: string;
   /** Milliseconds without a byte after which a request counts as failed. */
   stallMs?: number;
+  /** Called immediately before anything is sent to the store; what it aborts is not sent. */
+  beforeSending?: () => void;
 }
 
 /** Any store that speaks S3. Credentials come from the AWS SDK's own chain of environment, profiles and metadata. */
 export function createS3Store(settings: S3Settings): ObjectStore {
   const client = new S3Client(clientConfig(settings));
-  return { ...objectRequests(client), ...multipartRequests(client), close: () => client.destroy() };
+  // Stores that copy the parts together are silent for minutes before they answer.
+  const patient = new S3Client({
+    ...clientConfig({ ...settings, stallMs: (settings.stallMs ?? STALL_MS) * 10 }),
+    credentials: client.config.credentials,
+  });
+  return {
+    ready: () => resolved(client),
+    ...listRequests(client),
+    ...objectRequests(client),
+    ...multipartRequests(client, patient),
+    close: () => [client, patient].forEach((one) => one.destroy()),
+  };
 }
 
-function clientConfig({ endpoint, region, stallMs = 30_000 }: S3Settings): S3ClientConfig {
+const STALL_MS = 30_000;
+
+function clientConfig({ endpoint, region, stallMs = STALL_MS, beforeSending }: S3Settings): S3ClientConfig {
   return {
     // Bucket names as host names need DNS that private endpoints rarely have.
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true, region: configuredRegion() }),
@@ -94,8 +121,7 @@ function clientConfig({ endpoint, region, stallMs = 30_000 }: S3Settings): S3Cli
     requestHandler: {
       connectionTimeout: 10_000,
       socketTimeout: stallMs,
-      httpAgent: { maxSockets: 256 },
-      httpsAgent: { maxSockets: 256 },
+      ...createStorageAgents(beforeSending ?? ignore),
     },
   };
 }
@@ -110,21 +136,38 @@ function ignore(): void {
   // Nothing to say.
 }
 
-type ObjectRequests = Pick<ObjectStore, 'listPage' | 'get' | 'put' | 'delete'>;
+async function resolved({ config }: S3Client): Promise<void> {
+  const credentials = config.credentials().catch((error: unknown) => {
+    const advice = 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE';
+    throw new Error(`there are no credentials for the storage: ${advice} (${messageOf(error)})`, { cause: error });
+  });
+  const region = config.region().catch((error: unknown) => {
+    throw new Error(`the region of the storage is not known: set AWS_REGION (${messageOf(error)})`, { cause: error });
+  });
+  await Promise.all([credentials, region]);
+}
 
-function objectRequests(client: S3Client): ObjectRequests {
+function listRequests(client: S3Client): Pick<ObjectStore, 'listPage'> {
   return {
     async listPage(bucket, prefix, token, signal) {
       const query = { Bucket: bucket, Prefix: prefix, ContinuationToken: token, EncodingType: 'url' as const };
       const page = await client.send(new ListObjectsV2Command(query), { abortSignal: own(signal) });
+      if (page.IsTruncated === undefined) throw notFromStore(`the list of "${bucket}/${prefix}"`, 'IsTruncated');
       // A store that ignores the encoding does not echo it either.
       const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
       const objects = (page.Contents ?? []).map(({ Key = '', Size = 0 }) => ({ key: decode(Key), size: Size }));
-      if (page.IsTruncated === true && page.NextContinuationToken === undefined) {
+      if (page.IsTruncated && page.NextContinuationToken === undefined) {
         throw new Error(`the store cut the list of "${bucket}/${prefix}" short and gave no token for the rest`);
       }
-      return { objects, next: page.IsTruncated === true ? page.NextContinuationToken : undefined };
+      return { objects, next: page.IsTruncated ? page.NextContinuationToken : undefined };
     },
+  };
+}
+
+type ObjectRequests = Pick<ObjectStore, 'get' | 'head' | 'put' | 'delete'>;
+
+function objectRequests(client: S3Client): ObjectRequests {
+  return {
     async get({ bucket, key }, { range, etag }, signal) {
       const command = new GetObjectCommand({
         Bucket: bucket,
@@ -136,6 +179,10 @@ function objectRequests(client: S3Client): ObjectRequests {
       if (!(answer.Body instanceof Readable) || answer.ContentLength === undefined) {
         throw new Error(`the store answered a GET of "${key}" without a body or without Content-Length`);
       }
+      if (answer.ETag === undefined) {
+        answer.Body.destroy();
+        throw notFromStore(`a GET of "${key}"`, 'ETag');
+      }
       const total = /\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1];
       return {
         body: answer.Body,
@@ -146,9 +193,23 @@ function objectRequests(client: S3Client): ObjectRequests {
         lastModified: answer.LastModified,
       };
     },
+    async head({ bucket, key }, signal) {
+      const command = new HeadObjectCommand({ Bucket: bucket, Key: key });
+      try {
+        const { ContentLength: size, ETag: etag } = await client.send(command, { abortSignal: own(signal) });
+        if (size === undefined || etag === undefined)
+          throw notFromStore(`a HEAD of "${key}"`, 'Content-Length or ETag');
+        return { size, etag };
+      } catch (error) {
+        if (error instanceof Error && error.name === 'NotFound') return undefined;
+        throw error;
+      }
+    },
     async put({ bucket, key }, body, headers, signal) {
       const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ...headerFields(headers) });
-      await client.send(command, { abortSignal: own(signal) });
+      const { ETag } = await client.send(command, { abortSignal: own(signal) });
+      if (ETag === undefined) throw notFromStore(`a PUT of "${key}"`, 'ETag');
+      return ETag;
     },
     async delete({ bucket, key }, signal) {
       await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }), { abortSignal: own(signal) });
@@ -158,7 +219,7 @@ function objectRequests(client: S3Client): ObjectRequests {
 
 type MultipartRequests = Pick<ObjectStore, 'createMultipart' | 'uploadPart' | 'completeMultipart' | 'abortMultipart'>;
 
-function multipartRequests(client: S3Client): MultipartRequests {
+function multipartRequests(client: S3Client, patient: S3Client): MultipartRequests {
   return {
     async createMultipart({ bucket, key }, headers, signal) {
       const command = new CreateMultipartUploadCommand({ Bucket: bucket, Key: key, ...headerFields(headers) });
@@ -181,13 +242,20 @@ function multipartRequests(client: S3Client): MultipartRequests {
         UploadId: uploadId,
         MultipartUpload: { Parts: parts },
       });
-      await client.send(command, { abortSignal: own(signal) });
+      const { ETag } = await patient.send(command, { abortSignal: own(signal) });
+      if (ETag === undefined) throw notFromStore(`the completion of "${key}"`, 'ETag');
+      return ETag;
     },
     async abortMultipart({ bucket, key }, uploadId, signal) {
       const command = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId });
       await client.send(command, { abortSignal: own(signal) });
     },
   };
+}
+
+function notFromStore(what: string, missing: string): Error {
+  const advice = 'check that AWS_ENDPOINT_URL is the address of the store, and that no proxy answers for it';
+  return new Error(`the answer to ${what} succeeded without ${missing}, so it is no store's: ${advice}`);
 }
 
 /** The SDK leaves listeners on the signal it is given; on one of its own they go with the request. */

@@ -4,14 +4,11 @@ import { join, sep } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 
 /** What tells one state of a file from another. */
-export interface Fingerprint {
+export interface Observed {
   /** Bytes. */
   size: number;
   mtimeNs: bigint;
   ino: bigint;
-}
-
-export interface Observed extends Fingerprint {
   /** When content, name or mode last changed. No program can set it back, so it orders what a burst wrote. */
   ctimeNs: bigint;
 }
@@ -24,10 +21,18 @@ export interface ScannedFile {
   state: Observed;
 }
 
+export interface Problem {
+  /** Below the scanned directory; '' is the directory itself. */
+  relativePath: string;
+  /** What could not be read, and why. */
+  reason: string;
+  /** Whether all that lies below it is unseen. */
+  isDirectory: boolean;
+}
+
 export interface Scan {
   files: ScannedFile[];
-  /** What could not be read, and why. */
-  problems: string[];
+  problems: Problem[];
   /** False when files may exist that are not listed: then nothing may be concluded from a file's absence. */
   complete: boolean;
 }
@@ -36,18 +41,22 @@ export interface Scan {
 export const TEMPORARY_PREFIX = '.kelpie-part-';
 
 /**
- * All regular files below `root`. Links are followed only to what lies below `root` as well. Never rejects: what could
- * not be read is listed as a problem.
+ * All regular files below `root`. Links are followed only to what lies below `root` as well, and to directories only
+ * where no link led: a web of links has more paths than anybody can walk. Never rejects: what could not be read is listed
+ * as a problem.
  */
 export async function scanDirectory(root: string): Promise<Scan> {
-  const files: ScannedFile[] = [];
-  const problems: string[] = [];
-  const realRoot = await realpath(root).catch((error: unknown) => {
+  const context: Walk = { root, realRoot: root, files: [], problems: [], complete: true };
+  try {
+    context.realRoot = await realpath(root);
+    await walk(context, { path: context.realRoot, relativePath: '', chain: [context.realRoot], isLinked: false });
+  } catch (error) {
     // A directory that is gone altogether may be one that was unmounted, so its files do not count as deleted.
-    if (!isMissing(error)) problems.push(`cannot read ${root}: ${messageOf(error)}`);
-  });
-  if (realRoot !== undefined) await walk({ files, problems, realRoot }, realRoot, '', [realRoot]);
-  return { files, problems, complete: realRoot !== undefined && problems.length === 0 };
+    context.complete = false;
+    if (!isMissing(error)) note(context, '', error, true);
+  }
+  const { files, problems, complete } = context;
+  return { files, problems, complete };
 }
 
 /** The present state of a file, or undefined when there is none (any more). */
@@ -60,66 +69,99 @@ export function observedOf({ size, mtimeNs, ino, ctimeNs }: BigIntStats): Observ
   return { size: Number(size), mtimeNs, ino, ctimeNs };
 }
 
-export function isSame(a: Fingerprint, b: Fingerprint): boolean {
+export function isSame(a: Observed, b: Observed): boolean {
+  return looksSame(a, b) && a.ctimeNs === b.ctimeNs;
+}
+
+/** Like isSame for whoever does not write and then set the time back; a change of mode or name does not count. */
+export function looksSame(a: Observed, b: Observed): boolean {
   return a.size === b.size && a.mtimeNs === b.mtimeNs && a.ino === b.ino;
 }
 
-interface Walk {
-  files: ScannedFile[];
-  problems: string[];
+interface Walk extends Scan {
+  root: string;
   realRoot: string;
 }
 
-/** `chain` holds the real paths from the root down to here: a link back to one of them would never end. */
-async function walk(context: Walk, directory: string, relative: string, chain: readonly string[]): Promise<void> {
+interface Place {
+  path: string;
+  relativePath: string;
+  /** The real paths from the root down to here: a link back to one of them would never end. */
+  chain: readonly string[];
+  /** Whether a link led here. */
+  isLinked: boolean;
+}
+
+async function walk(context: Walk, place: Place): Promise<void> {
   // One after the other: a scan must leave threads of the pool to the reads and writes of the command's data.
-  for (const entry of await list(context, directory)) {
-    const path = join(directory, entry.name);
-    const relativePath = relative === '' ? entry.name : `${relative}/${entry.name}`;
+  for (const entry of await list(context, place)) {
+    const path = join(place.path, entry.name);
+    const relativePath = place.relativePath === '' ? entry.name : `${place.relativePath}/${entry.name}`;
     try {
-      await visit(context, entry, path, relativePath, chain);
+      await visit(context, entry, { ...place, path, relativePath });
     } catch (error) {
-      context.problems.push(`cannot read ${path}: ${messageOf(error)}`);
+      if (isMissing(error)) vanished(context, relativePath, false);
+      else note(context, relativePath, error, false);
     }
   }
 }
 
-async function list({ problems }: Walk, directory: string): Promise<Dirent[]> {
+async function list(context: Walk, { path, relativePath }: Place): Promise<Dirent[]> {
   try {
-    const names = await readdir(directory, { withFileTypes: true });
+    const names = await readdir(path, { withFileTypes: true });
     return names.filter(({ name }) => !name.startsWith(TEMPORARY_PREFIX));
   } catch (error) {
-    if (!isMissing(error)) problems.push(`cannot read ${directory}: ${messageOf(error)}`);
+    if (isMissing(error)) vanished(context, relativePath, true);
+    else note(context, relativePath, error, true);
     return [];
   }
 }
 
-async function visit(
-  context: Walk,
-  entry: Dirent,
-  path: string,
-  relativePath: string,
-  chain: readonly string[],
-): Promise<void> {
+async function visit(context: Walk, entry: Dirent, place: Place): Promise<void> {
+  const { path, relativePath, chain } = place;
   if (entry.isSymbolicLink()) {
-    await visitLink(context, path, relativePath, chain);
+    await visitLink(context, place);
   } else if (entry.isDirectory()) {
-    await walk(context, path, relativePath, [...chain, path]);
+    await walk(context, { ...place, chain: [...chain, path] });
   } else if (entry.isFile()) {
     const state = await observe(path);
-    if (state !== undefined) context.files.push({ relativePath, source: path, state });
-    else if (path.includes('\uFFFD')) throw new Error('its name is not UTF-8, so no key can stand for it; rename it');
+    if (state === undefined) vanished(context, relativePath, false);
+    else context.files.push({ relativePath, source: path, state });
   }
 }
 
-async function visitLink(context: Walk, path: string, relativePath: string, chain: readonly string[]): Promise<void> {
+async function visitLink(context: Walk, { path, relativePath, chain, isLinked }: Place): Promise<void> {
   const source = await realpath(path).catch(undefinedWhenMissing);
+  if (source === undefined && (await lstat(path).catch(undefinedWhenMissing)) === undefined) {
+    vanished(context, relativePath, false);
+  }
   if (source?.startsWith(context.realRoot + sep) !== true) return;
   const stats = await stat(source, { bigint: true }).catch(undefinedWhenMissing);
+  if (stats === undefined) vanished(context, relativePath, false);
   if (stats?.isFile() === true) context.files.push({ relativePath, source, state: observedOf(stats) });
-  if (stats?.isDirectory() === true && !chain.includes(source)) {
-    await walk(context, source, relativePath, [...chain, source]);
+  if (stats?.isDirectory() === true && !isLinked && !chain.includes(source)) {
+    await walk(context, { path: source, relativePath, chain: [...chain, source], isLinked: true });
   }
+}
+
+/** What was listed is gone when it is looked at, so what took its place may be on no list. Or its name cannot be said. */
+function vanished(context: Walk, relativePath: string, isDirectory: boolean): void {
+  if (relativePath.includes('\uFFFD')) {
+    const reason = 'its name is not UTF-8, so no key can stand for it; rename it';
+    context.problems.push({
+      relativePath,
+      reason: `cannot read ${join(context.root, relativePath)}: ${reason}`,
+      isDirectory,
+    });
+  } else {
+    context.complete = false;
+  }
+}
+
+function note(context: Walk, relativePath: string, error: unknown, isDirectory: boolean): void {
+  const reason = `cannot read ${join(context.root, relativePath)}: ${messageOf(error)}`;
+  context.problems.push({ relativePath, reason, isDirectory });
+  context.complete = false;
 }
 
 function undefinedWhenMissing(error: unknown): undefined {

@@ -1,4 +1,5 @@
-import { type Fingerprint, isSame, type Observed } from './scan.ts';
+import mime from 'mime-types';
+import { isSame, type Observed } from './scan.ts';
 
 /** What may be done with a dirty file now. `wait` says after how many milliseconds to look again. */
 export type Verdict = { kind: 'whole' } | { kind: 'prefix' } | { kind: 'wait'; millis: number };
@@ -21,6 +22,8 @@ export interface Track {
   onlyGrew: boolean;
   /** Whether the last change put another file in its place. */
   replaced: boolean;
+  /** Whether it is the same file whose content the bucket has. */
+  inPlace: boolean;
   /** Whether it is shorter than what the bucket has of the same file: most likely somebody is writing it anew. */
   cut: boolean;
 }
@@ -32,32 +35,60 @@ export interface Published {
 }
 
 /** Takes a new look at a dirty file into its track; `previous` is its state in the bucket. Pure. */
-export function look(track: Track | undefined, state: Observed, now: number, previous?: Fingerprint): Track {
+export function look(track: Track | undefined, state: Observed, now: number, previous?: Observed): Track {
   const inPlace = previous?.ino === state.ino;
   const cut = inPlace && state.size < previous.size;
   if (track === undefined) {
     const onlyGrew = !inPlace || state.size > previous.size;
-    return { state, since: now, changedAt: now, onlyGrew, replaced: false, cut };
+    return { state, since: now, changedAt: now, onlyGrew, replaced: false, inPlace, cut };
   }
-  if (isSame(track.state, state)) return { ...track, state, cut };
+  if (isSame(track.state, state)) return { ...track, state, inPlace, cut };
   const replaced = track.state.ino !== state.ino;
   const grew = !replaced && state.size > track.state.size;
-  return { state, since: track.since, changedAt: now, onlyGrew: replaced || (track.onlyGrew && grew), replaced, cut };
+  const onlyGrew = replaced || (track.onlyGrew && grew);
+  return { state, since: track.since, changedAt: now, onlyGrew, replaced, inPlace, cut };
 }
 
-/** Decides from what was seen so far. Pure. */
-export function judge(track: Track, published: Published | undefined, now: number, times: SettleTimes): Verdict {
-  const { state, since, changedAt, onlyGrew, replaced, cut } = track;
-  // A program that truncates first and thinks before it writes must not replace its last good file by an empty one.
-  const settlesMs = cut ? Math.max(times.stabilityCheckMs, times.maxWaitMs) : times.stabilityCheckMs;
+/**
+ * Milliseconds without a change after which a file is taken for finished. A program that truncates first (`cut`) and
+ * thinks before it writes must not replace its last good file by an empty one.
+ */
+export function settlesMs(cut: boolean, { stabilityCheckMs, maxWaitMs }: SettleTimes): number {
+  return cut ? Math.max(stabilityCheckMs, maxWaitMs) : stabilityCheckMs;
+}
+
+/** A file that grows for this many times the longest wait is taken for one that is never finished. */
+const WAITS_OF_GROWTH = 12;
+
+/**
+ * Decides from what was seen so far. Half of a file is published only where half of it is of use: of one that the bucket
+ * has a beginning of, of a log (`isLog`), and of one that grew for long. A checkpoint that is slowly written under its
+ * final name is none of these. Pure.
+ */
+export function judge(
+  track: Track,
+  published: Published | undefined,
+  now: number,
+  times: SettleTimes,
+  isLog: boolean,
+): Verdict {
+  const { state, since, changedAt, onlyGrew, replaced, inPlace, cut } = track;
+  const calmsMs = settlesMs(cut, times);
   const calmMs = now - changedAt;
-  if (calmMs >= settlesMs) {
+  if (calmMs >= calmsMs) {
     const isLonger = onlyGrew && published?.state.ino === state.ino && state.size > published.state.size;
     const pauseMs = isLonger ? published.at + times.maxWaitMs - now : 0;
     return pauseMs > 0 ? { kind: 'wait', millis: pauseMs } : { kind: 'whole' };
   }
   const isOverdue = now >= Math.max(since, published?.at ?? 0) + times.maxWaitMs;
-  if (!isOverdue || !onlyGrew) return { kind: 'wait', millis: settlesMs - calmMs };
+  if (!isOverdue || !onlyGrew) return { kind: 'wait', millis: calmsMs - calmMs };
   // Whoever keeps renaming finished files into place never writes into the one that is there.
-  return replaced ? { kind: 'whole' } : { kind: 'prefix' };
+  if (replaced) return { kind: 'whole' };
+  const growsOn = isLog || inPlace || now >= since + WAITS_OF_GROWTH * times.maxWaitMs;
+  return growsOn ? { kind: 'prefix' } : { kind: 'wait', millis: calmsMs - calmMs };
+}
+
+/** Whether a file of this name is of use at any length. */
+export function isLogName(name: string): boolean {
+  return /\.(?:jsonl|ndjson|out|err)$|\btfevents\b/i.test(name) || /^text\//.test(mime.lookup(name) || '');
 }

@@ -1,7 +1,7 @@
 import { sep } from 'node:path';
 import { type Address, addressOf, idOf, localPathOf, type SyncEntry } from './entry.ts';
 import type { Ledger } from './ledger.ts';
-import { type Fingerprint, type Observed, type Scan, scanDirectory } from './scan.ts';
+import { type Observed, type Scan, scanDirectory } from './scan.ts';
 
 /** A file on disk that an entry wants published. */
 export interface Candidate {
@@ -19,7 +19,8 @@ export interface Candidate {
 export interface Survey {
   candidates: Map<string, Candidate>;
   seen: Map<string, Observed>;
-  known: Map<string, Fingerprint>;
+  known: Map<string, Observed>;
+  /** What an entry wants, or may want, and could not be read. */
   problems: string[];
   complete: boolean;
 }
@@ -41,13 +42,21 @@ export async function survey(entries: readonly SyncEntry[], ledger: Ledger): Pro
     candidates,
     seen: new Map([...candidates].map(([id, { state }]) => [id, state])),
     known: knownOf(entries, ledger),
-    problems: [...scans.values()].flatMap(({ problems }) => problems),
+    problems: [...new Set(entries.flatMap((entry) => problemsOf(entry, scans.get(entry.root))))],
     complete: [...scans.values()].every(({ complete }) => complete),
   };
 }
 
+/** Whether a pattern wants something of a directory that cannot be read is tried with a file of no special name. */
+function problemsOf(entry: SyncEntry, scan: Scan | undefined): string[] {
+  const wanted = (scan?.problems ?? []).filter(({ relativePath, isDirectory }) =>
+    entry.matches(isDirectory ? `${relativePath === '' ? '' : `${relativePath}/`}file` : relativePath),
+  );
+  return wanted.map(({ reason }) => reason);
+}
+
 /** The objects that these entries would have published: no entry deletes what is another's. */
-function knownOf(entries: readonly SyncEntry[], ledger: Ledger): Map<string, Fingerprint> {
+function knownOf(entries: readonly SyncEntry[], ledger: Ledger): Map<string, Observed> {
   const owned = [...ledger].filter(([id, { path }]) => entries.some((entry) => owns(entry, id, path)));
   return new Map(owned.map(([id, { state }]) => [id, state]));
 }

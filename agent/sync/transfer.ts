@@ -6,10 +6,12 @@ import { gzip } from 'node:zlib';
 import mime from 'mime-types';
 import { pause } from '../../lib/pause.ts';
 import type { Address } from './entry.ts';
+import { isContentOf } from './etag.ts';
+import type { LedgerRecord } from './ledger.ts';
 import { sendMultipart } from './multipart.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { ObjectHeaders, ObjectStore } from './s3.ts';
-import { type Fingerprint, isSame, observe, type Observed, observedOf } from './scan.ts';
+import { isSame, looksSame, observe, type Observed, observedOf } from './scan.ts';
 
 /** A file on its way into the store. */
 export interface Publication {
@@ -30,9 +32,15 @@ export interface Witness {
   digest: string;
 }
 
-/** `bytes` is what went over the wire. `changed`: nothing was published, because the file did not hold still. */
+/**
+ * `published`: `bytes` went over the wire; `etag` is absent where the object has other bytes than the file. `unchanged`:
+ * the object has this content already. `changed`: nothing was published, because the file did not hold still. `torn`:
+ * nothing was published, because the command died while it wrote the file over.
+ */
 export type Outcome =
-  { kind: 'published'; state: Fingerprint; bytes: number; witness?: Witness } | { kind: 'changed' } | { kind: 'gone' };
+  | { kind: 'published'; state: Observed; bytes: number; etag?: string; witness?: Witness }
+  | { kind: 'unchanged'; state: Observed }
+  | { kind: 'changed' | 'gone' | 'torn' };
 
 /** Up to so many bytes a file is sent from memory in one request; a larger one in parts of at least that size. */
 export const SMALL_FILE_BYTES = 8 * 2 ** 20;
@@ -46,13 +54,42 @@ export async function publishWhole(publication: Publication): Promise<Outcome> {
     const unchanged = async () => {
       const onDisk = await observe(publication.source);
       const inHand = observedOf(await handle.stat({ bigint: true }));
-      return (
-        onDisk !== undefined && isSame(onDisk, before) && isSame(inHand, before) && inHand.ctimeNs === before.ctimeNs
-      );
+      return onDisk !== undefined && looksSame(onDisk, before) && isSame(inHand, before);
     };
-    const bytes = await send(publication, handle, before.size, unchanged);
-    return bytes === undefined ? { kind: 'changed' } : { kind: 'published', state: before, bytes };
+    const sent = await send(publication, handle, before.size, unchanged);
+    return sent === undefined ? { kind: 'changed' } : { kind: 'published', state: before, ...sent };
   });
+}
+
+/**
+ * Looks whether a file whose content, name or mode changed without a trace in size and mtime still is what `known` says
+ * the bucket has. Resolves to undefined when it is not, or when that cannot be told.
+ */
+export async function confirm(publication: Publication, known: LedgerRecord): Promise<Outcome | undefined> {
+  const { source, signal } = publication;
+  const { etag } = known;
+  if (etag === undefined) return undefined;
+  const outcome = await withFile(publication, async (handle, before) => {
+    const isKept = looksSame(before, known.state) && (await isContentOf(handle, before.size, etag, signal));
+    const after = await observe(source);
+    return isKept && after !== undefined && isSame(after, before)
+      ? { kind: 'unchanged', state: before }
+      : { kind: 'changed' };
+  });
+  return outcome.kind === 'unchanged' ? outcome : undefined;
+}
+
+/** Whether the file begins with all that the bucket has of it. False also when that cannot be told. */
+export async function hasOnlyGrown(publication: Publication, known: LedgerRecord): Promise<boolean> {
+  const { etag, state } = known;
+  if (etag === undefined) return false;
+  const handle = await openFile(publication.source);
+  if (handle === undefined) return false;
+  try {
+    return await isContentOf(handle, state.size, etag, publication.signal);
+  } finally {
+    await handle.close();
+  }
 }
 
 /**
@@ -68,9 +105,9 @@ export async function publishPrefix(publication: Publication, witness: Witness):
       const again = await digestsAt(handle, [before.size], publication.signal);
       return again?.[0] === digests[1] && (await observe(publication.source))?.ino === before.ino;
     };
-    const bytes = await send(publication, handle, before.size, unchanged);
-    if (bytes === undefined) return { kind: 'changed' };
-    return { kind: 'published', state: before, bytes, witness: { length: before.size, digest: digests[1] ?? '' } };
+    const sent = await send(publication, handle, before.size, unchanged);
+    if (sent === undefined) return { kind: 'changed' };
+    return { kind: 'published', state: before, ...sent, witness: { length: before.size, digest: digests[1] ?? '' } };
   });
 }
 
@@ -116,7 +153,7 @@ async function openFile(source: string): Promise<FileHandle | undefined> {
 }
 
 /** The kernel stamps files with a clock that moves in steps of up to this many milliseconds. */
-const CLOCK_TICK_MS = 10;
+export const CLOCK_TICK_MS = 10;
 
 /** Two writes within one step of that clock leave the same mtime, so a file that fresh is looked at a moment later. */
 async function leaveClockTick(handle: FileHandle, signal: AbortSignal): Promise<void> {
@@ -124,22 +161,26 @@ async function leaveClockTick(handle: FileHandle, signal: AbortSignal): Promise<
   if (age >= 0 && age < CLOCK_TICK_MS) await pause(CLOCK_TICK_MS - age, signal);
 }
 
-/** Sends the first `size` bytes if `unchanged` still says yes after they were read; resolves to the bytes sent. */
+/** Sends the first `size` bytes if `unchanged` still says yes after they were read. */
 async function send(
   publication: Publication,
   handle: FileHandle,
   size: number,
   unchanged: () => Promise<boolean>,
-): Promise<number | undefined> {
+): Promise<{ bytes: number; etag?: string } | undefined> {
   const { store, policy, address, name, compression, signal } = publication;
   const contentType = mime.lookup(name) || 'application/octet-stream';
   const headers: ObjectHeaders = { contentType, ...(compression ? { contentEncoding: 'gzip' } : {}) };
-  if (size > SMALL_FILE_BYTES) return sendMultipart({ ...publication, headers, handle, size, unchanged });
+  if (size > SMALL_FILE_BYTES) {
+    const sent = await sendMultipart({ ...publication, headers, handle, size, unchanged });
+    return sent && compression ? { bytes: sent.bytes } : sent;
+  }
   const content = await readStart(handle, size);
   if (content === undefined || !(await unchanged())) return undefined;
   const body = compression ? await promisify(gzip)(content) : content;
-  await withRetries(policy, `upload ${address.key}`, signal, () => store.put(address, body, headers, signal));
-  return body.length;
+  const what = `upload ${address.key}`;
+  const etag = await withRetries(policy, what, signal, () => store.put(address, body, headers, signal));
+  return compression ? { bytes: body.length } : { bytes: body.length, etag };
 }
 
 /** The first `size` bytes, or undefined when there are fewer by now. */

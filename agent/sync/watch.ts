@@ -3,12 +3,13 @@ import { basename } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { messageOf } from '../../lib/errors.ts';
 import type { Logger } from './logger.ts';
+import type { Pass } from './mirror.ts';
 import { TEMPORARY_PREFIX } from './scan.ts';
 
 export interface WatchParts {
   roots: readonly string[];
-  /** Looks at the directories; resolves to the milliseconds after which to do so again, if it knows. */
-  pass: () => Promise<number | undefined>;
+  /** Looks at the directories, and does what is to be done. */
+  pass: () => Promise<Pass>;
   /** A burst of changes is looked at after so many quiet milliseconds, */
   debounceMs: number;
   /** but not later than so many after it began. Also how often the directories are looked at without any hint. */
@@ -19,6 +20,8 @@ export interface WatchParts {
 export interface Watch {
   /** Resolves when changes are seen. The first pass follows at once. */
   start(): Promise<void>;
+  /** Something may have changed. */
+  hint(): void;
   /** No pass begins any more; resolves when the present one is over. Idempotent. */
   stop(): Promise<void>;
 }
@@ -54,20 +57,20 @@ export function createWatch({ roots, pass, debounceMs, maxWaitMs, log }: WatchPa
   const run = async () => {
     burstSince = undefined;
     hintDue = Infinity;
-    const began = performance.now();
-    let again: number | undefined;
+    let last: Pass = { again: undefined, lookedMs: 0 };
     try {
-      again = await pass();
+      last = await pass();
     } catch (error) {
       if (!stopped) log.warn({ reason: messageOf(error) }, 'looking at the synced directories failed; trying again');
     }
-    const now = performance.now();
-    passDue = now + Math.min(again ?? Infinity, Math.max(maxWaitMs, (now - began) / SHARE_OF_TIME));
+    const restMs = Math.max(maxWaitMs, last.lookedMs / SHARE_OF_TIME);
+    passDue = performance.now() + Math.min(Math.max(last.again ?? Infinity, last.lookedMs), restMs);
     running = undefined;
     arm();
   };
 
   return {
+    hint,
     async start() {
       watcher = await watchRoots(roots, hint, log);
       if (stopped) await watcher.close();

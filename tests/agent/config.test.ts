@@ -30,7 +30,8 @@ describe('the agent’s configuration', () => {
       logLevel: 'info',
       shutdownGraceMs: 20_000,
       killGraceMs: 10_000,
-      sync: { debounceMs: 100, stabilityCheckMs: 50, maxWaitMs: 5000, maxRetries: 3, concurrency: 8 },
+      reconnectGraceMs: 5000,
+      sync: { debounceMs: 100, stabilityCheckMs: 50, maxWaitMs: 5000, maxRetries: 16, concurrency: 8 },
       storage: {},
       workingDirectory: '/app',
       environment: complete,
@@ -59,7 +60,7 @@ describe('the agent’s configuration', () => {
 
   test('takes an empty variable for one that is not set', () => {
     expect(loadConfig({ ...complete, MAX_RETRIES: '', AWS_REGION: '' }, '/app')).toMatchObject({
-      sync: { maxRetries: 3 },
+      sync: { maxRetries: 16 },
       storage: {},
     });
     expect(faultsOf({ ...complete, KELPIE_API_KEY: '' })).toMatch(/^KELPIE_API_KEY is not set/);

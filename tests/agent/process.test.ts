@@ -80,7 +80,16 @@ describe('a command', () => {
 
   test('that dies of a signal reports the signal', async () => {
     const { command } = await shell('kill -9 $$');
+    const began = Date.now();
     expect(await command.exited).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
+    expect((await command.exited).killedAt).toBeGreaterThanOrEqual(began - 1000);
+  });
+
+  test('says when it was killed, also by a shell’s code, and not when it ended by itself', async () => {
+    const killed = async (script: string) => (await (await shell(script)).command.exited).killedAt !== undefined;
+    expect(await killed(`sh -c 'kill -9 $$'; exit $?`)).toBe(true);
+    expect(await killed('exit 1')).toBe(false);
+    expect(await killed('exit 0')).toBe(false);
   });
 
   test('keeps the last twenty lines of stderr, the unfinished one included', async () => {
@@ -152,7 +161,9 @@ describe('stopping a command', () => {
   test('lets it end by itself within the grace', async () => {
     const { command, said } = await shell('trap "echo saved; exit 0" TERM; echo ready; while :; do sleep 0.02; done');
     await said.match(/ready/);
-    expect(await stop(command, 20_000)).toMatchObject({ exitCode: 0 });
+    const exit = await stop(command, 20_000);
+    expect(exit).toMatchObject({ exitCode: 0 });
+    expect(exit.killedAt).toBe(undefined);
     expect(said.all()).toContain('saved');
   });
 
@@ -169,7 +180,7 @@ describe('stopping a command', () => {
     const { command, said } = await shell('trap "" TERM; echo ready; while :; do sleep 0.02; done');
     await said.match(/ready/);
     const before = performance.now();
-    expect(await stop(command, 150)).toMatchObject({ signal: 'SIGKILL' });
+    expect(await stop(command, 150)).toMatchObject({ signal: 'SIGKILL', killedAt: expect.any(Number) as number });
     expect(performance.now() - before).toBeGreaterThanOrEqual(149);
   });
 
@@ -191,12 +202,12 @@ describe('stopping a command', () => {
 });
 
 describe('a command that cannot be started', () => {
-  const start = (command: string, args: string[] = []) =>
+  const start = (command: string, args: string[] = [], workingDirectory = folder) =>
     startCommand({
       command,
       arguments: args,
       environment: { PATH: '/nowhere:/neither/here' },
-      workingDirectory: folder,
+      workingDirectory,
       stdout: new PassThrough(),
       stderr: new PassThrough(),
     }).then(
@@ -219,6 +230,14 @@ describe('a command that cannot be started', () => {
   test('says that a file may not be executed', async () => {
     await writeFile(join(folder, 'data'), 'not a program', { mode: 0o644 });
     expect(String(await start('./data'))).toMatch(/"\.\/data".*permission denied.*chmod/);
+  });
+
+  test('is the machine’s fault when the working directory has vanished', async () => {
+    const error = await start('/bin/true', [], join(folder, 'vanished'));
+    expect(error).toMatchObject({ fault: 'MACHINE' });
+    expect(String(error)).toMatch(/working directory.*cannot be entered.*vanished/);
+    await writeFile(join(folder, 'a-file'), '');
+    expect(await start('/bin/true', [], join(folder, 'a-file'))).toMatchObject({ fault: 'MACHINE' });
   });
 
   test('is the job’s fault when its arguments are impossible', async () => {

@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { rm, symlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pino } from 'pino';
@@ -60,6 +61,15 @@ test('a half-written file is told when it is whole', async () => {
   await write('{"fraction": 0.25}');
   await file.finish();
   expect(told).toEqual([{ fraction: 0.25 }]);
+});
+
+test('a pipe, a link or a device in its place is not read, and holds nothing up', async () => {
+  execFileSync('mkfifo', [file.path!]);
+  await file.finish();
+  await rm(file.path!);
+  await symlink('/dev/zero', file.path!);
+  await file.finish();
+  expect(told).toEqual([]);
 });
 
 test('nothing of it is left after removal', async () => {

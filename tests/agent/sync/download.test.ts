@@ -101,6 +101,13 @@ describe('a key that would leave the directory', () => {
     },
   );
 
+  it.each(['gz/...gz', 'gz/a/..gz', 'gz/.gz'])('once its .gz is taken off keeps it: %s', async (key) => {
+    await bench.put(key, gzipSync('data'), { ContentEncoding: 'gzip' });
+    const entry = instruction('DOWNLOAD', 'gz', 'in', { pattern: key.slice(3) });
+    await bench.sync({ before: [entry], compression: true }).download(always);
+    expect((await readFile(local(`in/${key.slice(3)}`))).equals(gzipSync('data'))).toBe(true);
+  });
+
   it('because of a link on the way is refused', async () => {
     await bench.put('linked/out/x', 'data');
     await mkdir(local('in'));

@@ -132,7 +132,7 @@ describe('of a burst', () => {
     };
     await bench.write('ckpt/weights', 'w');
     await bench.write('ckpt/latest', 'weights');
-    await eventually(async () => (await bench.text('held/latest')) === 'weights');
+    await eventually(async () => (await bench.text('held/latest')) === 'weights', 20_000);
     expect(refused).toBeGreaterThanOrEqual(3);
     await expect(sync.flush(always)).rejects.toThrow(/"weights" could not be uploaded/);
   });

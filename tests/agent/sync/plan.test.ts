@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type DeletionQueue,
+  type MirrorPlan,
   planMirror,
   type PlannedUpload,
   queueDeletions,
@@ -65,6 +66,7 @@ describe('a plan', () => {
 });
 
 describe('what may start', () => {
+  const BURST_MS = 1_000;
   const upload = (id: string, ctime: number, marker: boolean): PlannedUpload => ({
     id,
     state: state(ctime),
@@ -74,13 +76,28 @@ describe('what may start', () => {
 
   it('is no marker while something written before it has not settled', () => {
     const uploads = [upload('data', 1, true), upload('latest', 2, true), upload('shard', 3, false)];
-    expect(startable(uploads, (id) => id !== 'data').map(({ id }) => id)).toEqual(['shard']);
-    expect(startable(uploads, () => true)).toEqual(uploads);
+    expect(startable(uploads, (id) => id !== 'data', BURST_MS).map(({ id }) => id)).toEqual(['shard']);
+    expect(startable(uploads, () => true, BURST_MS)).toEqual(uploads);
   });
 
   it('is a marker although something written after it goes on changing', () => {
     const uploads = [upload('latest', 1, true), upload('log', 2, true)];
-    expect(startable(uploads, (id) => id !== 'log').map(({ id }) => id)).toEqual(['latest']);
+    expect(startable(uploads, (id) => id !== 'log', BURST_MS).map(({ id }) => id)).toEqual(['latest']);
+  });
+});
+
+describe('a marker', () => {
+  it('does not wait for what was written long before it', () => {
+    const uploads = planMirror(
+      new Map(),
+      new Map([
+        ['weights', state(1, 0)],
+        ['latest', state(2, 1_000_000_000)],
+        ['metrics', state(3, 1_000_000_001)],
+      ]),
+      true,
+    ).uploads;
+    expect(startable(uploads, (id) => id !== 'weights', 1_000).map(({ id }) => id)).toEqual(['metrics']);
   });
 });
 
@@ -102,9 +119,28 @@ describe('the queue of deletions', () => {
         ['y', state(3)],
       ]),
     );
-    const first = releaseDeletions(queue, new Set(['x']));
+    const seen = new Map([
+      ['x', state(2)],
+      ['y', state(3)],
+    ]);
+    const sure = queueDeletions(queue, plan, seen);
+    const first = releaseDeletions(sure, new Set(['x']));
     expect(first.due).toEqual([]);
     expect(releaseDeletions(first.queue, new Set(['y'])).due).toEqual(['old']);
+  });
+
+  it('holds a deletion until two complete scans in a row have missed the file', () => {
+    const known = new Map([['old', state(1)]]);
+    const nothing = new Map<string, Observed>();
+    const whole = planMirror(known, nothing, true);
+    const partial = planMirror(known, nothing, false);
+    const due = (plans: readonly MirrorPlan[]) => {
+      const queue = plans.reduce<DeletionQueue>((before, plan) => queueDeletions(before, plan, nothing), new Map());
+      return releaseDeletions(queue, new Set()).due;
+    };
+    expect(due([whole])).toEqual([]);
+    expect(due([whole, partial])).toEqual([]);
+    expect(due([whole, whole])).toEqual(['old']);
   });
 
   it('waits for the successor of a file that is gone before it was published', () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -18,6 +18,29 @@ describe('a scan', () => {
     const { files, complete } = await scanDirectory(root);
     expect(complete).toBe(true);
     expect(files.map(({ relativePath }) => relativePath)).toEqual(['a']);
+  });
+
+  it('of directories that link to each other takes no longer than their number asks for', async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `d${index}`);
+    for (const name of names) await mkdir(join(root, name));
+    for (const from of names) {
+      for (const to of names.filter((name) => name !== from)) await symlink(join(root, to), join(root, from, to));
+    }
+    await writeFile(join(root, 'd0/file'), 'x');
+    const { files, complete } = await scanDirectory(root);
+    expect(complete).toBe(true);
+    expect(files.map(({ relativePath }) => relativePath).sort()).toEqual(
+      ['d0/file', ...names.slice(1).map((name) => `${name}/d0/file`)].sort(),
+    );
+  });
+
+  it('names what it cannot read, by its place', async () => {
+    await mkdir(join(root, 'logs'));
+    await writeFile(Buffer.from(`${root}/logs/caf\xe9.tmp`, 'latin1'), 'x');
+    await writeFile(join(root, 'result.pt'), 'x');
+    const { problems, complete } = await scanDirectory(root);
+    expect(problems).toEqual([expect.objectContaining({ relativePath: 'logs/caf\uFFFD.tmp', isDirectory: false })]);
+    expect(complete).toBe(true);
   });
 
   it('never calls itself complete when all that it had listed was replaced before it looked', async () => {

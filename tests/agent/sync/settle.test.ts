@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Observed } from '../../../agent/sync/scan.ts';
-import { judge, look, type Published, type Track, type Verdict } from '../../../agent/sync/settle.ts';
+import { isLogName, judge, look, type Published, type Track, type Verdict } from '../../../agent/sync/settle.ts';
 
 const TIMES = { stabilityCheckMs: 50, maxWaitMs: 5_000 };
 const state = (size: number, written: number, ino = 1n): Observed => ({
@@ -12,10 +12,10 @@ const state = (size: number, written: number, ino = 1n): Observed => ({
 });
 
 /** Looks at the states at the given milliseconds and says what is decided at the last. */
-function decide(looks: readonly (readonly [number, Observed])[], published?: Published): Verdict {
+function decide(looks: readonly (readonly [number, Observed])[], published?: Published, isLog = true): Verdict {
   let track: Track | undefined;
   for (const [at, seen] of looks) track = look(track, seen, at);
-  return judge(track!, published, looks.at(-1)![0], TIMES);
+  return judge(track!, published, looks.at(-1)![0], TIMES, isLog);
 }
 
 describe('a dirty file', () => {
@@ -36,6 +36,28 @@ describe('a dirty file', () => {
     const growth = Array.from({ length: 52 }, (_, index) => [index * 100, state(index + 1, index)] as const);
     expect(decide(growth.slice(0, 50)).kind).toBe('wait');
     expect(decide(growth)).toEqual({ kind: 'prefix' });
+  });
+
+  it('that only grows and is no log has to settle, unless its beginning is published or it grew for long', () => {
+    const growth = Array.from({ length: 650 }, (_, index) => [index * 100, state(index + 2, index)] as const);
+    expect(decide(growth.slice(0, 590), undefined, false).kind).toBe('wait');
+    expect(decide(growth, undefined, false)).toEqual({ kind: 'prefix' });
+    const known = state(1, 0);
+    let track: Track | undefined;
+    for (const [at, seen] of growth.slice(0, 60)) track = look(track, seen, at, known);
+    expect(judge(track!, undefined, 5_900, TIMES, false)).toEqual({ kind: 'prefix' });
+  });
+
+  it.each([
+    ['train.log', true],
+    ['metrics.csv', true],
+    ['metrics.jsonl', true],
+    ['events.out.tfevents.1700000000.host', true],
+    ['model.safetensors', false],
+    ['step-200.pt', false],
+    ['checkpoint', false],
+  ])('named %s is a log: %s', (name, isLog) => {
+    expect(isLogName(name)).toBe(isLog);
   });
 
   it('that is written over again and again waits until it settles', () => {
@@ -62,12 +84,14 @@ describe('a dirty file', () => {
   it('that is shorter than its published state has to hold still for the longest wait', () => {
     const published = state(9, 0);
     const first = look(undefined, state(0, 1), 0, published);
-    expect(judge(first, undefined, 100, TIMES)).toEqual({ kind: 'wait', millis: 4_900 });
-    expect(judge(look(first, state(0, 1), 5_000, published), undefined, 5_000, TIMES)).toEqual({ kind: 'whole' });
+    expect(judge(first, undefined, 100, TIMES, false)).toEqual({ kind: 'wait', millis: 4_900 });
+    expect(judge(look(first, state(0, 1), 5_000, published), undefined, 5_000, TIMES, false)).toEqual({
+      kind: 'whole',
+    });
     const written = look(first, state(9, 2), 200, published);
-    expect(judge(look(written, state(9, 2), 250, published), undefined, 250, TIMES)).toEqual({ kind: 'whole' });
+    expect(judge(look(written, state(9, 2), 250, published), undefined, 250, TIMES, false)).toEqual({ kind: 'whole' });
     const replacement = look(undefined, state(0, 1, 2n), 0, published);
-    expect(judge(replacement, undefined, 50, TIMES)).toEqual({ kind: 'whole' });
+    expect(judge(replacement, undefined, 50, TIMES, false)).toEqual({ kind: 'whole' });
   });
 
   it('is never a prefix when it was ever seen to shrink or to change without growing', () => {

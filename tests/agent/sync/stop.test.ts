@@ -3,7 +3,7 @@ import { lstat, mkdir, readdir, readFile, rename, symlink, writeFile } from 'nod
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { purge } from '../../../agent/sync/purge.ts';
+import { createPurger } from '../../../agent/sync/purge.ts';
 import { always, type Bench, eventually, instruction, startBench } from './support/bench.ts';
 
 let bench: Bench;
@@ -109,7 +109,9 @@ describe('purge', () => {
         () => true,
         () => false,
       );
-      await purge({ roots: [root], keep: [bench.directory()], originals: new Map(), log });
+      const purger = createPurger({ roots: [root], keep: [bench.directory()], jobId: 'a-job', log });
+      await purger.takeOver();
+      await purger.purge();
       expect(warned).toEqual(present ? ['this local path is synced, but never purged'] : []);
       expect(await readFile(local('here'), 'utf8')).toBe('x');
     },
@@ -132,6 +134,31 @@ describe('purge', () => {
     expect(await readFile(local('precious/file'), 'utf8')).toBe('x');
     expect(await readFile(local('precious/out/file'), 'utf8')).toBe('x');
     expect(bench.logged.filter(({ level }) => level === 'warn')).toHaveLength(2);
+  });
+
+  it('of what an agent that died left of another job comes before the next job, and its mark goes with the job', async () => {
+    const given = { during: [instruction('UPLOAD', 'job-b', 'ckpt')] };
+    await bench.sync({ ...given, jobId: 'job-a' }).prepare();
+    await bench.write('ckpt/step-900', 'of job a');
+    await bench.sync({ ...given, jobId: 'job-a' }).prepare();
+    expect(await readdir(local('ckpt'))).toEqual(['step-900']);
+    const next = bench.sync({ ...given, jobId: 'job-b' });
+    await next.prepare();
+    expect(await readdir(local('ckpt'))).toEqual([]);
+    await bench.write('ckpt/step-1', 'of job b');
+    await next.flush(always);
+    expect(await bench.keys('job-b/')).toEqual(['job-b/step-1']);
+    await next.purge();
+    expect(await readdir(bench.directory())).toEqual(['ckpt']);
+  });
+
+  it('spares what lies in a local path that no job has used, and what is never purged', async () => {
+    await bench.write('ckpt/part-of-the-image', 'x');
+    for (const jobId of ['job-a', 'job-b']) {
+      await bench.sync({ after: [instruction('UPLOAD', 'spared', '.')], jobId }).prepare();
+    }
+    await bench.sync({ during: [instruction('UPLOAD', 'spared', 'ckpt')], jobId: 'job-c' }).prepare();
+    expect(await readdir(local('ckpt'))).toEqual(['part-of-the-image']);
   });
 
   it('leaves nothing running: it stops first', async () => {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFile, chmod, mkdir, readFile, stat, symlink, truncate, utimes } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readFile, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -191,6 +191,14 @@ describe('an upload that fails', () => {
     await bench.write('out/file', 'x');
     await expect(up('x', { bucket: 'no-such-bucket' }).uploadAfter(always)).rejects.toThrow(SyncError);
     expect(puts()).toHaveLength(1);
+  });
+
+  it('because of a name that is no text is a SyncError, if the file is wanted', async () => {
+    await bench.write('out/result.pt', 'r');
+    await writeFile(Buffer.from(`${bench.directory()}/out/caf\xe9.tmp`, 'latin1'), 'x');
+    await up('no-text-unwanted', { pattern: '*.pt' }).uploadAfter(always);
+    expect(await bench.keys('no-text-unwanted/')).toEqual(['no-text-unwanted/result.pt']);
+    await expect(up('no-text').uploadAfter(always)).rejects.toThrow(/not UTF-8/);
   });
 
   it.skipIf(process.getuid?.() === 0)('because a directory cannot be read is a SyncError', async () => {

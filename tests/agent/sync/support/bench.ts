@@ -5,7 +5,7 @@ import { GetObjectCommand, type GetObjectCommandOutput, ListObjectsV2Command, S3
 import { type AttemptSync, createAttemptSync, type SyncSettings } from '../../../../agent/sync/attempt-sync.ts';
 import type { SyncInstruction } from '../../../../agent/sync/entry.ts';
 import type { Logger } from '../../../../agent/sync/logger.ts';
-import { createS3Store } from '../../../../agent/sync/s3.ts';
+import { createS3Store, type ObjectStore } from '../../../../agent/sync/s3.ts';
 import { startS3 } from '../../../../deploy/local/s3.ts';
 import { type Relay, startRelay } from './relay.ts';
 
@@ -40,6 +40,9 @@ export interface SyncGiven {
   compression?: boolean;
   settings?: Partial<SyncSettings>;
   workingDirectory?: string;
+  jobId?: string;
+  /** In place of the one that goes through the relay. */
+  store?: ObjectStore;
 }
 
 export function instruction(
@@ -57,7 +60,7 @@ export async function startBench(): Promise<Bench> {
   const server = await startS3({ buckets: [BUCKET] });
   const relay = await startRelay(server.url);
   const region = 'us-east-1';
-  const store = createS3Store({ endpoint: relay.url, region });
+  const ownStore = createS3Store({ endpoint: relay.url, region });
   const client = new S3Client({ endpoint: server.url, forcePathStyle: true, region, credentials: CREDENTIALS });
   const started: AttemptSync[] = [];
   const logged: Bench['logged'] = [];
@@ -74,9 +77,19 @@ export async function startBench(): Promise<Bench> {
     keys,
     get,
     directory: () => directory,
-    sync({ before = [], during = [], after = [], compression = false, settings, workingDirectory }) {
+    sync({
+      before = [],
+      during = [],
+      after = [],
+      compression = false,
+      settings,
+      workingDirectory,
+      jobId = 'a-job',
+      store = ownStore,
+    }) {
       const sync = createAttemptSync({
         store,
+        jobId,
         plan: { before, during, after },
         compression,
         settings: { ...QUICK, ...settings },
@@ -115,7 +128,7 @@ export async function startBench(): Promise<Bench> {
       await rm(directory, { recursive: true, force: true });
     },
     async stop() {
-      store.close();
+      ownStore.close();
       client.destroy();
       await relay.stop();
       await server.stop();

@@ -1,12 +1,13 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
 
-/** One request as the store saw it, in the order of arrival. */
+/** One request as the store saw it, in the order of arrival, listed as soon as it begins. */
 export interface Relayed {
   method: string;
   /** Decoded key, without the bucket. */
   key: string;
   query: URLSearchParams;
+  /** Empty until all of it is here. */
   body: Buffer;
   /** Set when the store has answered. */
   status: number | undefined;
@@ -40,21 +41,23 @@ export async function startRelay(target: string): Promise<Relay> {
 }
 
 async function pass(relay: Relay, target: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  // A sender that gives up is no fault of the relay.
-  const chunks: Buffer[] = await incoming.toArray().catch(() => []);
-  if (incoming.destroyed && !incoming.complete) return;
   const url = new URL(incoming.url ?? '/', target);
   const seen: Relayed = {
     method: incoming.method ?? '',
     key: decodeURIComponent(url.pathname.split('/').slice(2).join('/')),
     query: url.searchParams,
-    body: Buffer.concat(chunks),
+    body: Buffer.alloc(0),
     status: undefined,
   };
   relay.seen.push(seen);
+  // A sender that gives up is no fault of the relay.
+  const chunks: Buffer[] = await incoming.toArray().catch(() => []);
+  if (incoming.destroyed && !incoming.complete) return;
+  seen.body = Buffer.concat(chunks);
   const answer = relay.answer(seen);
   if (answer !== undefined) {
-    outgoing.writeHead(200, { 'content-type': 'application/xml' }).end(answer);
+    const headers = { 'content-type': 'application/xml', 'content-length': Buffer.byteLength(answer) };
+    outgoing.writeHead(200, headers).end(answer);
     return;
   }
   const verdict = await relay.interfere(seen);

@@ -1,0 +1,126 @@
+import { Agent as HttpAgent, type AgentOptions } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { type Socket, type TcpNetConnectOpts, connect } from 'node:net';
+import { type ConnectionOptions, connect as connectSecurely } from 'node:tls';
+
+const OPTIONS: AgentOptions = { keepAlive: true, maxSockets: 256 };
+
+/**
+ * Connections to the store on which a request that is given up is given up for good. Node only closes the socket of such a
+ * request, and the system goes on to deliver what it has buffered of it, up to several MiB: over a line that was cut, minutes
+ * later. These are reset, which throws that away. `beforeSending` is called immediately before anything is sent; a socket
+ * that it destroys sends nothing.
+ */
+export function createStorageAgents(beforeSending: () => void): { httpAgent: HttpAgent; httpsAgent: HttpsAgent } {
+  return { httpAgent: new PlainAgent(beforeSending), httpsAgent: new SecureAgent(beforeSending) };
+}
+
+class PlainAgent extends HttpAgent {
+  readonly #beforeSending: () => void;
+
+  constructor(beforeSending: () => void) {
+    super(OPTIONS);
+    this.#beforeSending = beforeSending;
+  }
+
+  override createConnection(options: TcpNetConnectOpts): Socket {
+    const socket = connect(options);
+    guard(socket, socket, this.#beforeSending);
+    return socket;
+  }
+}
+
+class SecureAgent extends HttpsAgent {
+  readonly #beforeSending: () => void;
+
+  constructor(beforeSending: () => void) {
+    super(OPTIONS);
+    this.#beforeSending = beforeSending;
+  }
+
+  override createConnection(options: TcpNetConnectOpts & ConnectionOptions): Socket {
+    // Only the socket below the encryption can be reset.
+    const carrier = connect(options);
+    const socket = connectSecurely({ ...options, socket: carrier });
+    guard(socket, carrier, this.#beforeSending);
+    return socket;
+  }
+}
+
+function guard(socket: Socket, carrier: Socket, beforeSending: () => void): void {
+  resetInsteadOfClosing(socket, carrier);
+  // What is written while the connection is being made is sent once it is made.
+  carrier.prependListener('connect', beforeSending);
+  const write = socket._write.bind(socket);
+  const writeMany = socket._writev?.bind(socket);
+
+  function send(bytes: Buffer, done: Done): void {
+    beforeSending();
+    if (socket.destroyed) {
+      done(givenUp());
+      return;
+    }
+    const rest = bytes.subarray(PIECE_BYTES);
+    // What a stream calls the encoding of bytes; the type knows only those of texts.
+    write(bytes.subarray(0, PIECE_BYTES), 'buffer' as BufferEncoding, (error) => {
+      if (rest.length === 0 || (error !== null && error !== undefined)) done(error);
+      else send(rest, done);
+    });
+  }
+
+  socket._write = (chunk: Buffer | string, encoding, done) => send(bytesOf({ chunk, encoding }), done);
+  if (writeMany === undefined) return;
+  socket._writev = (chunks: Chunk[], done) => {
+    const total = chunks.reduce((sum, { chunk }) => sum + chunk.length, 0);
+    if (total > PIECE_BYTES) {
+      sendEach(chunks, send, done);
+      return;
+    }
+    beforeSending();
+    if (socket.destroyed) done(givenUp());
+    else writeMany(chunks, done);
+  };
+}
+
+type Done = (error?: Error | null) => void;
+
+interface Chunk {
+  chunk: Buffer | string;
+  encoding: BufferEncoding;
+}
+
+/**
+ * The system, and below Node its library, send what they were given whatever happens here: also when this process wakes from
+ * a freeze, before it can think. So they are given little at a time.
+ */
+const PIECE_BYTES = 256 * 1024;
+
+function resetInsteadOfClosing(socket: Socket, carrier: Socket): void {
+  const destroy = socket.destroy.bind(socket);
+  socket.destroy = (error) => {
+    // To reset is to destroy: without this, the one would call the other for ever.
+    socket.destroy = destroy;
+    if (carrier.connecting) carrier.destroy();
+    else if (!carrier.destroyed) carrier.resetAndDestroy();
+    return destroy(error);
+  };
+}
+
+function sendEach([first, ...others]: Chunk[], send: (bytes: Buffer, done: Done) => void, done: Done): void {
+  if (first === undefined) {
+    done();
+    return;
+  }
+  send(bytesOf(first), (error) => {
+    if (error !== null && error !== undefined) done(error);
+    else sendEach(others, send, done);
+  });
+}
+
+function bytesOf({ chunk, encoding }: Chunk): Buffer {
+  return typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
+}
+
+function givenUp(): Error {
+  return new Error('the request was given up before it was sent');
+}
