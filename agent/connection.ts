@@ -3,11 +3,22 @@ import type { Logger } from 'pino';
 import WebSocket from 'ws';
 import { backoffMillis } from '../lib/backoff.ts';
 import { pause } from '../lib/pause.ts';
+import type { PresenceRecord } from './presence.ts';
+import type { GraceMillis } from './trust.ts';
 
 export interface ConnectionParts {
+  /** `ws://` or `wss://` */
   url: string;
   key: string;
+  /** How long a server lets a lost connection be; pings are sent so often that two fit into it. */
+  graceMillis: GraceMillis;
+  /** Is told when pings are answered, and when the connection ends. */
+  presence: Pick<PresenceRecord, 'answered' | 'end'>;
   onConnected: () => void;
+  /** The connection has ended, or could not be made. */
+  onDisconnected: () => void;
+  /** The longest time between two tries to connect, in milliseconds; asked before each. */
+  longestPauseMs: () => number;
   log: Logger;
 }
 
@@ -17,14 +28,14 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** Server and agent ping each other this often. */
+/** Server and agent ping each other this often, where the grace allows it. */
 const PING_MS = 2000;
 /** A server that is silent this long after a ping is taken for gone: with the ping, well within the reconnect grace of 5 s. */
 const PONG_MS = 2000;
 const HANDSHAKE_MS = 5000;
 /** A connection that lasted this long starts the back-off afresh; one that is accepted and closed at once does not. */
 const STABLE_MS = 5000;
-const RECONNECT = { baseMs: 100, capMs: 3000 };
+const RECONNECT_MS = 100;
 /** How long the polite end of the connection may take. */
 const CLOSE_MS = 500;
 /** Every how many failures to connect in a row a warning is repeated. */
@@ -42,23 +53,25 @@ export function keepConnected(parts: ConnectionParts): Connection {
 
   /** The client asks for the address before each try, which makes this the one place where tries are spaced. */
   async function addressInTime(): Promise<string> {
-    if (tries++ > 0) await pause(backoffMillis(failures++, RECONNECT), closing.signal);
+    const backoff = { baseMs: RECONNECT_MS, capMs: parts.longestPauseMs() };
+    if (tries++ > 0) await pause(backoffMillis(failures++, backoff), closing.signal);
     return parts.url;
   }
 
   function onClosed(event: unknown): void {
+    parts.presence.end();
     if (closing.signal.aborted) return;
     if (performance.now() - connectedAt > STABLE_MS) failures = 0;
     connectedAt = Infinity;
-    const detail = { reason: asError(event).message, ...(lastError === '' ? {} : { error: lastError }) };
+    const detail = { reason: asError(event).message, ...(lastError === '' ? {} : { error: lastError }), failures };
     lastError = '';
-    if (failures % WARN_EVERY === 0) log.warn({ ...detail, failures }, 'Not connected to the server; trying again');
-    else log.debug({ ...detail, failures }, 'Not connected to the server; trying again');
+    log[failures % WARN_EVERY === 0 ? 'warn' : 'debug'](detail, 'Not connected to the server; trying again');
+    parts.onDisconnected();
   }
 
   function connect(): Client {
     const made = createClient({
-      ...clientOptions(parts.key),
+      ...clientOptions(parts),
       url: addressInTime,
       onNonLazyError: () => {
         if (!closing.signal.aborted) client = connect();
@@ -71,7 +84,7 @@ export function keepConnected(parts: ConnectionParts): Connection {
     });
     made.on('error', (error) => (lastError = asError(error).message));
     made.on('closed', onClosed);
-    watchPings(made);
+    watchPings(made, parts.presence);
     return made;
   }
 
@@ -87,7 +100,7 @@ export function keepConnected(parts: ConnectionParts): Connection {
 }
 
 /** The client keeps one connection and tries for ever. Some closings, such as an internal error of the server, it still takes for final. */
-function clientOptions(key: string) {
+function clientOptions({ key, graceMillis }: ConnectionParts) {
   return {
     connectionParams: { 'X-Kelpie-Key': key },
     webSocketImpl: PatientWebSocket,
@@ -95,22 +108,26 @@ function clientOptions(key: string) {
     retryAttempts: Infinity,
     shouldRetry: () => true,
     retryWait: async () => undefined,
-    keepAlive: PING_MS,
+    keepAlive: Math.min(PING_MS, graceMillis / 3),
     connectionAckWaitTimeout: HANDSHAKE_MS,
   };
 }
 
 /** After a ping only a pong counts as life: the client sends no further ping until it came. */
-function watchPings(client: Client): void {
+function watchPings(client: Client, presence: ConnectionParts['presence']): void {
   let timer: NodeJS.Timeout | undefined;
   let isWaiting = false;
+  let sentAt = -Infinity;
   client.on('ping', (received) => {
     if (received) return;
     isWaiting = true;
+    sentAt = performance.now();
     timer = setTimeout(judge, PONG_MS);
   });
   client.on('pong', (received) => {
-    if (received) relax();
+    if (!received || !isWaiting) return;
+    relax();
+    presence.answered(sentAt);
   });
   client.on('closed', relax);
 

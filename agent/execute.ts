@@ -1,22 +1,31 @@
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
-import { isAborted, pause, whenAborted } from '../lib/pause.ts';
+import { isAborted } from '../lib/pause.ts';
 import type { AgentConfig } from './config.ts';
 import { type Ending, endingOfExit, settle } from './ending.ts';
 import { commandEnvironment } from './environment.ts';
-import { type Lease, keepLease } from './lease.ts';
+import { holdLease } from './hold.ts';
+import type { Lease } from './lease.ts';
 import type { Claim, Link } from './link.ts';
+import type { PresenceRecord } from './presence.ts';
 import { CommandNotStarted, type RunningCommand, startCommand } from './process.ts';
 import { type ProgressFile, createProgressFile } from './progress.ts';
-import { type Shutdown, shutdownSignal } from './shutdown.ts';
+import { RECALLED, type Shutdown, whyStopping } from './shutdown.ts';
+import { type Activity, createActivity } from './stall.ts';
+import { type Verdict, supervise } from './supervise.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
 import { SyncError } from './sync/errors.ts';
+import type { Vigil } from './vigil.ts';
 
 export interface AttemptParts {
   claim: Claim;
+  /** When it was first asked for, on the monotonic clock. */
+  askedAt: number;
   link: Link;
   sync: AttemptSync;
-  config: Pick<AgentConfig, 'environment' | 'directories' | 'workingDirectory' | 'shutdownGraceMs' | 'killGraceMs'>;
+  presence: PresenceRecord;
+  vigil: Vigil;
+  config: Omit<AgentConfig, 'sync' | 'storage'>;
   /** Of the agent; for the steps also of this attempt alone, when the server wants the job back. */
   shutdown: Shutdown;
   log: Logger;
@@ -40,15 +49,13 @@ interface Attempt extends AttemptParts {
   /** Aborted, with a CutReason, when this agent may no longer act on the job. */
   cut: AbortSignal;
   progress: ProgressFile;
+  activity: Activity;
 }
 
 type CutReason = Extract<Ending['kind'], 'CANCELED' | 'LEASE_LOST'>;
 
 /** A step returns an ending when it is the last one; otherwise the next step follows. */
 type Step = (attempt: Attempt) => Promise<Ending | undefined>;
-
-/** Why a single attempt is to be given back, where the agent itself goes on. */
-const RECALLED = 'RECALLED';
 
 /** A store that takes connections and never answers must not keep a job from the next machine. */
 const LAST_FLUSH_MS = 60_000;
@@ -57,17 +64,14 @@ const PIPELINE: readonly Step[] = [prepare, download, watch, run, flushAll, uplo
 
 /** Sees one claimed attempt through to its end: moves the data, runs the command, reports, cleans up. */
 export function executeAttempt(parts: AttemptParts): LiveAttempt {
-  const { claim, sync, link } = parts;
+  const { claim, sync } = parts;
   const cut = new AbortController();
   const recall = new AbortController();
   const shutdown = { ...parts.shutdown, stopping: AbortSignal.any([parts.shutdown.stopping, recall.signal]) };
   const log = parts.log.child({ jobId: claim.job.id, attempt: claim.attempt.number });
-  const lease = keepLease({
-    jobId: claim.job.id,
-    attempt: claim.attempt.number,
-    leaseMillis: claim.leaseMillis,
-    heartbeatInterval: claim.job.heartbeatInterval,
-    heartbeat: (input, signal) => link.heartbeat(input, signal),
+  const lease = holdLease({
+    ...parts,
+    graceMillis: parts.config.reconnectGraceMs,
     transferred: () => transferred(sync),
     onLost: () => cut.abort('LEASE_LOST' satisfies CutReason),
     onRecall: () => recall.abort(RECALLED),
@@ -84,10 +88,11 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
   };
 }
 
-async function seeThrough(parts: Omit<Attempt, 'progress'>): Promise<Ending> {
+async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity'>): Promise<Ending> {
   const { log, lease, sync, link, claim, cut, shutdown } = parts;
   log.info({ command: claim.job.command }, 'Attempt begins');
-  const attempt: Attempt = { ...parts, progress: await createProgressFile(log) };
+  const activity = createActivity(() => sync.counts().filesUploaded);
+  const attempt: Attempt = { ...parts, activity, progress: await createProgressFile(log) };
   const ending = await pursue(attempt);
   log.info({ ending }, 'Attempt ends');
   await stopSync(sync, log);
@@ -145,13 +150,20 @@ async function watch({ sync }: Attempt): Promise<undefined> {
 }
 
 async function run(attempt: Attempt): Promise<Ending | undefined> {
-  const { lease, progress, shutdown } = attempt;
+  const { claim, config, lease, progress, activity, cut, shutdown } = attempt;
   if (shutdown.stopping.aborted) return released(attempt);
   lease.enter('RUNNING');
   try {
     const command = await start(attempt);
-    progress.watch((now) => lease.report(now));
-    return await untilEnded(command, attempt);
+    void command.exited.then(({ killedAt }) => attempt.sync.commandEnded(killedAt));
+    progress.watch((now) => {
+      activity.seen();
+      lease.report(now);
+    });
+    const { timeoutSeconds, stallTimeoutSeconds } = claim.job;
+    const { shutdownGraceMs, killGraceMs } = config;
+    const limits = { timeoutSeconds, stallTimeoutSeconds, shutdownGraceMs, killGraceMs };
+    return await afterCommand(await supervise({ command, cut, shutdown, activity, ...limits }), attempt);
   } catch (error) {
     if (!(error instanceof CommandNotStarted)) throw error;
     return { kind: error.fault === 'COMMAND' ? 'FAILED' : 'SYNC_FAILED', reason: error.message };
@@ -160,7 +172,7 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
   }
 }
 
-function start({ claim, config, progress }: Attempt): Promise<RunningCommand> {
+function start({ claim, config, progress, activity }: Attempt): Promise<RunningCommand> {
   return startCommand({
     command: claim.job.command,
     arguments: claim.job.arguments,
@@ -175,45 +187,37 @@ function start({ claim, config, progress }: Attempt): Promise<RunningCommand> {
     workingDirectory: config.workingDirectory,
     stdout: process.stdout,
     stderr: process.stderr,
+    onOutput: () => activity.seen(),
   });
 }
 
-/** The rules that may end a command; the first that applies decides. */
-async function untilEnded(command: RunningCommand, attempt: Attempt): Promise<Ending | undefined> {
-  const { cut, shutdown, config, claim } = attempt;
-  const decided = new AbortController();
-  const rules = [
-    command.exited.then(() => 'EXITED' as const),
-    whenAborted(cut, decided.signal).then(() => 'CUT' as const),
-    whenAborted(shutdown.stopping, decided.signal).then(() => 'STOPPING' as const),
-  ];
-  const { timeoutSeconds } = claim.job;
-  const outOfTime = async () => {
-    await pause((timeoutSeconds ?? Infinity) * 1000, decided.signal);
-    return 'TIMED_OUT' as const;
-  };
-  const rule = await Promise.race(timeoutSeconds === null ? rules : [...rules, outOfTime()]);
-  decided.abort();
-
-  const { killGraceMs: graceMs } = config;
-  const hurry = AbortSignal.any([cut, shutdown.hurrying]);
-  switch (rule) {
+/** What the end of the command means for the attempt; undefined: the next step follows. */
+async function afterCommand(verdict: Verdict, attempt: Attempt): Promise<Ending | undefined> {
+  const { timeoutSeconds, stallTimeoutSeconds } = attempt.claim.job;
+  switch (verdict.rule) {
     case 'EXITED':
-      return withLastCheckpoints(endingOfExit(await command.exited), attempt);
-    case 'CUT':
-      await command.stop({ signal: 'SIGTERM', graceMs, hurry: shutdown.hurrying });
+      return withLastCheckpoints(endingOfExit(verdict.exit), attempt);
+    case 'CANCELED':
+    case 'LEASE_LOST':
       return cutShort(attempt);
     case 'TIMED_OUT':
-      await command.stop({ signal: 'SIGTERM', graceMs, hurry });
       return withLastCheckpoints(
-        { kind: 'TIMED_OUT', reason: `The command ran longer than its timeout of ${String(timeoutSeconds)} s.` },
+        timedOut(`The command ran longer than its timeout of ${String(timeoutSeconds)} s.`),
+        attempt,
+      );
+    case 'STALLED':
+      return withLastCheckpoints(
+        timedOut(`stalled: no progress, no output and no published file for ${String(stallTimeoutSeconds)} s.`),
         attempt,
       );
     case 'STOPPING':
-      // Whatever code it exits with now: a command that saves and exits 0 when it is told to stop has not done its work.
-      await command.stop({ signal: shutdownSignal(shutdown), graceMs: config.shutdownGraceMs, hurry });
+      // Whatever code it exited with: a command that saves and exits 0 when it is told to stop has not done its work.
       return withLastCheckpoints(released(attempt), attempt, LAST_FLUSH_MS);
   }
+}
+
+function timedOut(reason: string): Ending {
+  return { kind: 'TIMED_OUT', reason };
 }
 
 /** The next attempt goes on from what this one has saved, so what it saved last goes up first, if it can. */
@@ -255,11 +259,7 @@ async function purge({ sync, progress, log }: Attempt): Promise<void> {
 }
 
 function released({ shutdown }: Attempt): Ending {
-  const why =
-    shutdown.stopping.reason === RECALLED
-      ? 'The server asked for the job back.'
-      : `The agent was told to stop (${shutdownSignal(shutdown)}).`;
-  return { kind: 'RELEASED', reason: why };
+  return { kind: 'RELEASED', reason: whyStopping(shutdown) };
 }
 
 function cutShort({ cut }: Attempt): Ending {

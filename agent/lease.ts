@@ -31,10 +31,16 @@ export interface LeaseParts {
   attempt: number;
   /** Milliseconds the lease lasts from the claim. */
   leaseMillis: number;
+  /** When the claim was sent, on the monotonic clock. */
+  claimedAt: number;
   /** Seconds between two heartbeats, as the job wants it; a third of the lease where that is less. */
   heartbeatInterval: number;
+  /** Milliseconds that may pass between two heartbeats because of the connection; asked before each. */
+  beatWithinMs: () => number;
   heartbeat: (input: HeartbeatInput, signal: AbortSignal) => Promise<HeartbeatAnswer>;
   transferred: () => { bytesDownloaded: string; bytesUploaded: string };
+  /** A heartbeat that was sent at `sentAt`, on the monotonic clock, was acknowledged. */
+  onRenewed: (sentAt: number, leaseMillis: number) => void;
   /** The server took the lease back. Called at most once. */
   onLost: () => void;
   /** The server wants the job given back; the lease goes on until then. Called with each heartbeat that says so. */
@@ -65,7 +71,7 @@ export function keepLease(parts: LeaseParts): Lease {
     isTelling: false,
     isUrgent: false,
     leaseMillis: parts.leaseMillis,
-    lastSentAt: performance.now(),
+    lastSentAt: parts.claimedAt,
     notBefore: 0,
     failures: 0,
   };
@@ -120,7 +126,7 @@ async function beatUntilStopped(
 }
 
 function dueAt(parts: LeaseParts, beats: Beats): number {
-  const interval = Math.min(parts.heartbeatInterval * 1000, beats.leaseMillis / 3);
+  const interval = Math.min(parts.heartbeatInterval * 1000, beats.leaseMillis / 3, parts.beatWithinMs());
   const due =
     beats.lastSentAt + (beats.progress === undefined ? interval : Math.min(interval, PROGRESS_AT_MOST_EVERY_MS));
   return Math.max(beats.isUrgent ? 0 : due, beats.notBefore);
@@ -159,6 +165,7 @@ function heed(answer: HeartbeatAnswer, parts: LeaseParts, beats: Beats): void {
   switch (answer.kind) {
     case 'RENEWED':
       beats.leaseMillis = answer.leaseMillis;
+      parts.onRenewed(beats.lastSentAt, answer.leaseMillis);
       if (answer.directive === 'STOP') parts.onRecall();
       return;
     case 'LEASE_LOST':

@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import * as operations from './generated/graphql.ts';
 import { type Session, type SessionParts, createSession } from './session.ts';
 import type { Transport } from './transport.ts';
 
 export type Claim = Omit<Extract<operations.ClaimJobMutation['claimJob'], { __typename: 'Claim' }>, '__typename'>;
-export type ClaimAnswer = { kind: 'CLAIM'; claim: Claim } | { kind: 'NO_WORK'; retryAfterMillis: number };
+/** `askedAt`, on the monotonic clock, is when this claim was first asked for: its lease may have begun then. */
+export type ClaimAnswer =
+  { kind: 'CLAIM'; claim: Claim; askedAt: number } | { kind: 'NO_WORK'; retryAfterMillis: number };
 export type HeartbeatAnswer =
   | { kind: 'RENEWED'; leaseMillis: number; directive: operations.LeaseDirective }
   | { kind: 'LEASE_LOST' | 'REFUSED'; message: string };
@@ -12,7 +15,7 @@ export type ReportAnswer = { kind: 'ACCEPTED' } | { kind: 'LEASE_LOST' | 'REFUSE
 
 /** The agent's verbs. Each rejects when no answer came; an answer that says no is data. */
 export interface Link {
-  /** Waits until this agent is registered. */
+  /** Waits until this agent is registered. A claim whose answer was lost is asked for again, and is the same one. */
   claim(signal: AbortSignal): Promise<ClaimAnswer>;
   heartbeat(input: operations.HeartbeatInput, signal: AbortSignal): Promise<HeartbeatAnswer>;
   complete(input: operations.CompleteAttemptInput, signal: AbortSignal): Promise<ReportAnswer>;
@@ -27,12 +30,19 @@ const ASK_AGAIN_UNREGISTERED_MS = 5000;
 export function createLink(parts: SessionParts & { open: (onConnected: () => void) => Transport }): Link {
   const transport = parts.open(() => session.join());
   const session = createSession(transport, parts);
+  let unanswered: { claimId: string; askedAt: number } | undefined;
 
   return {
     async claim(signal) {
       const agentId = await session.agentId(signal);
-      const { claimJob } = await transport.request(operations.ClaimJobDocument, { input: { agentId } }, signal);
-      return claimAnswer(claimJob, session, parts.log);
+      const { claimId, askedAt } = (unanswered ??= { claimId: randomUUID(), askedAt: performance.now() });
+      const { claimJob } = await transport.request(
+        operations.ClaimJobDocument,
+        { input: { agentId, claimId } },
+        signal,
+      );
+      unanswered = undefined;
+      return claimAnswer(claimJob, askedAt, session, parts.log);
     },
     async heartbeat(input, signal) {
       const { heartbeat } = await transport.request(operations.HeartbeatDocument, { input }, signal);
@@ -57,10 +67,15 @@ export function createLink(parts: SessionParts & { open: (onConnected: () => voi
   };
 }
 
-function claimAnswer(answer: operations.ClaimJobMutation['claimJob'], session: Session, log: Logger): ClaimAnswer {
+function claimAnswer(
+  answer: operations.ClaimJobMutation['claimJob'],
+  askedAt: number,
+  session: Session,
+  log: Logger,
+): ClaimAnswer {
   switch (answer.__typename) {
     case 'Claim':
-      return { kind: 'CLAIM', claim: answer };
+      return { kind: 'CLAIM', claim: answer, askedAt };
     case 'NoWork':
       return { kind: 'NO_WORK', retryAfterMillis: answer.retryAfterMillis };
     case 'NotFound':

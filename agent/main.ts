@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { arch, availableParallelism, platform, totalmem } from 'node:os';
 import { type Logger, destination, pino } from 'pino';
+import { messageOf } from '../lib/errors.ts';
+import { openCarrier } from './carrier.ts';
 import { type AgentConfig, ConfigError, loadConfig } from './config.ts';
 import { createLink } from './link.ts';
+import { createPresence } from './presence.ts';
 import { runAgent } from './run.ts';
 import { listenForShutdown } from './shutdown.ts';
 import { createAttemptSync } from './sync/attempt-sync.ts';
 import { createS3Store } from './sync/s3.ts';
 import { syncPlanOf } from './sync-plan.ts';
 import { VERSION } from './version.ts';
-import { openWebSocket } from './websocket.ts';
+import { keepVigil } from './vigil.ts';
 
 const EXIT_WRONG_CONFIGURATION = 2;
 
@@ -42,22 +45,30 @@ function survivePipesWithoutReader(): void {
 
 async function run(config: AgentConfig, log: Logger): Promise<void> {
   const { machineId, containerGroupId } = config;
-  const store = createS3Store(config.storage);
+  const presence = createPresence();
+  const vigil = keepVigil();
+  const store = createS3Store({ ...config.storage, beforeSending: () => vigil.look() });
+  // Not an end of the agent: jobs without sync need no storage, and the others say so by themselves.
+  store.ready().catch((error: unknown) => {
+    log.warn({ reason: messageOf(error) }, 'Every job that has files to sync is going to fail here');
+  });
   log.info({ version: VERSION, machineId, containerGroupId, server: config.graphqlUrl }, 'The agent starts');
   await runAgent({
     config,
     log,
+    presence,
+    vigil,
     shutdown: listenForShutdown(),
     openLink: (listener) =>
       createLink({
-        open: (onConnected) => openWebSocket({ url: config.graphqlUrl, key: config.apiKey, onConnected, log }),
+        open: (onConnected) => openCarrier({ ...carrierParts(config), presence, onConnected, log }),
         registration: { machineId, containerGroupId, sessionId: randomUUID(), version: VERSION, hardware: hardware() },
-        listener,
-        log,
+        ...{ presence, listener, log },
       }),
     createSync: (job, jobLog) =>
       createAttemptSync({
         store,
+        jobId: job.id,
         plan: syncPlanOf(job, config.directories),
         compression: job.compression,
         settings: config.sync,
@@ -65,6 +76,10 @@ async function run(config: AgentConfig, log: Logger): Promise<void> {
         log: jobLog,
       }),
   });
+}
+
+function carrierParts({ graphqlUrl, apiKey, reconnectGraceMs }: AgentConfig) {
+  return { url: graphqlUrl, key: apiKey, graceMillis: reconnectGraceMs };
 }
 
 function hardware(): Record<string, unknown> {

@@ -6,17 +6,21 @@ import { pause } from '../lib/pause.ts';
 import type { AgentConfig } from './config.ts';
 import { type LiveAttempt, executeAttempt } from './execute.ts';
 import type { Claim, ClaimAnswer, Link } from './link.ts';
+import type { PresenceRecord } from './presence.ts';
 import type { AgentSignal, LinkListener } from './session.ts';
 import { restMillis, setbacksInARow } from './setback.ts';
-import type { Shutdown } from './shutdown.ts';
+import { DRAINED, type Shutdown } from './shutdown.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
 import { unusableSync } from './unusable-sync.ts';
+import type { Vigil } from './vigil.ts';
 
 export interface AgentParts {
   config: AgentConfig;
   openLink: (listener: LinkListener) => Link;
   /** May throw when the job's instructions cannot be used. */
   createSync: (job: Claim['job'], log: Logger) => AttemptSync;
+  presence: PresenceRecord;
+  vigil: Vigil;
   shutdown: Shutdown;
   log: Logger;
 }
@@ -24,6 +28,8 @@ export interface AgentParts {
 const AFTER_FAILURE = { baseMs: 500, capMs: 10_000 };
 /** A claim that is under way when the agent is told to stop may have taken a job, which is then given back at once. */
 const LAST_ANSWER_MS = 2000;
+/** A machine that is to be reallocated gets no work, unless somebody lifts its bans. */
+const BARRED_MS = 60_000;
 
 /** Asks for work, does it, asks again. Resolves when the agent was told to stop, or drained, and nothing is left to do. */
 export async function runAgent(parts: AgentParts): Promise<void> {
@@ -32,16 +38,24 @@ export async function runAgent(parts: AgentParts): Promise<void> {
   const drained = new AbortController();
   const over = AbortSignal.any([shutdown.stopping, drained.signal]);
   let current: LiveAttempt | undefined;
+  let barredUntil = 0;
 
   const link = parts.openLink({
     onReady() {
       wake.set();
       current?.reconnected();
     },
-    onSignal: (signal) => heed(signal, { wake: () => wake.set(), drain: () => drained.abort(), current, log }),
+    onSignal: (signal) =>
+      heed(signal, {
+        wake: () => wake.set(),
+        drain: () => drained.abort(DRAINED),
+        bar: () => (barredUntil = performance.now() + BARRED_MS),
+        ...{ current, log },
+      }),
   });
 
   for (let failures = 0, setbacks = 0; !over.aborted;) {
+    await pause(barredUntil - performance.now(), over);
     // Before the question: work that is announced while the answer is on its way must not be slept through.
     wake.clear();
     const answer = await askForWork(link, parts, over);
@@ -55,8 +69,9 @@ export async function runAgent(parts: AgentParts): Promise<void> {
       await wake.wait(jittered(answer.retryAfterMillis), over);
       continue;
     }
-    const { claim } = answer;
-    current = executeAttempt({ ...parts, claim, link, sync: syncFor(claim.job, parts) });
+    const { claim, askedAt } = answer;
+    const sync = syncFor(claim.job, parts);
+    current = executeAttempt({ ...parts, claim, askedAt, link, sync, shutdown: { ...shutdown, stopping: over } });
     setbacks = setbacksInARow(setbacks, await current.ended);
     current = undefined;
     await rest(setbacks, log, over);
@@ -104,7 +119,13 @@ async function rest(setbacks: number, log: Logger, over: AbortSignal): Promise<v
 
 function heed(
   signal: AgentSignal,
-  means: { wake: () => void; drain: () => void; current: LiveAttempt | undefined; log: Logger },
+  means: {
+    wake: () => void;
+    drain: () => void;
+    bar: () => void;
+    current: LiveAttempt | undefined;
+    log: Logger;
+  },
 ): void {
   const { current, log } = means;
   log.debug({ signal }, 'Signal');
@@ -116,10 +137,13 @@ function heed(
       if (current?.jobId === signal.jobId && current.number === signal.attempt) current.cancel();
       return;
     case 'DRAIN':
-      log.info('The server asks this agent to take no more work');
+      log.info('The server asks this agent to leave');
       means.drain();
       return;
     case 'REALLOCATE':
-      log.warn('The server asks for the reallocation of this machine; nothing here can do that');
+      log.error(
+        'Too many jobs have failed on this machine, so it gets no more of them: reallocate it, or lift its bans',
+      );
+      means.bar();
   }
 }

@@ -9,6 +9,7 @@ import {
   RegisterAgentDocument,
   type RegisterAgentInput,
 } from './generated/graphql.ts';
+import type { PresenceRecord } from './presence.ts';
 import type { Transport } from './transport.ts';
 
 export type AgentSignal = AgentSignalsSubscription['agentSignals'];
@@ -21,6 +22,7 @@ export interface LinkListener {
 
 export interface SessionParts {
   registration: RegisterAgentInput;
+  presence: Pick<PresenceRecord, 'ask' | 'begin' | 'end'>;
   listener: LinkListener;
   log: Logger;
 }
@@ -37,7 +39,8 @@ export interface Session {
 const REGISTRATION = { baseMs: 200, capMs: 5000, tryMs: 10_000 };
 const LISTEN_AGAIN_MS = 1000;
 
-export function createSession(transport: Transport, { registration, listener, log }: SessionParts): Session {
+export function createSession(transport: Transport, parts: SessionParts): Session {
+  const { registration, log } = parts;
   const registered = Promise.withResolvers<undefined>();
   let membership = new AbortController();
   let agentId = '';
@@ -57,19 +60,8 @@ export function createSession(transport: Transport, { registration, listener, lo
     agentId = id;
     registered.resolve(undefined);
     log.info({ agentId }, 'Registered');
-    listen(signal);
-    listener.onReady();
-  }
-
-  function listen(signal: AbortSignal): void {
-    const ended = (err: unknown) => {
-      if (signal.aborted) return;
-      log.warn({ reason: messageOf(err) }, 'The server ended the subscription to signals; joining again');
-      void pause(jittered(LISTEN_AGAIN_MS), signal).then(() => (signal.aborted ? undefined : join()));
-    };
-    const next = (data: AgentSignalsSubscription) => listener.onSignal(data.agentSignals);
-    const unsubscribe = transport.subscribe(AgentSignalsDocument, { agentId }, { next, ended });
-    signal.addEventListener('abort', unsubscribe, { once: true });
+    if (transport.canSubscribe()) listen(transport, { ...parts, agentId, signal, joinAgain: () => void join() });
+    parts.listener.onReady();
   }
 
   return {
@@ -89,4 +81,35 @@ async function register(transport: Transport, input: RegisterAgentInput, signal:
   const { registerAgent } = await transport.request(RegisterAgentDocument, { input }, signal);
   if (registerAgent.__typename === 'Agent') return registerAgent.id;
   throw new Error(`The server refused the registration of this agent: ${registerAgent.message}`);
+}
+
+interface Listening extends Pick<SessionParts, 'presence' | 'listener' | 'log'> {
+  agentId: string;
+  /** Ends it. */
+  signal: AbortSignal;
+  joinAgain: () => void;
+}
+
+function listen(transport: Transport, { agentId, presence, listener, signal, joinAgain, log }: Listening): void {
+  let isHeard = false;
+  const next = (data: AgentSignalsSubscription) => {
+    if (signal.aborted) return;
+    // A server greets whoever subscribes with a first signal, as soon as the subscription is the agent's presence.
+    if (!isHeard) presence.begin(performance.now());
+    isHeard = true;
+    listener.onSignal(data.agentSignals);
+  };
+  const ended = (err: unknown) => {
+    if (signal.aborted) return;
+    presence.end();
+    log.warn({ reason: messageOf(err) }, 'The server ended the subscription to signals; joining again');
+    void pause(jittered(LISTEN_AGAIN_MS), signal).then(() => (signal.aborted ? undefined : joinAgain()));
+  };
+  presence.ask();
+  const unsubscribe = transport.subscribe(AgentSignalsDocument, { agentId }, { next, ended });
+  const leave = () => {
+    presence.end();
+    unsubscribe();
+  };
+  signal.addEventListener('abort', leave, { once: true });
 }

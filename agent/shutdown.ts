@@ -1,6 +1,6 @@
 /** The two stages in which a process is told to stop. */
 export interface Shutdown {
-  /** Aborted by the first SIGTERM or SIGINT; its reason is the signal's name. */
+  /** Aborted by the first SIGTERM or SIGINT, with the signal's name as the reason, or because the server asked for it. */
   readonly stopping: AbortSignal;
   /** Aborted by the second one: end the waiting. */
   readonly hurrying: AbortSignal;
@@ -19,4 +19,20 @@ export function listenForShutdown(): Shutdown {
 /** The signal that began the shutdown, to be forwarded to the command. */
 export function shutdownSignal(shutdown: Shutdown): 'SIGTERM' | 'SIGINT' {
   return shutdown.stopping.reason === 'SIGINT' ? 'SIGINT' : 'SIGTERM';
+}
+
+/** Reasons of a stop that the server asked for: of the whole agent, or of a single attempt. */
+export const DRAINED = 'DRAINED';
+export const RECALLED = 'RECALLED';
+
+/** Why an attempt is given back, for a person. */
+export function whyStopping(shutdown: Shutdown): string {
+  switch (shutdown.stopping.reason) {
+    case DRAINED:
+      return 'The server asked the agent to leave.';
+    case RECALLED:
+      return 'The server asked for the job back.';
+    default:
+      return `The agent was told to stop (${shutdownSignal(shutdown)}).`;
+  }
 }

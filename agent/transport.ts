@@ -1,6 +1,6 @@
 import type { TypedDocumentString } from './generated/graphql.ts';
 
-/** What carries the operations: one websocket, or anything else that can ask and be told. */
+/** What carries the operations: a websocket, or plain requests where none gets through. */
 export interface Transport {
   /** One answer. Rejects when the server reports an error, when the transport fails, and when `signal` is aborted. */
   request<Data, Variables extends object>(
@@ -14,5 +14,7 @@ export interface Transport {
     variables: Variables,
     listener: { next(data: Data): void; ended(why: unknown): void },
   ): () => void;
+  /** Whether `subscribe` would tell anything now. What carries the operations may change, which is told as a new connection. */
+  canSubscribe(): boolean;
   close(): Promise<void>;
 }

@@ -8,6 +8,7 @@ export function unusableSync(why: string): AttemptSync {
     prepare: () => Promise.reject(new SyncError(`The sync instructions of the job cannot be used: ${why}`)),
     download: nothing,
     watch: nothing,
+    commandEnded: () => undefined,
     flush: nothing,
     uploadAfter: nothing,
     suspend: nothing,

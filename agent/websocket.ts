@@ -18,6 +18,7 @@ export function openWebSocket(parts: ConnectionParts): Transport {
         error: (why) => listener.ended(asError(why)),
         complete: () => listener.ended(new Error('the server has nothing more to say')),
       }),
+    canSubscribe: () => true,
     close: () => connection.close(),
   };
 }

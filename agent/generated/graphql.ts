@@ -173,14 +173,14 @@ export type ClaimJobMutationVariables = Exact<{
 
 
 export type ClaimJobMutation = { claimJob:
-    | { __typename: 'Claim', leaseMillis: number, attempt: { number: number }, job: { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, heartbeatInterval: number, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null } }
+    | { __typename: 'Claim', leaseMillis: number, attempt: { number: number }, job: { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, stallTimeoutSeconds: number | null, heartbeatInterval: number, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null } }
     | { __typename: 'Forbidden', message: string }
     | { __typename: 'InvalidInput', message: string }
     | { __typename: 'NoWork', retryAfterMillis: number }
     | { __typename: 'NotFound', message: string }
    };
 
-export type ClaimedJobFragment = { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, heartbeatInterval: number, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null };
+export type ClaimedJobFragment = { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, stallTimeoutSeconds: number | null, heartbeatInterval: number, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null };
 
 export type SyncInstructionFragment = { bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null };
 
@@ -239,6 +239,11 @@ export type AgentSignalsSubscriptionVariables = Exact<{
 
 export type AgentSignalsSubscription = { agentSignals: { type: AgentSignalType, jobId: string | null, attempt: number | null } };
 
+export type ViewerQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type ViewerQuery = { viewer: { accountId: string } };
+
 export class TypedDocumentString<TResult, TVariables>
   extends String
   implements DocumentTypeDecoration<TResult, TVariables>
@@ -275,6 +280,7 @@ export const ClaimedJobFragmentDoc = new TypedDocumentString(`
   environment
   compression
   timeoutSeconds
+  stallTimeoutSeconds
   heartbeatInterval
   sync {
     before {
@@ -345,6 +351,7 @@ export const ClaimJobDocument = new TypedDocumentString(`
   environment
   compression
   timeoutSeconds
+  stallTimeoutSeconds
   heartbeatInterval
   sync {
     before {
@@ -427,3 +434,10 @@ export const AgentSignalsDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<AgentSignalsSubscription, AgentSignalsSubscriptionVariables>;
+export const ViewerDocument = new TypedDocumentString(`
+    query Viewer {
+  viewer {
+    accountId
+  }
+}
+    `) as unknown as TypedDocumentString<ViewerQuery, ViewerQueryVariables>;

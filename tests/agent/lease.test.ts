@@ -12,10 +12,11 @@ afterEach(() => lease?.stop());
 /** A lease whose heartbeats are answered one after another as `answers` says, the last one for ever. */
 function leaseAnswered(
   answers: (HeartbeatAnswer | Error)[],
-  times: { leaseMillis?: number; heartbeatInterval?: number } = {},
+  times: { leaseMillis?: number; heartbeatInterval?: number; beatWithinMs?: () => number } = {},
 ) {
   const sent: (HeartbeatInput & { at: number })[] = [];
   const told: string[] = [];
+  const proofs: { sentAt: number; leaseMillis: number }[] = [];
   const heartbeat = async (input: HeartbeatInput) => {
     const answer = answers[Math.min(sent.length, answers.length - 1)];
     sent.push({ ...input, at: performance.now() });
@@ -26,15 +27,18 @@ function leaseAnswered(
     jobId: 'job-1',
     attempt: 1,
     leaseMillis: 60_000,
+    claimedAt: performance.now(),
     heartbeatInterval: 30,
+    beatWithinMs: () => Infinity,
     ...times,
     heartbeat,
     transferred: () => ({ bytesDownloaded: '7', bytesUploaded: '0' }),
+    onRenewed: (sentAt, leaseMillis) => proofs.push({ sentAt, leaseMillis }),
     onLost: () => told.push('lost'),
     onRecall: () => told.push('recall'),
     log: pino({ enabled: false }),
   });
-  return { lease, sent, told };
+  return { lease, sent, told, proofs };
 }
 
 test('a new phase is told at once, with what was transferred', async () => {
@@ -125,4 +129,21 @@ test('the last report holds up nothing when the server does not answer', async (
   lease.report({ fraction: 1 });
   await lease.tellLast(new AbortController().signal);
   expect(sent).toHaveLength(1);
+});
+
+test('an acknowledged heartbeat is a proof from the moment it was sent', async () => {
+  const before = performance.now();
+  const { lease, sent, proofs } = leaseAnswered([new Error('connection closed'), renewed]);
+  lease.renew();
+  await vi.waitFor(() => expect(proofs).toHaveLength(1), { timeout: 3000 });
+  expect(proofs[0]!.leaseMillis).toBe(60_000);
+  // The first one, which nobody answered, proves nothing.
+  expect(proofs[0]!.sentAt).toBeGreaterThan(sent[0]!.at);
+  expect(proofs[0]!.sentAt).toBeGreaterThan(before);
+  expect(proofs[0]!.sentAt).toBeLessThanOrEqual(sent[1]!.at);
+});
+
+test('heartbeats come more often while the connection makes it necessary', async () => {
+  const { sent } = leaseAnswered([renewed], { beatWithinMs: () => 30 });
+  await vi.waitFor(() => expect(sent.length).toBeGreaterThan(4));
 });

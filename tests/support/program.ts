@@ -15,6 +15,8 @@ export interface TestProgram {
   /** Resolves when it has ended and its output is read. */
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   signal(name: NodeJS.Signals): void;
+  /** The same for it and everything it has started, in whatever process group. */
+  signalAll(name: NodeJS.Signals): void;
   /** SIGKILL for it and everything it has started, in whatever process group: its machine is gone. */
   vanish(): Promise<void>;
 }
@@ -74,6 +76,7 @@ export function startProgram(file: string, args: readonly string[], options: Pro
       }
     },
     signal: (signal) => void process.kill(pid, signal),
+    signalAll: (signal) => processesMarked(mark).forEach((one) => kill(one, signal)),
     async vanish() {
       if (!isOver) child.kill('SIGKILL');
       await killMarked(mark);
@@ -86,14 +89,14 @@ export function startProgram(file: string, args: readonly string[], options: Pro
 export async function killMarked(mark: string): Promise<void> {
   await until(`no process with ${mark} to be left`, () => {
     const left = processesMarked(mark);
-    left.forEach(kill);
+    left.forEach((pid) => kill(pid, 'SIGKILL'));
     return left.length === 0;
   });
 }
 
-function kill(pid: number): void {
+function kill(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch {
     // It has ended by itself meanwhile.
   }

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { createApp } from '../../../server/app.ts';
 import { createLog } from '../../../server/log.ts';
+import { openLink } from '../../chaos/proxy.ts';
 import { type Scene, scenarios } from '../../support/fleet.ts';
 import { jobIn } from '../../support/rest.ts';
 import { until } from '../../support/until.ts';
@@ -45,6 +46,32 @@ scenario('an end that comes while there is no server is reported to the next one
   await startAgain();
   await until('the completion', async () => (await statusOf(scene, job.id)) === 'completed');
   expect(await attemptsOf(scene, job.id)).toEqual([{ number: 1, outcome: 'COMPLETED' }]);
+});
+
+scenario('an attempt survives its server, and writes on under the next one', async ({ scene, onTestFinished }) => {
+  const { core, url } = scene.fleet.app;
+  let port = Number(new URL(url).port);
+  const line = await openLink(() => port);
+  onTestFinished(() => line.close());
+  const gate = scene.gate('go');
+  const agent = await scene.agent('machine', { KELPIE_API_URL: `http://127.0.0.1:${line.port}` });
+  const job = await scene.submit({
+    script: `echo one > checkpoints/one; ${gate.script}; echo two > checkpoints/two`,
+    during: ['checkpoints'],
+  });
+  await until('the first checkpoint', async () => (await scene.keys()).length === 1);
+
+  const second = createApp({ core, log: createLog('silent') });
+  onTestFinished(() => second.stop());
+  port = Number(new URL(await second.start({ host: '127.0.0.1', port: 0 })).port);
+  line.set({ is: 'CUT' });
+  await agent.said('Not connected to the server');
+  line.set({ is: 'OPEN' });
+  await agent.said('"msg":"Registered"', indexOf(agent.lines, 'Not connected'));
+  await gate.open();
+  const state = await job.end();
+  expect(state).toMatchObject({ status: 'COMPLETED', attempts: { nodes: [{ outcome: 'COMPLETED' }] } });
+  expect(await scene.keys()).toEqual(['checkpoints/one', 'checkpoints/two']);
 });
 
 /** @returns what starts another server at the same address */

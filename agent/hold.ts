@@ -1,0 +1,52 @@
+import type { Logger } from 'pino';
+import { raiseFence } from './fence.ts';
+import { type Lease, keepLease } from './lease.ts';
+import type { Claim, Link } from './link.ts';
+import type { PresenceRecord } from './presence.ts';
+import type { AttemptSync } from './sync/attempt-sync.ts';
+import type { GraceMillis } from './trust.ts';
+import type { Vigil } from './vigil.ts';
+
+export interface HoldParts {
+  claim: Claim;
+  /** When it was first asked for, on the monotonic clock. */
+  askedAt: number;
+  link: Pick<Link, 'heartbeat'>;
+  sync: Pick<AttemptSync, 'suspend' | 'resume'>;
+  presence: PresenceRecord;
+  vigil: Vigil;
+  graceMillis: GraceMillis;
+  transferred: () => { bytesDownloaded: string; bytesUploaded: string };
+  onLost: () => void;
+  onRecall: () => void;
+  log: Logger;
+}
+
+/** The lease of a claim, kept alive, and behind a fence: while there is no proof of it, nothing is written to storage. */
+export function holdLease(parts: HoldParts): Lease {
+  const { claim, askedAt, link, sync, presence, vigil, graceMillis, log } = parts;
+  const { job, attempt, leaseMillis } = claim;
+  const lease = keepLease({
+    jobId: job.id,
+    attempt: attempt.number,
+    leaseMillis,
+    claimedAt: askedAt,
+    heartbeatInterval: job.heartbeatInterval,
+    beatWithinMs: () => presence.beatWithinMs(),
+    heartbeat: (input, signal) => link.heartbeat(input, signal),
+    transferred: parts.transferred,
+    onRenewed: (sentAt, millis) => fence.renewed(sentAt, millis),
+    onLost: parts.onLost,
+    onRecall: parts.onRecall,
+    log,
+  });
+  const ask = () => lease.renew();
+  const fence = raiseFence({ claim: { sentAt: askedAt, leaseMillis }, graceMillis, presence, vigil, sync, ask, log });
+  return {
+    ...lease,
+    stop() {
+      lease.stop();
+      fence.stop();
+    },
+  };
+}

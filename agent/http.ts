@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import type { Transport } from './transport.ts';
+
+const ANSWER_WITHIN_MS = 30_000;
+
+const answer = z.object({
+  data: z.unknown(),
+  errors: z.array(z.object({ message: z.string() })).optional(),
+});
+
+/**
+ * The same operations as single requests, for where no websocket gets through. It cannot be told anything: new work and
+ * cancels are noticed by asking, and no server watches over the agent's presence, so a lost machine is noticed only when its
+ * long lease runs out. `url` is `http://` or `https://`.
+ */
+export function createHttpTransport({ url, key }: { url: string; key: string }): Transport {
+  return {
+    async request<Data>(operation: { toString(): string }, variables: object, signal: AbortSignal): Promise<Data> {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/graphql-response+json, application/json',
+          'x-kelpie-key': key,
+        },
+        body: JSON.stringify({ query: operation.toString(), variables }),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+      });
+      // As over the websocket: what a server answers to a document of its own schema has the type of that document.
+      return (await dataOf(response)) as Data;
+    },
+    subscribe: () => () => undefined,
+    canSubscribe: () => false,
+    close: async () => undefined,
+  };
+}
+
+async function dataOf(response: Response): Promise<unknown> {
+  const text = await response.text();
+  const { data, errors = [] } = parsed(text, response.status);
+  if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join('; '));
+  if (data === undefined || data === null) throw new Error(`The server answered ${response.status} without data`);
+  return data;
+}
+
+function parsed(text: string, status: number): z.infer<typeof answer> {
+  try {
+    return answer.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new Error(
+      `Expected an answer in GraphQL's JSON, got status ${status} and ${JSON.stringify(text.slice(0, 100))}: check KELPIE_API_URL`,
+      { cause },
+    );
+  }
+}

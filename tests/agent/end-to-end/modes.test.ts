@@ -1,0 +1,127 @@
+import { expect } from 'vitest';
+import { type TestAgent, scenarios, timeOf } from '../../support/fleet.ts';
+import { openGateway } from '../../support/gateway.ts';
+import { processRuns } from '../../support/program.ts';
+
+const scenario = scenarios();
+
+scenario.concurrent('an agent without websockets works by plain requests', async ({ scene, onTestFinished }) => {
+  const gateway = await openGateway(scene.fleet.app.url);
+  onTestFinished(() => gateway.close());
+  gateway.websockets = 'REFUSED';
+  await scene.put('data/a', 'hay');
+  const agent = await scene.agent('machine', { KELPIE_API_URL: gateway.url });
+  const job = await scene.submit({
+    script: 'cat data/a > output/b',
+    before: ['data'],
+    during: ['checkpoints'],
+    after: ['output'],
+  });
+  expect(await job.end()).toMatchObject({ status: 'COMPLETED', attempts: { nodes: [{ outcome: 'COMPLETED' }] } });
+  expect(await scene.text('output/b')).toBe('hay');
+
+  const canceled = await scene.submit({ script: 'echo "pid $$"; sleep 60' });
+  const pid = Number((await agent.said('pid ')).slice(4));
+  await scene.cancel(canceled);
+  const canceledAt = Date.now();
+  // There is nobody to signal it: the next heartbeat tells.
+  const ended = timeOf(await agent.said('"kind":"LEASE_LOST"'));
+  expect(ended - canceledAt).toBeLessThan(7000);
+  expect(processRuns(pid)).toBe(false);
+});
+
+scenario.concurrent('an agent goes back to websockets when they get through', async ({ scene, onTestFinished }) => {
+  const gateway = await openGateway(scene.fleet.app.url);
+  onTestFinished(() => gateway.close());
+  gateway.websockets = 'REFUSED';
+  const gate = scene.gate('go');
+  const agent = await scene.agent('machine', { KELPIE_API_URL: gateway.url });
+  const job = await scene.submit({
+    script: `echo ready; ${gate.script}; echo done > checkpoints/done`,
+    during: ['checkpoints'],
+  });
+  await agent.said('ready');
+  gateway.websockets = 'OPEN';
+  await agent.said('A websocket gets through to the server again');
+  await agent.said('"WORK_AVAILABLE"');
+  await gate.open();
+  expect(await job.end()).toMatchObject({ status: 'COMPLETED', attempts: { nodes: [{ outcome: 'COMPLETED' }] } });
+  expect(await scene.text('checkpoints/done')).toBe('done\n');
+});
+
+scenario.concurrent('a claim whose answer is lost is the same claim again', async ({ scene, onTestFinished }) => {
+  const gateway = await openGateway(scene.fleet.app.url);
+  onTestFinished(() => gateway.close());
+  let isLost = false;
+  gateway.hangUpOn = (message) => {
+    if (isLost || !message.includes('"__typename":"Claim"')) return false;
+    isLost = true;
+    return true;
+  };
+  const agent = await scene.agent('machine', { KELPIE_API_URL: gateway.url });
+  const job = await scene.submit({ script: 'echo $KELPIE_ATTEMPT > output/attempt', after: ['output'] });
+  expect(await job.end()).toMatchObject({ status: 'COMPLETED', numInterruptions: 0 });
+  expect(isLost).toBe(true);
+  expect(await scene.text('output/attempt')).toBe('1\n');
+  expect(agent.lines.filter((line) => line.includes('Attempt begins'))).toHaveLength(1);
+});
+
+scenario.concurrent('an agent that is drained saves what there is, gives its job back, and ends', async ({ scene }) => {
+  const agent = await scene.agent('machine-a');
+  const job = await scene.submit({
+    script: `
+      if [ -e checkpoints/last ]; then exit 0; fi
+      trap 'echo saved > checkpoints/last; exit 0' TERM
+      echo ready; while :; do sleep 0.05; done`,
+    before: ['checkpoints'],
+    during: ['checkpoints'],
+  });
+  await agent.said('ready');
+  const { app, ownerKey } = scene.fleet;
+  const answer = await app.graphql(ownerKey, 'mutation ($id: ID!) { drainAgent(id: $id) { __typename } }', {
+    id: agentIdOf(agent),
+  });
+  expect(answer).toEqual({ data: { drainAgent: { __typename: 'Agent' } } });
+  expect(await agent.ended).toEqual({ code: 0, signal: null });
+  const { attempts } = await job.until(({ numInterruptions }) => numInterruptions === 1);
+  expect(attempts.nodes).toMatchObject([{ outcome: 'RELEASED' }]);
+  expect(attempts.nodes[0]?.reason).toMatch(/^The server asked (the agent to leave|for the job back)\.$/);
+  expect(await scene.text('checkpoints/last')).toBe('saved\n');
+
+  await scene.agent('machine-b');
+  expect(await job.end()).toMatchObject({ status: 'COMPLETED', numFailures: 0 });
+});
+
+scenario.concurrent('a command that shows no sign of life is stalled', async ({ scene }) => {
+  const agent = await scene.agent('machine');
+  const job = await scene.submit({
+    script: 'echo "pid $$"; echo half > checkpoints/half; sleep 60',
+    during: ['checkpoints'],
+    stallTimeoutSeconds: 1,
+    maxFailures: 1,
+  });
+  const state = await job.end();
+  expect(state).toMatchObject({ status: 'FAILED', attempts: { nodes: [{ outcome: 'TIMED_OUT' }] } });
+  expect(state.attempts.nodes[0]?.reason).toMatch(/^stalled: .* for 1 s\.$/);
+  expect(processRuns(Number((await agent.said('pid ')).slice(4)))).toBe(false);
+});
+
+scenario.concurrent.for([
+  ['says something', 'echo still here'],
+  ['reports progress', `echo "{\\"fraction\\": 0.$i}" > $KELPIE_PROGRESS_FILE`],
+  ['publishes files', 'echo $i > checkpoints/$i'],
+] as const)('a command is not stalled while it %s', async ([, sign], { scene }) => {
+  await scene.agent('machine');
+  const job = await scene.submit({
+    script: `for i in 1 2 3 4 5 6 7; do ${sign}; sleep 0.6; done`,
+    during: ['checkpoints'],
+    stallTimeoutSeconds: 2,
+    maxFailures: 1,
+  });
+  expect(await job.end()).toMatchObject({ status: 'COMPLETED' });
+});
+
+function agentIdOf(agent: TestAgent): string {
+  const line = agent.lines.find((text) => text.includes('"msg":"Registered"')) ?? '';
+  return /"agentId":"([^"]+)"/.exec(line)?.[1] ?? '';
+}

@@ -1,0 +1,67 @@
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { WebSocket, WebSocketServer } from 'ws';
+
+/** What stands between agents and their server: plain requests go through, websockets as the test wants it. */
+export interface Gateway {
+  url: string;
+  /** Whether websockets are let through; those that are open stay. */
+  websockets: 'OPEN' | 'REFUSED';
+  /** Asked for each message of the server's; `true` hangs up both sides instead of passing it on. */
+  hangUpOn: (message: string) => boolean;
+  close(): Promise<void>;
+}
+
+/** `server` is the address of the server, `http://host:port`. */
+export async function openGateway(server: string): Promise<Gateway> {
+  const gateway: Gateway = { url: '', websockets: 'OPEN', hangUpOn: () => false, close };
+  const listener = createServer((incoming, outgoing) => pass(server, incoming, outgoing));
+  const websockets = new WebSocketServer({ noServer: true });
+  listener.on('upgrade', (incoming, socket, head) => {
+    socket.on('error', () => undefined);
+    if (gateway.websockets === 'REFUSED') socket.end('HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n');
+    else websockets.handleUpgrade(incoming, socket, head, (near) => join(gateway, server, near));
+  });
+  listener.listen(0, '127.0.0.1');
+  await new Promise((resolve) => listener.once('listening', resolve));
+  // A TCP server's address is never a pipe's name.
+  gateway.url = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
+
+  async function close(): Promise<void> {
+    for (const near of websockets.clients) near.terminate();
+    listener.closeAllConnections();
+    await new Promise((resolve) => listener.close(resolve));
+  }
+  return gateway;
+}
+
+function pass(server: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
+  const { method = 'GET', url = '/', headers } = incoming;
+  const onward = request(new URL(url, server), { method, headers }, (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+    answer.pipe(outgoing);
+  });
+  onward.on('error', () => outgoing.destroy());
+  incoming.pipe(onward);
+}
+
+function join(gateway: Gateway, server: string, near: WebSocket): void {
+  const far = new WebSocket(`${server.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+  const early: string[] = [];
+  near.on('message', (data: Buffer) => {
+    if (far.readyState === WebSocket.OPEN) far.send(String(data));
+    else early.push(String(data));
+  });
+  far.on('open', () => early.forEach((text) => far.send(text)));
+  far.on('message', (data: Buffer) => {
+    if (gateway.hangUpOn(String(data))) near.terminate();
+    else near.send(String(data));
+  });
+  for (const [one, other] of [
+    [near, far],
+    [far, near],
+  ] as const) {
+    one.on('error', () => other.terminate());
+    one.on('close', () => other.terminate());
+  }
+}
