@@ -94,6 +94,8 @@ export interface Write {
   accessKey: string;
   kind: 'PUT' | 'DELETE';
   key: string;
+  /** When the agent made the request, by its signature: to the second, rounded down. */
+  begunAt: number;
   sentAt: number;
   answeredAt: number;
   done: boolean;

@@ -16,6 +16,8 @@ export interface Fleet {
   kill(place: Place): Promise<void>;
   /** SIGTERM, and waits for its end. */
   terminate(place: Place): Promise<void>;
+  /** Lets `ask` ask it to leave, and waits until it has. One that stays is ended, and counts as a death. */
+  drain(place: Place, ask: (agentId: string) => Promise<unknown>): Promise<void>;
   /** SIGSTOP, for the agent alone or with the command that it runs, until so many milliseconds have passed. */
   freeze(place: Place, withCommand: boolean, forMs: number, hurry: AbortSignal): Promise<void>;
   stop(): Promise<void>;
@@ -79,6 +81,16 @@ export async function createFleet(parts: FleetParts): Promise<Fleet> {
       await place.child?.stop();
       place.state = 'DOWN';
     },
+    async drain(place, ask) {
+      const { child, agent } = place;
+      if (child === undefined || agent?.agentId === undefined) return;
+      place.state = 'ENDING';
+      await ask(agent.agentId);
+      await Promise.race([child.ended, pause(DRAINED_WITHIN_MS)]);
+      if (!child.isOver()) parts.onDeath(`${agent.accessKey} was asked to leave, and stayed`);
+      await child.kill();
+      place.state = 'DOWN';
+    },
     async freeze(place, withCommand, forMs, hurry) {
       const { child } = place;
       if (child === undefined || child.isOver()) return;
@@ -96,6 +108,9 @@ export async function createFleet(parts: FleetParts): Promise<Fleet> {
     },
   };
 }
+
+/** All lines are open again for a while by then. */
+const DRAINED_WITHIN_MS = 60_000;
 
 /** Asked anew, after a wait. */
 function isFrozen(place: Place): boolean {

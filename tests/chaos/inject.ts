@@ -1,4 +1,5 @@
 import { pause } from '../../lib/pause.ts';
+import { repeatUntilAnswered } from '../../lib/repeat.ts';
 import type { Injected, StaleReport } from './facts.ts';
 import type { Place } from './fleet.ts';
 import type { Line, Link } from './proxy.ts';
@@ -17,12 +18,15 @@ export interface Trouble {
   heal(): Promise<void>;
 }
 
-/** @param healing aborted, every fault ends at once */
-export function createTrouble(world: World, healing: AbortSignal): Trouble {
+/**
+ * @param healing aborted, every fault ends at once
+ * @param stopping aborted, nobody waits for anything any more
+ */
+export function createTrouble(world: World, healing: AbortSignal, stopping: AbortSignal): Trouble {
   const injected: Injected[] = [];
   const reports: StaleReport[] = [];
   const happening: Promise<void>[] = [];
-  const bench: Bench = { world, healing, reports, holders: new Map() };
+  const bench: Bench = { world, healing, stopping, reports, holders: new Map() };
 
   return {
     injected,
@@ -63,6 +67,7 @@ async function worthwhile({ database, fleet: { places } }: World, slot: number):
 interface Bench {
   world: World;
   healing: AbortSignal;
+  stopping: AbortSignal;
   reports: StaleReport[];
   /** Of what several faults may disturb: the fault that did so last, and which alone may end it. */
   holders: Map<unknown, symbol>;
@@ -80,9 +85,10 @@ async function happen(fault: Fault, bench: Bench): Promise<void> {
   const { fleet, servers, door, receiver } = world;
   switch (fault.kind) {
     case 'AGENT_KILLED':
-    case 'AGENT_TERMINATED': {
+    case 'AGENT_TERMINATED':
+    case 'AGENT_DRAINED': {
       const place = placeOf(world, fault.slot);
-      await (fault.kind === 'AGENT_KILLED' ? fleet.kill(place) : fleet.terminate(place));
+      await endAgent(fault.kind, place, bench);
       await pause(fault.backAfterMs, healing);
       return fleet.start(place, fault.newMachine);
     }
@@ -119,6 +125,18 @@ async function happen(fault: Fault, bench: Bench): Promise<void> {
       // Without an answer there is nothing to judge.
       bench.reports.push(...(await sendStaleReports(world, fault.choice).catch(() => [])));
   }
+}
+
+const REPEAT = { baseMs: 100, capMs: 1_000, tryMs: 6_000 };
+
+async function endAgent(kind: Fault['kind'], place: Place, { world, stopping }: Bench): Promise<void> {
+  const { fleet, api, keys } = world;
+  if (kind === 'AGENT_KILLED') return fleet.kill(place);
+  if (kind === 'AGENT_TERMINATED') return fleet.terminate(place);
+  const query = 'mutation Drain($id: ID!) { drainAgent(id: $id) { __typename } }';
+  await fleet.drain(place, (id) =>
+    repeatUntilAnswered(() => api.ask(keys.owner, query, { id }), { ...REPEAT, signal: stopping }),
+  );
 }
 
 interface LinkFault {

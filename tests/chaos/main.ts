@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { messageOf } from '../../lib/errors.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import { linesOf, type Report } from './report.ts';
 import { runChaos } from './run.ts';
@@ -25,6 +24,10 @@ const Options = z.object({
 const INTERRUPTED = 130;
 const FAULTY = 2;
 
+class Interrupted extends Error {
+  override name = 'Interrupted';
+}
+
 process.exitCode = await main();
 // Whatever a step that was given up still waits for, waits in vain.
 process.exit();
@@ -35,12 +38,12 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       say('Stopping and cleaning up …');
-      stopping.abort(new Error(`it was interrupted by ${signal}`));
+      stopping.abort(new Interrupted(`it was interrupted by ${signal}`));
     });
   }
-  // Nobody waits for that promise or event, and what was started is to be ended all the same.
+  // An error that nobody waits for: what was started is to be ended all the same.
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-    process.on(event, (error: unknown) => stopping.abort(new RunFault(error)));
+    process.on(event, (error: unknown) => stopping.abort(error));
   }
   const directory = await makeTemporaryDirectory('kelpie-chaos-');
   let isEvidence = options.keep;
@@ -51,12 +54,12 @@ async function main(): Promise<number> {
     if (options.json) say(JSON.stringify({ seed: options.seed, ...report }));
     return report.held ? 0 : 1;
   } catch (error) {
-    say(
-      `The run could not be done: ${stopping.signal.aborted ? messageOf(error) : String(error instanceof Error ? error.stack : error)}`,
-    );
-    return stopping.signal.aborted ? INTERRUPTED : FAULTY;
+    if (error instanceof Interrupted) return INTERRUPTED;
+    isEvidence = true;
+    say(`The run could not be done: ${error instanceof Error ? String(error.stack) : String(error)}`);
+    return FAULTY;
   } finally {
-    if (isEvidence) say(`Logs and records: ${directory}`);
+    if (isEvidence) say(`Logs, records and facts.json: ${directory}`);
     else await rm(directory, { recursive: true, force: true });
   }
 }

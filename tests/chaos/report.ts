@@ -75,7 +75,7 @@ function countBy(names: readonly string[]): Record<string, number> {
   );
 }
 
-const TAKES_THE_JOB = ['AGENT_KILLED', 'AGENT_TERMINATED', 'AGENT_FROZEN', 'LINK_CUT', 'LINK_HELD'];
+const TAKES_THE_JOB = ['AGENT_KILLED', 'AGENT_TERMINATED', 'AGENT_DRAINED', 'AGENT_FROZEN', 'LINK_CUT', 'LINK_HELD'];
 
 function recovery(facts: Facts): Report['recovery'] {
   const agentIds = new Map(facts.agents.map(({ accessKey, agentId }) => [accessKey, agentId]));

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pause } from '../../lib/pause.ts';
 import { collectFacts } from './collect.ts';
 import { createTrouble } from './inject.ts';
@@ -28,11 +30,11 @@ export async function runChaos(options: RunOptions): Promise<Report> {
     const healing = new AbortController();
     const over = AbortSignal.any([healing.signal, signal]);
     const workload = createWorkload(world, random.fork('jobs'), signal);
-    const trouble = createTrouble(world, over);
+    const trouble = createTrouble(world, over, signal);
 
     say(`Everything is up; trouble for ${options.seconds} s is to come, by seed ${options.seed}`);
     const letItHappen = async (): Promise<void> => {
-      await eventually(AT_WORK_WITHIN_MS, signal, async () => (await jobsAtWork(world)) >= options.agents / 2);
+      await work(world, options.agents / 2, signal);
       say('The agents are at work; trouble begins');
       await Promise.all([trouble.make(schedule, say), pause(options.seconds * 1_000, signal)]);
       healing.abort();
@@ -48,7 +50,9 @@ export async function runChaos(options: RunOptions): Promise<Report> {
     await deliverWebhooks(world, signal);
     await Promise.all(world.fleet.places.map((place) => world.fleet.terminate(place)));
     signal.throwIfAborted();
-    return judge(await collectFacts(world, workload, trouble));
+    const facts = await collectFacts(world, workload, trouble);
+    await writeFile(join(options.directory, 'facts.json'), JSON.stringify(facts, null, 1));
+    return judge(facts);
   } finally {
     await world.stop();
   }
@@ -56,11 +60,15 @@ export async function runChaos(options: RunOptions): Promise<Report> {
 
 const AT_WORK_WITHIN_MS = 20_000;
 
-async function jobsAtWork({ database }: World): Promise<number> {
-  const [row] = await database.query<{ count: number }>(
-    'select count(*)::int as count from attempts where outcome is null',
-  );
-  return row?.count ?? 0;
+/** Waits until so many agents hold a job: idle ones are not worth the trouble. */
+async function work({ database, directory }: World, agents: number, signal: AbortSignal): Promise<void> {
+  const count = 'select count(*)::int as count from attempts where outcome is null';
+  const areAtWork = await eventually(AT_WORK_WITHIN_MS, signal, async () => {
+    const [row] = await database.query<{ count: number }>(count);
+    return (row?.count ?? 0) >= agents;
+  });
+  if (!areAtWork)
+    throw new Error(`expected ${agents} agents to hold a job by now; their logs are in ${directory}/agents`);
 }
 
 const DRAINED_WITHIN_MS = 120_000;
@@ -109,9 +117,10 @@ async function isEmpty({ database }: World, select: string): Promise<boolean> {
   return (await database.query(`${select} limit 1`)).length === 0;
 }
 
-async function eventually(withinMs: number, signal: AbortSignal, isSo: () => Promise<boolean>): Promise<void> {
+async function eventually(withinMs: number, signal: AbortSignal, isSo: () => Promise<boolean>): Promise<boolean> {
   const end = performance.now() + withinMs;
-  while (!(await isSo()) && performance.now() < end) {
+  for (let is = await isSo(); ; is = await isSo()) {
+    if (is || performance.now() > end) return is;
     await pause(LOOK_EVERY_MS, signal);
     signal.throwIfAborted();
   }

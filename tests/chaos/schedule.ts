@@ -10,7 +10,12 @@ export type WebhookTrouble = 'REFUSES' | 'ANSWERS_500' | 'NEVER_ANSWERS';
  * same seed hits at the same times, and always where it hurts.
  */
 export type Mishap =
-  | { kind: 'AGENT_KILLED' | 'AGENT_TERMINATED'; slot: number; backAfterMs: number; newMachine: boolean }
+  | {
+      kind: 'AGENT_KILLED' | 'AGENT_TERMINATED' | 'AGENT_DRAINED';
+      slot: number;
+      backAfterMs: number;
+      newMachine: boolean;
+    }
   | { kind: 'AGENT_FROZEN'; slot: number; withCommand: boolean; forMs: number }
   | { kind: 'LINK_CUT' | 'LINK_HELD' | 'LINK_FLAPPING'; slot: number; peer: Peer; forMs: number }
   | { kind: 'LINK_SLOW'; slot: number; peer: Peer; forMs: number; delayMs: number; bytesPerSecond: number }
@@ -66,11 +71,12 @@ const partitioned: Card = (random, extent) => ({
 });
 
 const DECK: readonly Card[] = [
-  killed,
-  killed,
-  killed,
-  terminated,
-  terminated,
+  ended('AGENT_KILLED'),
+  ended('AGENT_KILLED'),
+  ended('AGENT_KILLED'),
+  ended('AGENT_TERMINATED'),
+  ended('AGENT_TERMINATED'),
+  ended('AGENT_DRAINED'),
   (random, extent) => ({
     kind: 'AGENT_FROZEN',
     slot: slotOf(random, extent),
@@ -121,16 +127,13 @@ const DECK: readonly Card[] = [
   stale,
 ];
 
-function killed(random: Random, extent: Extent): Mishap {
-  return { kind: 'AGENT_KILLED', slot: slotOf(random, extent), ...comeback(random) };
-}
-
-function terminated(random: Random, extent: Extent): Mishap {
-  return { kind: 'AGENT_TERMINATED', slot: slotOf(random, extent), ...comeback(random) };
-}
-
-function comeback(random: Random) {
-  return { backAfterMs: random.integer(0, 3_000), newMachine: random.chance(0.5) };
+function ended(kind: 'AGENT_KILLED' | 'AGENT_TERMINATED' | 'AGENT_DRAINED'): Card {
+  return (random, extent) => ({
+    kind,
+    slot: slotOf(random, extent),
+    backAfterMs: random.integer(0, 3_000),
+    newMachine: random.chance(0.5),
+  });
 }
 
 function link(kind: 'LINK_CUT' | 'LINK_HELD' | 'LINK_FLAPPING', peer: Peer, forMs: readonly [number, number]): Card {

@@ -108,9 +108,16 @@ function writeOf(
     accessKey: /Credential=([^/]+)\//.exec(incoming.headers.authorization ?? '')?.[1] ?? 'nobody',
     kind: isPut ? 'PUT' : 'DELETE',
     key,
+    begunAt: signedAt(incoming),
     sentAt: Date.now(),
     whole: isPut && !completesParts && checkpointStep(key) !== undefined ? isWhole(key, body) : undefined,
   };
+}
+
+/** From the form 20261122T130500Z. */
+function signedAt({ headers }: IncomingMessage): number {
+  const date = String(headers['x-amz-date'] ?? '').replace(/^(....)(..)(..T..)(..)(..Z)$/, '$1-$2-$3:$4:$5');
+  return Date.parse(date);
 }
 
 function isWhole(key: string, body: Buffer): boolean {

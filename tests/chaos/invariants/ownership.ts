@@ -69,7 +69,8 @@ function trespass(job: JobFacts, write: Write, agentId: string | undefined): str
   const late = (after: EventRow) => write.sentAt - after.at;
   const successor = claims.find(({ attempt }) => attempt === (own.attempt ?? 0) + 1);
   if (successor !== undefined && late(successor) > CLOCK_MS) {
-    return [`${what} as attempt ${String(own.attempt)}, ${late(successor)} ms after the claim of the next`];
+    const begun = `begun ${successor.at - write.begunAt} ms before, to a second`;
+    return [`${what} as attempt ${String(own.attempt)}, ${late(successor)} ms after the claim of the next (${begun})`];
   }
   const completion = job.events.find(({ type }) => type === 'COMPLETED');
   if (completion !== undefined && late(completion) > CLOCK_MS) {
