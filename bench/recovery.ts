@@ -60,7 +60,7 @@ async function rounds(
   const found: number[] = [];
   for (let round = 0; round < count; round++) {
     const file = join(bench.directory, `${name}-${round}`);
-    const id = await submit(bench, `date +%s%N >> ${file}; exec sleep 600`);
+    const id = await submit(bench, `date +%s%N >> "${file}"; exec sleep 600`);
     await until(() => stamps(file).length === 1);
     const machine = await holder(bench, id);
     const at = Date.now();
@@ -104,6 +104,8 @@ async function addMachine(bench: Bench): Promise<void> {
 async function remove(bench: Bench, machine: Machine): Promise<void> {
   bench.machines.delete(machine.name);
   await machine.program.kill();
+  // What is held on the way would keep the line from being closed.
+  machine.link.set({ is: 'OPEN' });
   await machine.link.close();
 }
 

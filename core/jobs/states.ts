@@ -5,13 +5,18 @@ import type { Job, JobStatus } from '../../db/entities/job.ts';
  * What may follow what. `end` is an attempt's ending; from PENDING it is the late report of an attempt whose lease ran out
  * (rule 3). Nothing else in the program decides this.
  */
-export const transitions = Object.freeze({
+export const transitions = deepFreeze({
   claim: { PENDING: ['RUNNING'] },
   resume: { PENDING: ['RUNNING'] },
   end: { RUNNING: ['PENDING', 'COMPLETED', 'FAILED'], PENDING: ['PENDING', 'COMPLETED', 'FAILED'] },
   cancel: { PENDING: ['CANCELED'], RUNNING: ['CANCELED'] },
   retry: { FAILED: ['PENDING'], CANCELED: ['PENDING'] },
 } as const satisfies Record<string, Partial<Record<JobStatus, readonly JobStatus[]>>>);
+
+function deepFreeze<Table extends object>(table: Table): Table {
+  for (const part of Object.values(table)) if (typeof part === 'object' && part !== null) deepFreeze(part as object);
+  return Object.freeze(table);
+}
 
 export type Verb = keyof typeof transitions;
 
