@@ -85,17 +85,15 @@ function createFate(stack: Stack, { victim, killAt, say }: Watching, story: Stor
       await stack.agents.find(({ name }) => name === attempt.machineId)?.kill();
       killedAt = performance.now();
     }
-    if (killedAt !== undefined && noticedAt === undefined && state.status === 'PENDING') {
+    // States are coalesced to the latest: on a busy machine the moment in between may not be seen.
+    const isSecond = attempt !== null && attempt.number > 1;
+    if (killedAt !== undefined && noticedAt === undefined && (state.status === 'PENDING' || isSecond)) {
       noticedAt = performance.now();
       story.noticedMs = noticedAt - killedAt;
       say(`  ! ${state.statusReason ?? 'pending again'}`);
     }
-    if (
-      noticedAt !== undefined &&
-      story.resumedMs === 0 &&
-      state.status === 'RUNNING' &&
-      attempt?.phase === 'RUNNING'
-    ) {
+    const runs = attempt?.phase === 'RUNNING' || attempt?.phase === 'UPLOADING' || state.status === 'COMPLETED';
+    if (noticedAt !== undefined && story.resumedMs === 0 && isSecond && runs) {
       story.resumedMs = performance.now() - noticedAt;
       say(`  ✓ ${attempt.machineId} goes on with "${victim.name}" from the checkpoint in the bucket`);
     }

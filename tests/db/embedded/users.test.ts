@@ -42,8 +42,8 @@ test.skipIf(process.platform !== 'linux')('nor one whose process id belongs to a
 });
 
 test.skipIf(process.platform !== 'linux')('nor one that is dead but not reaped', async () => {
-  // The shell becomes a program that does not know of the child that the shell had.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  // The shell becomes a program that does not know of the child that the shell had, before that child ends.
+  const parent = spawn('sh', ['-c', 'sleep 0.5 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
     const { value: pid } = await createInterface({ input: parent.stdout })[Symbol.asyncIterator]().next();
     await expect.poll(() => statOf(pid)[2], { interval: 5 }).toBe('Z');
