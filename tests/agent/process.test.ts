@@ -194,6 +194,14 @@ describe('stopping a command', () => {
     expect(await stopped).toMatchObject({ signal: 'SIGKILL' });
   });
 
+  test('can do without asking it', async () => {
+    const { command, said } = await shell('trap "echo asked" TERM; sleep 60 & echo "child $!"; wait');
+    const child = Number((await said.match(/child (\d+)/))[1]);
+    expect(await command.kill()).toMatchObject({ signal: 'SIGKILL' });
+    await gone(child);
+    expect(said.all()).not.toContain('asked');
+  });
+
   test('that has already ended changes nothing', async () => {
     const { command } = await shell('exit 5');
     await command.exited;

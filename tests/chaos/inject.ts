@@ -3,7 +3,7 @@ import { repeatUntilAnswered } from '../../lib/repeat.ts';
 import type { Injected, StaleReport } from './facts.ts';
 import type { Place } from './fleet.ts';
 import type { Line, Link } from './proxy.ts';
-import { describe, type Fault, type Peer } from './schedule.ts';
+import { describe, type Fault, LONGEST_LEASE_MS, type Peer } from './schedule.ts';
 import { sendStaleReports } from './stale-reports.ts';
 import type { World } from './world.ts';
 
@@ -36,7 +36,8 @@ export function createTrouble(world: World, healing: AbortSignal, stopping: Abor
       for (const fault of faults) {
         await pause(fault.atMs - (performance.now() - began), healing);
         if (healing.aborted) return;
-        const real = 'slot' in fault ? { ...fault, slot: await worthwhile(world, fault.slot) } : fault;
+        const forMs = 'forMs' in fault ? fault.forMs : 0;
+        const real = 'slot' in fault ? { ...fault, slot: await worthwhile(world, fault.slot, forMs) } : fault;
         const { agent, state } = 'slot' in real ? placeOf(world, real.slot) : {};
         const skipped = real.kind.startsWith('AGENT') && state !== 'UP';
         injected.push({ ...real, at: Date.now(), skipped, ...(agent !== undefined && { accessKey: agent.accessKey }) });
@@ -54,14 +55,28 @@ export function createTrouble(world: World, healing: AbortSignal, stopping: Abor
   };
 }
 
-/** The slot, from this one on, whose agent is well and holds a job; this one, if there is none or nobody knows. */
-async function worthwhile({ database, fleet: { places } }: World, slot: number): Promise<number> {
-  const rows = await database
-    .query<{ agent_id: string }>('select agent_id from attempts where outcome is null')
-    .catch(() => []);
-  const busy = new Set(rows.map(({ agent_id: agentId }) => agentId));
-  const fromHere = [...places.slice(slot), ...places.slice(0, slot)];
-  return fromHere.find(({ state, agent }) => state === 'UP' && busy.has(agent?.agentId ?? ''))?.slot ?? slot;
+/** An agent's zombie is one only as long as its command has something left to do. */
+const REMAINING = `
+  select a.agent_id as "agentId",
+         (plan->>'steps')::int * (plan->>'stepMs')::int * (1 - coalesce((a.progress->>'fraction')::float8, 0)) as "remainingMs"
+  from attempts a
+  join jobs j on j.id = a.job_id,
+  lateral (select (j.arguments->>1)::jsonb->'plan' as plan) task
+  where a.outcome is null`;
+
+/**
+ * The slot, from this one on, whose agent is well and holds a job; for a fault that outlives a lease the one with the most left to do.
+ * This one, if there is none or nobody knows.
+ */
+async function worthwhile({ database, fleet: { places } }: World, slot: number, forMs: number): Promise<number> {
+  const rows = await database.query<{ agentId: string; remainingMs: number }>(REMAINING).catch(() => []);
+  const remaining = new Map(rows.map(({ agentId, remainingMs }) => [agentId, remainingMs]));
+  const busy = [...places.slice(slot), ...places.slice(0, slot)].flatMap((place) => {
+    const left = remaining.get(place.agent?.agentId ?? '');
+    return place.state === 'UP' && left !== undefined ? [{ slot: place.slot, left }] : [];
+  });
+  if (forMs > LONGEST_LEASE_MS) busy.sort((a, b) => b.left - a.left);
+  return busy[0]?.slot ?? slot;
 }
 
 interface Bench {

@@ -26,12 +26,13 @@ export type CancelMoment = { when: 'LATER'; afterMs: number } | { when: 'CLAIMED
 export function planJob(random: Random, index: number): JobPlan {
   const own = random.fork(`job ${index}`);
   // A third lives longer than any lease, so that a zombie still has something to write when it wakes up.
-  const steps = own.chance(0.35) ? own.integer(120, 220) : own.integer(15, 60);
+  const isLong = own.chance(0.35);
+  const steps = isLong ? own.integer(150, 250) : own.integer(15, 60);
   const size = own.pick(SIZES);
   return {
     name: `job-${String(index).padStart(4, '0')}`,
     steps,
-    stepMs: own.integer(20, 100),
+    stepMs: own.integer(isLong ? 60 : 20, 100),
     checkpointEvery: size === HUGE ? 12 : own.integer(2, 8),
     checkpointBytes: own.integer(...size),
     compression: own.chance(0.2),

@@ -49,6 +49,9 @@ export function drawSchedule(random: Random, extent: Extent): Fault[] {
   return faults;
 }
 
+/** Of the jobs of a run: twice the longest interval between two heartbeats. */
+export const LONGEST_LEASE_MS = 10_000;
+
 const FIRST_MS = 500;
 const SPACING_MS = [400, 1_100] as const;
 
@@ -59,7 +62,7 @@ const frozen: Card = (random, extent) => ({
   kind: 'AGENT_FROZEN',
   slot: slotOf(random, extent),
   withCommand: true,
-  forMs: random.integer(9_000, 14_000),
+  forMs: random.integer(LONGEST_LEASE_MS + 1, 14_000),
 });
 
 /** It knows nothing of its successor, and the store still takes what it writes. */
@@ -67,10 +70,11 @@ const partitioned: Card = (random, extent) => ({
   kind: 'LINK_HELD',
   slot: slotOf(random, extent),
   peer: 'SERVER',
-  forMs: random.integer(11_000, 16_000),
+  forMs: random.integer(LONGEST_LEASE_MS + 1, 16_000),
 });
 
 const DECK: readonly Card[] = [
+  partitioned,
   ended('AGENT_KILLED'),
   ended('AGENT_KILLED'),
   ended('AGENT_KILLED'),
@@ -81,7 +85,7 @@ const DECK: readonly Card[] = [
     kind: 'AGENT_FROZEN',
     slot: slotOf(random, extent),
     withCommand: false,
-    forMs: random.integer(9_000, 14_000),
+    forMs: random.integer(LONGEST_LEASE_MS + 1, 14_000),
   }),
   (random, extent) => ({
     kind: 'AGENT_FROZEN',

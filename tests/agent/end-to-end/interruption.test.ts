@@ -165,7 +165,6 @@ scenario.concurrent(
     await loseTo(scene, job, 'successor');
     await scene.put('checkpoints/last', 'of the successor');
     await agent.said('{"kind":"LEASE_LOST"}');
-    upload.release();
     expect(processRuns(pid)).toBe(false);
     await report(scene, job, 'successor');
 

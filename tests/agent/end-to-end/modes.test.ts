@@ -115,7 +115,7 @@ scenario.concurrent.for([
   const job = await scene.submit({
     script: `for i in 1 2 3 4 5 6 7; do ${sign}; sleep 0.6; done`,
     during: ['checkpoints'],
-    stallTimeoutSeconds: 2,
+    stallTimeoutSeconds: 3,
     maxFailures: 1,
   });
   expect(await job.end()).toMatchObject({ status: 'COMPLETED' });

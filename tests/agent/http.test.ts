@@ -1,0 +1,55 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ViewerDocument } from '../../agent/generated/graphql.ts';
+import { createHttpTransport } from '../../agent/http.ts';
+
+let server: Server;
+let answer: { status: number; body: string };
+let heard: { headers: Record<string, unknown>; body: unknown };
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    void request.toArray().then((chunks: Buffer[]) => {
+      heard = { headers: request.headers, body: JSON.parse(Buffer.concat(chunks).toString()) };
+      response.writeHead(answer.status).end(answer.body);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+function ask(signal = new AbortController().signal) {
+  const { port } = server.address() as AddressInfo; // A TCP server's address is never a pipe's name.
+  const transport = createHttpTransport({ url: `http://127.0.0.1:${port}/graphql`, key: 'a-secret' });
+  return transport.request(ViewerDocument, {}, signal);
+}
+
+test('asks with the key, and hands on the data', async () => {
+  answer = { status: 200, body: JSON.stringify({ data: { viewer: { accountId: 'a' } } }) };
+  expect(await ask()).toEqual({ viewer: { accountId: 'a' } });
+  expect(heard.headers).toMatchObject({ 'x-kelpie-key': 'a-secret', 'content-type': 'application/json' });
+  expect(heard.body).toMatchObject({ query: expect.stringContaining('query Viewer') as string, variables: {} });
+});
+
+test('rejects with what the server says is wrong, whatever the status', async () => {
+  answer = { status: 200, body: JSON.stringify({ data: null, errors: [{ message: 'no such key' }] }) };
+  await expect(ask()).rejects.toThrow('no such key');
+  answer = { status: 403, body: JSON.stringify({ errors: [{ message: 'revoked' }] }) };
+  await expect(ask()).rejects.toThrow('revoked');
+  answer = { status: 200, body: '{"data":null}' };
+  await expect(ask()).rejects.toThrow('without data');
+});
+
+test('rejects what is no answer of a GraphQL server, and says what came', async () => {
+  answer = { status: 502, body: '<html>Bad Gateway</html>' };
+  await expect(ask()).rejects.toThrow(/status 502 and "<html>Bad Gateway.*KELPIE_API_URL/);
+});
+
+test('rejects when it is given up', async () => {
+  await expect(ask(AbortSignal.abort(new Error('given up')))).rejects.toThrow('given up');
+});
