@@ -64,6 +64,8 @@ export async function openLink(upstream: () => number | undefined): Promise<Link
       changed = new AbortController();
     },
     async close() {
+      // Whoever waits for a better line is let go.
+      line = { is: 'CUT' };
       for (const socket of sockets) socket.destroy();
       changed.abort();
       server.close();
