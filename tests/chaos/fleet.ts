@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pause } from '../../lib/pause.ts';
 import type { AgentFacts } from './facts.ts';
@@ -11,7 +11,7 @@ export interface Fleet {
   places: readonly Place[];
   /** Every process there was. */
   agents: AgentFacts[];
-  start(place: Place, newMachine: boolean): Promise<void>;
+  start(place: Place, newMachine: boolean): void;
   /** SIGKILL for all of it: the machine is gone. */
   kill(place: Place): Promise<void>;
   /** SIGTERM, and waits for its end. */
@@ -51,16 +51,17 @@ export async function createFleet(parts: FleetParts): Promise<Fleet> {
       return { slot, machineId: `machine-${slot}-0`, links, child: undefined, agent: undefined, state: 'DOWN' };
     }),
   );
+  const children: Child[] = [];
   let machines = 0;
   let isStopped = false;
 
   return {
     places,
     agents,
-    async start(place, newMachine) {
-      if (newMachine) place.machineId = `machine-${place.slot}-${++machines}`;
-      const directory = await workplace(parts, place);
+    start(place, newMachine) {
       if (isStopped) return;
+      if (newMachine) place.machineId = `machine-${place.slot}-${++machines}`;
+      const directory = workplace(parts, place);
       const agent: AgentFacts = {
         accessKey: `agent-${place.slot}-${agents.length}`,
         slot: place.slot,
@@ -69,6 +70,7 @@ export async function createFleet(parts: FleetParts): Promise<Fleet> {
       };
       agents.push(agent);
       const child = spawn(parts, place, agent, directory);
+      children.push(child);
       Object.assign(place, { child, agent, state: 'UP' });
       watch(place, child, agent, parts.onDeath);
     },
@@ -83,9 +85,10 @@ export async function createFleet(parts: FleetParts): Promise<Fleet> {
     },
     async drain(place, ask) {
       const { child, agent } = place;
-      if (child === undefined || agent?.agentId === undefined) return;
+      if (child === undefined || agent === undefined) return;
       place.state = 'ENDING';
-      await ask(agent.agentId);
+      // One that is not known to the server can't be asked by it.
+      await (agent.agentId === undefined ? child.stop() : ask(agent.agentId));
       await Promise.race([child.ended, pause(DRAINED_WITHIN_MS)]);
       if (!child.isOver()) parts.onDeath(`${agent.accessKey} was asked to leave, and stayed`);
       await child.kill();
@@ -103,7 +106,7 @@ export async function createFleet(parts: FleetParts): Promise<Fleet> {
     },
     async stop() {
       isStopped = true;
-      await Promise.all(places.map(async ({ child }) => child?.kill()));
+      await Promise.all(children.map((child) => child.kill()));
       await Promise.all(places.flatMap(({ links }) => [links.SERVER.close(), links.STORE.close()]));
     },
   };
@@ -120,9 +123,9 @@ function isFrozen(place: Place): boolean {
 const TEMPORARY = 'tmp';
 
 /** One that comes back on its machine finds what the one before has left on the disk. */
-async function workplace(parts: FleetParts, place: Place): Promise<string> {
+function workplace(parts: FleetParts, place: Place): string {
   const directory = join(parts.directory, place.machineId);
-  await mkdir(join(directory, TEMPORARY), { recursive: true });
+  mkdirSync(join(directory, TEMPORARY), { recursive: true });
   return directory;
 }
 

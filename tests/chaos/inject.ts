@@ -50,7 +50,7 @@ export function createTrouble(world: World, healing: AbortSignal, stopping: Abor
       const { fleet, door, receiver } = world;
       door.trouble = undefined;
       receiver.trouble = undefined;
-      for (const place of fleet.places) if (place.state === 'DOWN') await fleet.start(place, true);
+      for (const place of fleet.places) if (place.state === 'DOWN') fleet.start(place, true);
     },
   };
 }
@@ -105,7 +105,8 @@ async function happen(fault: Fault, bench: Bench): Promise<void> {
       const place = placeOf(world, fault.slot);
       await endAgent(fault.kind, place, bench);
       await pause(fault.backAfterMs, healing);
-      return fleet.start(place, fault.newMachine);
+      fleet.start(place, fault.newMachine);
+      return;
     }
     case 'AGENT_FROZEN':
       return fleet.freeze(placeOf(world, fault.slot), fault.withCommand, fault.forMs, healing);

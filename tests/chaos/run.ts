@@ -94,7 +94,7 @@ async function reallocate({ database, fleet }: World): Promise<void> {
     const place = fleet.places.find((each) => each.machineId === machineId && each.state === 'UP');
     if (place === undefined) continue;
     await fleet.terminate(place);
-    await fleet.start(place, true);
+    fleet.start(place, true);
   }
 }
 

@@ -80,7 +80,7 @@ export async function startWorld(
       () => createFleet({ ...fleetParts, count: extent.agents, serverPort, storePort: door.port }),
       (it) => it.stop(),
     );
-    for (const place of fleet.places) await fleet.start(place, false);
+    for (const place of fleet.places) fleet.start(place, false);
     const api = createApiClient(() => servers.ports());
     return { directory, database, s3, door, servers, fleet, receiver, api, keys, deaths, stop };
   } catch (error) {
