@@ -71,9 +71,8 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
   const log = parts.log.child({ jobId: claim.job.id, attempt: claim.attempt.number });
   const lease = holdLease({
     ...parts,
-    graceMillis: parts.config.reconnectGraceMs,
     transferred: () => transferred(sync),
-    onLost: () => cut.abort('LEASE_LOST' satisfies CutReason),
+    onLost: (isCanceled) => cut.abort((isCanceled ? 'CANCELED' : 'LEASE_LOST') satisfies CutReason),
     onRecall: () => recall.abort(RECALLED),
     log,
   });

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { PresenceRecord } from './presence.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
-import { type GraceMillis, afterFreeze, heard, proofOfClaim, renewed, trustedUntil } from './trust.ts';
+import { afterFreeze, heard, proofOfClaim, renewed, trustedUntil } from './trust.ts';
 import type { Vigil } from './vigil.ts';
 
 /** Keeps an attempt from writing to storage while it cannot prove that the job is still its own. */
@@ -15,7 +15,6 @@ export interface Fence {
 export interface FenceParts {
   /** When the claim was first sent, and what it gave. */
   claim: { sentAt: number; leaseMillis: number };
-  graceMillis: GraceMillis;
   presence: PresenceRecord;
   vigil: Vigil;
   sync: Pick<AttemptSync, 'suspend' | 'resume'>;
@@ -28,7 +27,7 @@ export interface FenceParts {
  * Suspends the sync at the moment its proof ends, and resumes it with the next one; see "Self-fencing" among the rules of
  * leases. What watches is asked before every write too, so nothing hangs on a timer alone.
  */
-export function raiseFence({ claim, graceMillis, presence, vigil, sync, ask, log }: FenceParts): Fence {
+export function raiseFence({ claim, presence, vigil, sync, ask, log }: FenceParts): Fence {
   let proof = proofOfClaim(claim);
   let isSuspended = false;
   let askedAbout: number | undefined;
@@ -40,7 +39,7 @@ export function raiseFence({ claim, graceMillis, presence, vigil, sync, ask, log
       proof = afterFreeze(proof, now);
     }
     proof = heard(proof, presence.now);
-    const isTrusted = now < trustedUntil(proof, presence.now, graceMillis);
+    const isTrusted = now < trustedUntil(proof, presence.now, presence.graceMillis());
     if (isTrusted === isSuspended) turn(isTrusted);
     else if (wasFrozen || isUnprovenConnection()) ask();
   }

@@ -4,7 +4,6 @@ import { type Lease, keepLease } from './lease.ts';
 import type { Claim, Link } from './link.ts';
 import type { PresenceRecord } from './presence.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
-import type { GraceMillis } from './trust.ts';
 import type { Vigil } from './vigil.ts';
 
 export interface HoldParts {
@@ -15,16 +14,15 @@ export interface HoldParts {
   sync: Pick<AttemptSync, 'suspend' | 'resume'>;
   presence: PresenceRecord;
   vigil: Vigil;
-  graceMillis: GraceMillis;
   transferred: () => { bytesDownloaded: string; bytesUploaded: string };
-  onLost: () => void;
+  onLost: (isCanceled: boolean) => void;
   onRecall: () => void;
   log: Logger;
 }
 
 /** The lease of a claim, kept alive, and behind a fence: while there is no proof of it, nothing is written to storage. */
 export function holdLease(parts: HoldParts): Lease {
-  const { claim, askedAt, link, sync, presence, vigil, graceMillis, log } = parts;
+  const { claim, askedAt, link, sync, presence, vigil, log } = parts;
   const { job, attempt, leaseMillis } = claim;
   const lease = keepLease({
     jobId: job.id,
@@ -41,7 +39,7 @@ export function holdLease(parts: HoldParts): Lease {
     log,
   });
   const ask = () => lease.renew();
-  const fence = raiseFence({ claim: { sentAt: askedAt, leaseMillis }, graceMillis, presence, vigil, sync, ask, log });
+  const fence = raiseFence({ claim: { sentAt: askedAt, leaseMillis }, presence, vigil, sync, ask, log });
   return {
     ...lease,
     stop() {

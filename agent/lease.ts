@@ -41,8 +41,8 @@ export interface LeaseParts {
   transferred: () => { bytesDownloaded: string; bytesUploaded: string };
   /** A heartbeat that was sent at `sentAt`, on the monotonic clock, was acknowledged. */
   onRenewed: (sentAt: number, leaseMillis: number) => void;
-  /** The server took the lease back. Called at most once. */
-  onLost: () => void;
+  /** The server took the lease back, because of a cancel or otherwise. Called at most once. */
+  onLost: (isCanceled: boolean) => void;
   /** The server wants the job given back; the lease goes on until then. Called with each heartbeat that says so. */
   onRecall: () => void;
   log: Logger;
@@ -170,7 +170,7 @@ function heed(answer: HeartbeatAnswer, parts: LeaseParts, beats: Beats): void {
       return;
     case 'LEASE_LOST':
       parts.log.warn({ reason: answer.message }, 'The lease is lost');
-      parts.onLost();
+      parts.onLost(answer.isCanceled);
       return;
     case 'REFUSED':
       // Most likely for what the command says of itself; the next heartbeat goes without it.

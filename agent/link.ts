@@ -7,10 +7,12 @@ import type { Transport } from './transport.ts';
 export type Claim = Omit<Extract<operations.ClaimJobMutation['claimJob'], { __typename: 'Claim' }>, '__typename'>;
 /** `askedAt`, on the monotonic clock, is when this claim was first asked for: its lease may have begun then. */
 export type ClaimAnswer =
-  { kind: 'CLAIM'; claim: Claim; askedAt: number } | { kind: 'NO_WORK'; retryAfterMillis: number };
+  | { kind: 'CLAIM'; claim: Claim; askedAt: number }
+  | { kind: 'NO_WORK'; retryAfterMillis: number; signal?: operations.AgentSignalType | null };
 export type HeartbeatAnswer =
   | { kind: 'RENEWED'; leaseMillis: number; directive: operations.LeaseDirective }
-  | { kind: 'LEASE_LOST' | 'REFUSED'; message: string };
+  | { kind: 'LEASE_LOST'; message: string; isCanceled: boolean }
+  | { kind: 'REFUSED'; message: string };
 export type ReportAnswer = { kind: 'ACCEPTED' } | { kind: 'LEASE_LOST' | 'REFUSED'; message: string };
 
 /** The agent's verbs. Each rejects when no answer came; an answer that says no is data. */
@@ -77,7 +79,7 @@ function claimAnswer(
     case 'Claim':
       return { kind: 'CLAIM', claim: answer, askedAt };
     case 'NoWork':
-      return { kind: 'NO_WORK', retryAfterMillis: answer.retryAfterMillis };
+      return { kind: 'NO_WORK', retryAfterMillis: answer.retryAfterMillis, signal: answer.signal };
     case 'NotFound':
       log.warn('The server no longer knows this agent; registering again');
       session.join();
@@ -93,7 +95,7 @@ function heartbeatAnswer(answer: operations.HeartbeatMutation['heartbeat']): Hea
     case 'Lease':
       return { kind: 'RENEWED', leaseMillis: answer.leaseMillis, directive: answer.directive };
     case 'LeaseLost':
-      return { kind: 'LEASE_LOST', message: answer.message };
+      return { kind: 'LEASE_LOST', message: answer.message, isCanceled: answer.canceled };
     case 'InvalidInput':
     case 'Forbidden':
       return { kind: 'REFUSED', message: answer.message };

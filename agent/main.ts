@@ -45,7 +45,7 @@ function survivePipesWithoutReader(): void {
 
 async function run(config: AgentConfig, log: Logger): Promise<void> {
   const { machineId, containerGroupId } = config;
-  const presence = createPresence();
+  const presence = createPresence(config.reconnectGraceMs);
   const vigil = keepVigil();
   const store = createS3Store({ ...config.storage, beforeSending: () => vigil.look() });
   // Not an end of the agent: jobs without sync need no storage, and the others say so by themselves.

@@ -1,8 +1,11 @@
-import type { Presence } from './trust.ts';
+import type { GraceMillis, Presence } from './trust.ts';
 
 /** Whether a server watches this agent, as its connections come and go. Times are milliseconds of the monotonic clock. */
 export interface PresenceRecord {
   readonly now: Presence;
+  /** How long a lost connection is let be, in milliseconds: what this agent was told at its start, or the server's where that is less. */
+  graceMillis(): GraceMillis;
+  graceIs(millis: GraceMillis): void;
   /** A server is asked to watch the connection; from now on its end may shorten leases, noticed at any time. */
   ask(): void;
   /** The server has said that it watches the present connection. */
@@ -22,7 +25,8 @@ const WITHOUT_ITS_CONNECTION_MS = 2000;
 /** Without signals a cancel is only noticed by a heartbeat. */
 const WITHOUT_SIGNALS_MS = 5000;
 
-export function createPresence(): PresenceRecord {
+export function createPresence(configuredGrace: GraceMillis): PresenceRecord {
+  let grace = configuredGrace;
   const listeners = new Set<() => void>();
   let now: Presence = { isWatched: false, since: undefined, answeredAt: -Infinity };
   const change = (next: Partial<Presence>) => {
@@ -32,6 +36,12 @@ export function createPresence(): PresenceRecord {
   return {
     get now() {
       return now;
+    },
+    graceMillis: () => grace,
+    graceIs(millis) {
+      // Servers may differ, and any of them may be the one that watches next.
+      grace = Math.min(grace, millis);
+      change({});
     },
     ask: () => change({ isWatched: true }),
     begin: (at) => change({ since: at }),

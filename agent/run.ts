@@ -40,18 +40,19 @@ export async function runAgent(parts: AgentParts): Promise<void> {
   let current: LiveAttempt | undefined;
   let barredUntil = 0;
 
+  const onSignal = (signal: AgentSignal) =>
+    heed(signal, {
+      wake: () => wake.set(),
+      drain: () => drained.abort(DRAINED),
+      bar: () => (barredUntil = bar(barredUntil, log)),
+      ...{ current, log },
+    });
   const link = parts.openLink({
     onReady() {
       wake.set();
       current?.reconnected();
     },
-    onSignal: (signal) =>
-      heed(signal, {
-        wake: () => wake.set(),
-        drain: () => drained.abort(DRAINED),
-        bar: () => (barredUntil = performance.now() + BARRED_MS),
-        ...{ current, log },
-      }),
+    onSignal,
   });
 
   for (let failures = 0, setbacks = 0; !over.aborted;) {
@@ -66,6 +67,7 @@ export async function runAgent(parts: AgentParts): Promise<void> {
     failures = 0;
     if (answer.kind === 'NO_WORK') {
       log.debug({ retryAfterMillis: answer.retryAfterMillis }, 'There is no work');
+      if (answer.signal) onSignal({ type: answer.signal, jobId: null, attempt: null });
       await wake.wait(jittered(answer.retryAfterMillis), over);
       continue;
     }
@@ -117,6 +119,16 @@ async function rest(setbacks: number, log: Logger, over: AbortSignal): Promise<v
   await pause(millis, over);
 }
 
+/** @returns until when no work is asked for, on the monotonic clock */
+function bar(barredUntil: number, log: Logger): number {
+  const now = performance.now();
+  // It is told twice: as a signal, and in the answer to the question for work.
+  if (barredUntil <= now) {
+    log.error('Too many jobs have failed on this machine, so it gets no more of them: reallocate it, or lift its bans');
+  }
+  return now + BARRED_MS;
+}
+
 function heed(
   signal: AgentSignal,
   means: {
@@ -141,9 +153,6 @@ function heed(
       means.drain();
       return;
     case 'REALLOCATE':
-      log.error(
-        'Too many jobs have failed on this machine, so it gets no more of them: reallocate it, or lift its bans',
-      );
       means.bar();
   }
 }

@@ -22,7 +22,7 @@ export interface LinkListener {
 
 export interface SessionParts {
   registration: RegisterAgentInput;
-  presence: Pick<PresenceRecord, 'ask' | 'begin' | 'end'>;
+  presence: Pick<PresenceRecord, 'ask' | 'begin' | 'end' | 'graceIs'>;
   listener: LinkListener;
   log: Logger;
 }
@@ -44,6 +44,7 @@ export function createSession(transport: Transport, parts: SessionParts): Sessio
   const registered = Promise.withResolvers<undefined>();
   let membership = new AbortController();
   let agentId = '';
+  let connections = 0;
 
   async function join(): Promise<void> {
     membership.abort();
@@ -51,16 +52,19 @@ export function createSession(transport: Transport, parts: SessionParts): Sessio
     const { signal } = membership;
     const onFailure = (err: unknown) =>
       log.warn({ reason: messageOf(err) }, 'This agent could not register, and tries again');
-    const id = await repeatUntilAnswered((within) => register(transport, registration, within), {
+    const self = await repeatUntilAnswered((within) => register(transport, registration, within), {
       ...REGISTRATION,
       signal,
       onFailure,
     });
-    if (id === undefined) return;
-    agentId = id;
+    if (self === undefined) return;
+    agentId = self.id;
+    parts.presence.graceIs(self.reconnectGraceMillis);
     registered.resolve(undefined);
     log.info({ agentId }, 'Registered');
-    if (transport.canSubscribe()) listen(transport, { ...parts, agentId, signal, joinAgain: () => void join() });
+    const joinAgain = () => void join();
+    if (transport.canSubscribe())
+      listen(transport, { ...parts, agentId, connection: ++connections, signal, joinAgain });
     parts.listener.onReady();
   }
 
@@ -77,20 +81,26 @@ export function createSession(transport: Transport, parts: SessionParts): Sessio
   };
 }
 
-async function register(transport: Transport, input: RegisterAgentInput, signal: AbortSignal): Promise<string> {
+/** What the server calls this agent, and how long it may be without a connection. */
+type Self = { id: string; reconnectGraceMillis: number };
+
+async function register(transport: Transport, input: RegisterAgentInput, signal: AbortSignal): Promise<Self> {
   const { registerAgent } = await transport.request(RegisterAgentDocument, { input }, signal);
-  if (registerAgent.__typename === 'Agent') return registerAgent.id;
+  if (registerAgent.__typename === 'Agent') return registerAgent;
   throw new Error(`The server refused the registration of this agent: ${registerAgent.message}`);
 }
 
 interface Listening extends Pick<SessionParts, 'presence' | 'listener' | 'log'> {
   agentId: string;
+  /** The how many-th of this session it is. */
+  connection: number;
   /** Ends it. */
   signal: AbortSignal;
   joinAgain: () => void;
 }
 
-function listen(transport: Transport, { agentId, presence, listener, signal, joinAgain, log }: Listening): void {
+function listen(transport: Transport, listening: Listening): void {
+  const { agentId, connection, presence, listener, signal, joinAgain, log } = listening;
   let isHeard = false;
   const next = (data: AgentSignalsSubscription) => {
     if (signal.aborted) return;
@@ -106,7 +116,7 @@ function listen(transport: Transport, { agentId, presence, listener, signal, joi
     void pause(jittered(LISTEN_AGAIN_MS), signal).then(() => (signal.aborted ? undefined : joinAgain()));
   };
   presence.ask();
-  const unsubscribe = transport.subscribe(AgentSignalsDocument, { agentId }, { next, ended });
+  const unsubscribe = transport.subscribe(AgentSignalsDocument, { agentId, connection }, { next, ended });
   const leave = () => {
     presence.end();
     unsubscribe();

@@ -46,4 +46,10 @@ export class ConflictError extends KelpieError {
 /** Rule 2: a newer attempt exists, or the job has ended, or the job was taken from the attempt. */
 export class LeaseLostError extends KelpieError {
   readonly code = 'LEASE_LOST';
+  /** Whether a cancel is why: then nobody else does the job, and the command may be ended politely. */
+  readonly isCanceled: boolean;
+  constructor(message: string, isCanceled: boolean) {
+    super(message);
+    this.isCanceled = isCanceled;
+  }
 }

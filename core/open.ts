@@ -84,7 +84,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     feed,
     watchers: createJobWatchers(base, feed),
     signals: createAgentSignals(feed, {
-      connected: (agent) => connected(base, agent),
+      connected: (agent, number) => connected(base, agent, number),
       disconnected: (agent, connectionId) => disconnected(base, agent, connectionId, grace).catch(options.onError),
     }),
     reconnectGraceSeconds: grace,

@@ -1,8 +1,10 @@
 import { Spine } from './migrations/0001-spine.ts';
 import { LeasesInTime } from './migrations/0002-leases-in-time.ts';
+import { ConnectionsInOrder } from './migrations/0008-connections-in-order.ts';
 
 /** In the order in which they run. Append-only: a migration that has been released is never edited. */
 export const migrations = [
   { name: '0001-spine', class: Spine },
   { name: '0002-leases-in-time', class: LeasesInTime },
+  { name: '0008-connections-in-order', class: ConnectionsInOrder },
 ];

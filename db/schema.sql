@@ -68,7 +68,8 @@ create table agents (
   registered_at timestamp(3) with time zone not null default now(),
   last_seen_at timestamp(3) with time zone not null default now(),
   connection_id uuid,
-  draining_at timestamp(3) with time zone
+  draining_at timestamp(3) with time zone,
+  connection_number integer not null default 0
 );
 
 create table api_keys (

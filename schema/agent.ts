@@ -22,6 +22,10 @@ const AgentRef = builder.objectRef<Agent>('Agent').implement({
       description: 'Since when it is asked to leave.',
     }),
     registeredAt: t.expose('registeredAt', { type: 'DateTime', description: 'When its session began.' }),
+    reconnectGraceMillis: t.int({
+      description: 'How long it may be without a connection before its jobs go to others, in milliseconds.',
+      resolve: (_agent, _args, { reconnectGraceSeconds }) => Math.round(reconnectGraceSeconds * 1_000),
+    }),
     lastSeenAt: t.expose('lastSeenAt', {
       type: 'DateTime',
       description: 'When it was last connected, within some seconds.',
@@ -40,7 +44,7 @@ const RegisterAgentInput = builder.inputType('RegisterAgentInput', {
   }),
 });
 
-const AgentSignalTypeRef = builder.enumType('AgentSignalType', {
+export const AgentSignalTypeRef = builder.enumType('AgentSignalType', {
   description: 'What a server tells an agent.',
   values: {
     WORK_AVAILABLE: { description: 'Claim now.' },
@@ -92,8 +96,14 @@ builder.subscriptionField('agentSignals', (t) =>
   t.field({
     type: AgentSignalRef,
     description: 'What the server has to tell an agent while it is connected.',
-    args: { agentId: t.arg.id({ required: true, description: 'The agent, as it was registered.' }) },
-    subscribe: (_root, { agentId }, { core, viewer, signals }) => followSignals(core, signals, viewer, agentId),
+    args: {
+      agentId: t.arg.id({ required: true, description: 'The agent, as it was registered.' }),
+      connection: t.arg.int({
+        description: 'Counts the subscriptions of this session: one that arrives late does not replace a newer one.',
+      }),
+    },
+    subscribe: (_root, { agentId, connection }, { core, viewer, signals }) =>
+      followSignals(core, signals, viewer, { agentId, connection: connection ?? undefined }),
     resolve: (signal) => signal,
   }),
 );

@@ -5,9 +5,9 @@ import { parseInput } from '../core/input.ts';
 import { leaseMillis } from '../core/leases/terms.ts';
 import type { Attempt } from '../db/entities/attempt.ts';
 import type { Job } from '../db/entities/job.ts';
+import { AgentSignalTypeRef } from './agent.ts';
 import { AttemptRef } from './attempt.ts';
 import { builder } from './builder.ts';
-import { NoWork } from './errors.ts';
 import { JobRef } from './job.ts';
 
 /** How often an agent asks by itself, in case a signal was lost. */
@@ -22,6 +22,34 @@ const ClaimRef = builder.objectRef<{ job: Job; attempt: Attempt; leaseMillis: nu
       description: 'The attempt that begins; its number is the fence.',
     }),
     leaseMillis: t.exposeInt('leaseMillis', { description: 'How long the lease lasts from now, in milliseconds.' }),
+  }),
+});
+
+/** No error of the core: the ordinary answer when the queue has nothing for a machine. */
+class NoWork extends Error {
+  readonly retryAfterMillis: number;
+  /** Why there will be none for this agent. */
+  readonly signal: 'DRAIN' | 'REALLOCATE' | undefined;
+  constructor(retryAfterMillis: number, signal: NoWork['signal']) {
+    super('There is no job for this machine now');
+    this.retryAfterMillis = retryAfterMillis;
+    this.signal = signal;
+  }
+}
+
+builder.objectType(NoWork, {
+  name: 'NoWork',
+  description: 'There is nothing to claim now.',
+  fields: (t) => ({
+    retryAfterMillis: t.exposeInt('retryAfterMillis', {
+      description: 'Ask again when WORK_AVAILABLE is signalled, and after this many milliseconds in any case.',
+    }),
+    signal: t.field({
+      type: AgentSignalTypeRef,
+      nullable: true,
+      description: 'What to do instead, where this agent gets no work whatever comes: DRAIN or REALLOCATE.',
+      resolve: (nothing) => nothing.signal ?? null,
+    }),
   }),
 });
 
@@ -51,8 +79,9 @@ builder.mutationField('claimJob', (t) =>
     args: { input: t.arg({ type: ClaimJobInput, required: true, description: 'Who asks.' }) },
     resolve: async (_root, { input }, context) => {
       const { core, viewer, signals } = context;
-      const job = await claimForAgent(core, signals, viewer, parseInput(claimSchema, input));
-      if (job === undefined) throw new NoWork(ASK_EVERY_MILLIS);
+      const work = await claimForAgent(core, signals, viewer, parseInput(claimSchema, input));
+      if (work.job === undefined) throw new NoWork(ASK_EVERY_MILLIS, work.signal);
+      const { job } = work;
       context.claimed.add(job.id);
       const attempt = await context.newestAttempt(job);
       if (attempt === undefined) throw new Error(`Job ${job.id} was claimed without an attempt`);

@@ -15,6 +15,8 @@ export interface Shared {
   core: Core;
   watchers: JobWatchers;
   signals: AgentSignals;
+  /** How long an agent may be without a connection before its leases end. */
+  reconnectGraceSeconds: number;
 }
 
 /** What one operation knows: who asks, and what it has loaded. */

@@ -10,15 +10,6 @@ import {
 } from '../core/errors.ts';
 import { builder } from './builder.ts';
 
-/** No error of the core: the ordinary answer when the queue has nothing for a machine. */
-export class NoWork extends Error {
-  readonly retryAfterMillis: number;
-  constructor(retryAfterMillis: number) {
-    super('There is no job for this machine now');
-    this.retryAfterMillis = retryAfterMillis;
-  }
-}
-
 export const Failure = builder.interfaceRef<KelpieError>('Failure').implement({
   description: 'An expected failure. Its message is for a person, its code for a program.',
   fields: (t) => ({
@@ -73,14 +64,9 @@ builder.objectType(LeaseLostError, {
   name: 'LeaseLost',
   description: 'A newer attempt exists or the job has ended: stop the command and upload nothing more.',
   interfaces: [Failure],
-});
-
-builder.objectType(NoWork, {
-  name: 'NoWork',
-  description: 'There is nothing to claim now.',
   fields: (t) => ({
-    retryAfterMillis: t.exposeInt('retryAfterMillis', {
-      description: 'Ask again when WORK_AVAILABLE is signalled, and after this many milliseconds in any case.',
+    canceled: t.exposeBoolean('isCanceled', {
+      description: 'A cancel is why: nobody else does the job, so the command may be given time to end by itself.',
     }),
   }),
 });

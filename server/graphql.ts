@@ -24,7 +24,8 @@ export function createGraphQL(parts: { core: OpenCore; log: Logger }) {
     plugins: [admission(core)],
     context: ({ asker }) => {
       if (asker === undefined) throw new Error('An operation came through no door that knows who asks');
-      return createContext({ core, watchers: core.watchers, signals: core.signals }, asker);
+      const { watchers, signals, reconnectGraceSeconds } = core;
+      return createContext({ core, watchers, signals, reconnectGraceSeconds }, asker);
     },
     graphiql: {
       title: 'Kelpie',

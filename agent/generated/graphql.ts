@@ -162,7 +162,7 @@ export type RegisterAgentMutationVariables = Exact<{
 
 
 export type RegisterAgentMutation = { registerAgent:
-    | { __typename: 'Agent', id: string }
+    | { __typename: 'Agent', id: string, reconnectGraceMillis: number }
     | { __typename: 'Forbidden', message: string }
     | { __typename: 'InvalidInput', message: string }
    };
@@ -176,7 +176,7 @@ export type ClaimJobMutation = { claimJob:
     | { __typename: 'Claim', leaseMillis: number, attempt: { number: number }, job: { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, stallTimeoutSeconds: number | null, heartbeatInterval: number, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null } }
     | { __typename: 'Forbidden', message: string }
     | { __typename: 'InvalidInput', message: string }
-    | { __typename: 'NoWork', retryAfterMillis: number }
+    | { __typename: 'NoWork', retryAfterMillis: number, signal: AgentSignalType | null }
     | { __typename: 'NotFound', message: string }
    };
 
@@ -193,7 +193,7 @@ export type HeartbeatMutation = { heartbeat:
     | { __typename: 'Forbidden', message: string }
     | { __typename: 'InvalidInput', message: string }
     | { __typename: 'Lease', leaseMillis: number, directive: LeaseDirective }
-    | { __typename: 'LeaseLost', message: string }
+    | { __typename: 'LeaseLost', canceled: boolean, message: string }
    };
 
 export type CompleteAttemptMutationVariables = Exact<{
@@ -234,6 +234,7 @@ export type ReleaseAttemptMutation = { releaseAttempt:
 
 export type AgentSignalsSubscriptionVariables = Exact<{
   agentId: string;
+  connection: number;
 }>;
 
 
@@ -316,6 +317,7 @@ export const RegisterAgentDocument = new TypedDocumentString(`
     __typename
     ... on Agent {
       id
+      reconnectGraceMillis
     }
     ... on Failure {
       message
@@ -338,6 +340,7 @@ export const ClaimJobDocument = new TypedDocumentString(`
     }
     ... on NoWork {
       retryAfterMillis
+      signal
     }
     ... on Failure {
       message
@@ -389,6 +392,9 @@ export const HeartbeatDocument = new TypedDocumentString(`
       leaseMillis
       directive
     }
+    ... on LeaseLost {
+      canceled
+    }
     ... on Failure {
       message
     }
@@ -426,8 +432,8 @@ export const ReleaseAttemptDocument = new TypedDocumentString(`
 }
     `) as unknown as TypedDocumentString<ReleaseAttemptMutation, ReleaseAttemptMutationVariables>;
 export const AgentSignalsDocument = new TypedDocumentString(`
-    subscription AgentSignals($agentId: ID!) {
-  agentSignals(agentId: $agentId) {
+    subscription AgentSignals($agentId: ID!, $connection: Int!) {
+  agentSignals(agentId: $agentId, connection: $connection) {
     type
     jobId
     attempt

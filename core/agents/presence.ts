@@ -6,18 +6,25 @@ import { transact, type Core } from '../core.ts';
 import { findAgent } from './register.ts';
 import type { AgentSignals } from './signals.ts';
 
-const connectStatement = statement<{ agent_id: string; connection_id: string }, never>('connect-agent');
+const connectStatement = statement<{ agent_id: string; connection_id: string; number: number | null }, { id: string }>(
+  'connect-agent',
+);
 const seeStatement = statement<{ ids: readonly string[] }, { id: string }>('see-agents');
 const shortenStatement = statement<
   { agent_id: string; connection_id: string; grace_seconds: number },
   Record<string, never>
 >('shorten-leases');
 
-/** From now on this connection stands for the agent's presence, and no older one does. */
-export async function connected(core: Core, agent: Agent): Promise<string> {
+/**
+ * From now on this connection stands for the agent's presence, and no older one does.
+ * @param number as the agent counts its connections, where it does
+ * @returns undefined when a newer connection stands for it already
+ */
+export async function connected(core: Core, agent: Agent, number: number | undefined): Promise<string | undefined> {
   const connectionId = randomUUID();
-  await connectStatement(core.em.fork(), { agent_id: agent.id, connection_id: connectionId });
-  return connectionId;
+  const parameters = { agent_id: agent.id, connection_id: connectionId, number: number ?? null };
+  const [known] = await connectStatement(core.em.fork(), parameters);
+  return known && connectionId;
 }
 
 /** The connection is gone: the agent has `graceSeconds` to come back before its jobs go to others. */

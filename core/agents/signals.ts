@@ -11,8 +11,12 @@ export type AgentSignal =
 
 /** Wakes agents that wait for work, and tells agents that their job was cancelled. A hint: an agent also asks by itself. */
 export interface AgentSignals {
-  /** The signals of one connected agent, until its reader stops. Unread ones are kept once each. */
-  subscribe(agent: Agent): AsyncGenerator<AgentSignal, void, undefined>;
+  /**
+   * The signals of one connected agent, until its reader stops; none for a connection that is older than the one that is known.
+   * Unread ones are kept once each.
+   * @param connection as the agent counts them
+   */
+  subscribe(agent: Agent, connection?: number): AsyncGenerator<AgentSignal, void, undefined>;
   /**
    * Runs an agent's claim. An agent that got nothing waits for a signal; work that came while it was asking is signalled at
    * once, so that nothing falls between the asking and the waiting.
@@ -28,12 +32,14 @@ export interface AgentSignals {
 
 /** What a connection's beginning and end mean for the agent's leases. */
 export interface Presence {
-  connected(agent: Agent): Promise<string>;
+  /** @returns undefined when a newer connection stands for the agent already */
+  connected(agent: Agent, number: number | undefined): Promise<string | undefined>;
   disconnected(agent: Agent, connectionId: string): Promise<void>;
 }
 
 interface Listener {
   agent: Agent;
+  connection: number | undefined;
   signals: Latest<AgentSignal[]>;
 }
 
@@ -57,7 +63,8 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
 
   async function* signalsOf(listener: Listener): AsyncGenerator<AgentSignal, void, undefined> {
     const { agent } = listener;
-    const connectionId = await presence.connected(agent);
+    const connectionId = await presence.connected(agent, listener.connection);
+    if (connectionId === undefined) return;
     listeners.set(agent.id, listener);
     room.open(agent);
     // Work that came before the agent listened was told to nobody: it should look once. It waits when it has found nothing.
@@ -76,8 +83,8 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
   }
 
   return {
-    subscribe(agent) {
-      const listener = { agent, signals: latest<AgentSignal[]>(union) };
+    subscribe(agent, connection) {
+      const listener = { agent, connection, signals: latest<AgentSignal[]>(union) };
       return readerOf(listener.signals, signalsOf(listener));
     },
     async claiming(agent, claim) {

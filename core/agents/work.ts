@@ -14,15 +14,18 @@ export async function followSignals(
   core: Core,
   signals: AgentSignals,
   viewer: Viewer,
-  agentId: string,
+  { agentId, connection }: { agentId: string; connection: number | undefined },
 ): Promise<AsyncGenerator<AgentSignal, void, undefined>> {
   demand(viewer, 'work');
-  return signals.subscribe(await findAgent(core, viewer, agentId));
+  return signals.subscribe(await findAgent(core, viewer, agentId), connection);
 }
 
+/** A job; or none, and why there will be none: the agent is asked to leave, or its machine is banned from too many jobs. */
+export type Work = { job: Job } | { job: undefined; signal: 'DRAIN' | 'REALLOCATE' | undefined };
+
 /**
- * The next job for an agent's machine; undefined when there is none, when the agent is asked to leave, or when its machine is
- * banned from too many jobs (it is told which).
+ * The next job for an agent's machine. What keeps it from getting any is told in the answer, for agents that ask over plain
+ * requests, and as a signal.
  * @throws NotFoundError when the account has no such agent
  */
 export async function claimForAgent(
@@ -30,19 +33,19 @@ export async function claimForAgent(
   signals: AgentSignals,
   viewer: Viewer,
   claim: { agentId: string; claimId: string | undefined },
-): Promise<Job | undefined> {
+): Promise<Work> {
   demand(viewer, 'work');
   const agent = await findAgent(core, viewer, claim.agentId);
-  if (agent.drainingAt !== null) {
-    signals.tell(agent.id, { type: 'DRAIN' });
-    return undefined;
-  }
+  const none = (signal: 'DRAIN' | 'REALLOCATE'): Work => {
+    signals.tell(agent.id, { type: signal });
+    return { job: undefined, signal };
+  };
+  if (agent.drainingAt !== null) return none('DRAIN');
   const { id: agentId, machineId, containerGroupId } = agent;
   const job = await signals.claiming(agent, () =>
     claimJob(core, viewer, { machineId, containerGroupId, agentId, claimId: claim.claimId }),
   );
-  if (job === undefined && (await countBans(core, viewer, machineId)) >= BANS_TO_REALLOCATE) {
-    signals.tell(agent.id, { type: 'REALLOCATE' });
-  }
-  return job;
+  if (job !== undefined) return { job };
+  const isBarred = (await countBans(core, viewer, machineId)) >= BANS_TO_REALLOCATE;
+  return isBarred ? none('REALLOCATE') : { job, signal: undefined };
 }

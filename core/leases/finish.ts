@@ -5,11 +5,10 @@ import type { EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
-import { LeaseLostError } from '../errors.ts';
 import { publish } from '../events/publish.ts';
 import { settle } from '../jobs/states.ts';
 import { enqueueWebhook } from '../webhooks/enqueue.ts';
-import { whyLost } from './lost.ts';
+import { leaseLost } from './lost.ts';
 import type { LeaseRef } from './terms.ts';
 
 type FinalOutcome = Exclude<AttemptOutcome, 'CANCELED' | 'LOST'>;
@@ -121,7 +120,7 @@ async function alreadyReported(em: EntityManager, viewer: Viewer, lease: LeaseRe
   if (attempt?.outcome === ending.outcome && attempt.endedBy === 'AGENT') {
     return em.findOneOrFail(Job, { id: lease.jobId });
   }
-  throw new LeaseLostError(await whyLost(em, viewer, lease));
+  throw await leaseLost(em, viewer, lease);
 }
 
 function endParameters(viewer: Viewer, lease: LeaseRef, ending: Ending): EndParameters {

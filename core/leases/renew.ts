@@ -2,8 +2,7 @@ import type { AttemptPhase, Progress } from '../../db/entities/attempt.ts';
 import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
-import { LeaseLostError } from '../errors.ts';
-import { whyLost } from './lost.ts';
+import { leaseLost } from './lost.ts';
 import { leaseMillis, type LeaseRef } from './terms.ts';
 
 interface Held {
@@ -56,7 +55,7 @@ export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pul
   let [held] = await renewStatement(em, { ...fence, ...bytes });
   if (held === undefined) {
     [held] = await resumeStatement(em, fence);
-    if (held === undefined) throw new LeaseLostError(await whyLost(em, viewer, lease));
+    if (held === undefined) throw await leaseLost(em, viewer, lease);
     core.announce();
   }
   if (pulse.phase !== undefined || pulse.progress !== undefined) {

@@ -22,6 +22,8 @@ export const Agent = defineEntity({
     hardware: p.json().$type<Record<string, unknown>>().strictNullable(),
     // The subscription that stands for its presence: when another one has taken its place, the old one's end means nothing.
     connectionId: p.uuid().strictNullable(),
+    // As the agent counts its connections: an older one that was stuck on its way does not take the place of a newer one.
+    connectionNumber: p.integer().default(0),
     // Since when it is asked to leave.
     drainingAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     registeredAt: p.datetime().columnType('timestamptz(3)').defaultRaw('now()'),

@@ -13,7 +13,8 @@ update attempts a
 set outcome = 'LOST',
     ended_by = 'SERVER',
     ended_at = clock_timestamp(),
-    reason = 'No heartbeat from machine ' || a.machine_id || ' for ' || 2 * a.heartbeat_interval || ' s: the lease ran out'
+    reason = format('No sign of life from machine %s: its last heartbeat is %s s old, and the lease ran out', a.machine_id,
+      greatest(0, round(extract(epoch from clock_timestamp() - coalesce(a.heartbeat_at, a.started_at)))))
 from expired
 where a.job_id = expired.job_id and a.number = expired.number
 returning a.job_id, a.number, a.machine_id, a.agent_id, a.reason, a.ended_at

@@ -20,10 +20,10 @@ function raised({ claimedAgoMs = 0, graceMillis = 5000, leaseMillis = LEASE_MS }
     },
     stop: () => undefined,
   };
-  const presence = createPresence();
+  const presence = createPresence(graceMillis);
   fence = raiseFence({
     claim: { sentAt: performance.now() - claimedAgoMs, leaseMillis },
-    ...{ graceMillis, presence, vigil },
+    ...{ presence, vigil },
     sync: { suspend: async () => void told.push('suspend'), resume: () => void told.push('resume') },
     ask: () => void told.push('ask'),
     log: pino({ enabled: false }),

@@ -233,7 +233,10 @@ test('no agent believes in its lease longer than it has it', () => {
       ({ leaseMillis, graceMillis, offset, rate, claimTook }, commands) => {
         const setup = () => {
           const agentClock = { offset, rate };
-          const real: Agent = { proof: proofOfClaim({ sentAt: offset, leaseMillis }), presence: createPresence() };
+          const real: Agent = {
+            proof: proofOfClaim({ sentAt: offset, leaseMillis }),
+            presence: createPresence(graceMillis),
+          };
           const model: World = {
             ...{ time: claimTook, agentClock, graceMillis, leaseMillis, expiresAt: claimTook + leaseMillis },
             ...{ isTaken: false, presentConnection: 0, serverSide: new Set<number>(), agentSide: undefined },

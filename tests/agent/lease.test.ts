@@ -76,9 +76,12 @@ test('a heartbeat without an answer is repeated soon, with the progress it carri
 });
 
 test('a lease that is lost is told once, and ends the heartbeats', async () => {
-  const { lease, sent, told } = leaseAnswered([{ kind: 'LEASE_LOST', message: 'attempt 2 exists' }], {
-    leaseMillis: 30,
-  });
+  const { lease, sent, told } = leaseAnswered(
+    [{ kind: 'LEASE_LOST', message: 'attempt 2 exists', isCanceled: false }],
+    {
+      leaseMillis: 30,
+    },
+  );
   lease.enter('RUNNING');
   await vi.waitFor(() => expect(told).toEqual(['lost']));
   lease.renew();

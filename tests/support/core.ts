@@ -7,6 +7,8 @@ import { createDatabase, type TestDatabase } from './database.ts';
 
 export const ADMIN_KEY = 'kelpie_admin_of_the_tests';
 
+export const MASTER_KEY = 'master key of the tests';
+
 export interface TestCore {
   core: OpenCore;
   database: TestDatabase;
@@ -20,7 +22,7 @@ export async function openTestCore(options: { maxConnections?: number } = {}): P
   const database = await createDatabase();
   const core = await openCore({
     databaseUrl: database.url,
-    masterKey: 'master key of the tests',
+    masterKey: MASTER_KEY,
     adminKey: ADMIN_KEY,
     maxConnections: options.maxConnections,
     onError: () => undefined,

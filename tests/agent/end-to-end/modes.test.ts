@@ -20,13 +20,14 @@ scenario.concurrent('an agent without websockets works by plain requests', async
   expect(await job.end()).toMatchObject({ status: 'COMPLETED', attempts: { nodes: [{ outcome: 'COMPLETED' }] } });
   expect(await scene.text('output/b')).toBe('hay');
 
-  const canceled = await scene.submit({ script: 'echo "pid $$"; sleep 60' });
+  const canceled = await scene.submit({ script: 'trap "echo asked; exit 1" TERM; echo "pid $$"; sleep 60 & wait' });
   const pid = Number((await agent.said('pid ')).slice(4));
   await scene.cancel(canceled);
   const canceledAt = Date.now();
-  // There is nobody to signal it: the next heartbeat tells.
-  const ended = timeOf(await agent.said('"kind":"LEASE_LOST"'));
+  // There is nobody to signal it: the next heartbeat tells, and that it was a cancel, so the command is asked to end.
+  const ended = timeOf(await agent.said('"kind":"CANCELED"'));
   expect(ended - canceledAt).toBeLessThan(7000);
+  await agent.said('asked');
   expect(processRuns(pid)).toBe(false);
 });
 
@@ -90,6 +91,30 @@ scenario.concurrent('an agent that is drained saves what there is, gives its job
 
   await scene.agent('machine-b');
   expect(await job.end()).toMatchObject({ status: 'COMPLETED', numFailures: 0 });
+});
+
+scenario.concurrent('an idle agent without websockets is drained as well', async ({ scene, onTestFinished }) => {
+  const gateway = await openGateway(scene.fleet.app.url);
+  onTestFinished(() => gateway.close());
+  gateway.websockets = 'REFUSED';
+  const agent = await scene.agent('machine', { KELPIE_API_URL: gateway.url });
+  await agent.said('There is no work');
+  const { app, ownerKey } = scene.fleet;
+  await app.graphql(ownerKey, 'mutation ($id: ID!) { drainAgent(id: $id) { __typename } }', { id: agentIdOf(agent) });
+  expect(await agent.ended).toEqual({ code: 0, signal: null });
+});
+
+scenario.concurrent('a machine that is banned from five jobs says so, and asks for no more', async ({ scene }) => {
+  // All scenes share one account, in which a machine is the same in every group.
+  const agent = await scene.agent('broken');
+  for (let failed = 0; failed < 5; failed++) await scene.submit({ script: 'exit 1', maxFailures: 1 });
+  await agent.said('Too many jobs have failed on this machine');
+  const more = await scene.submit({ script: 'exit 0' });
+  await scene.agent('sound');
+  const state = await more.end();
+  expect(state).toMatchObject({ status: 'COMPLETED', attempts: { nodes: [{ number: 1 }] } });
+  const barred = agent.lines.findIndex((line) => line.includes('Too many jobs have failed on this machine'));
+  expect(agent.lines.slice(barred).filter((line) => line.includes('Attempt begins'))).toEqual([]);
 });
 
 scenario.concurrent('a command that shows no sign of life is stalled', async ({ scene }) => {

@@ -156,7 +156,8 @@ describe('a claim asked for again', () => {
     await submit(core, viewer);
     await submit(core, viewer);
     const agent = await register(viewer);
-    const ask = (claimId: string) => claimForAgent(core, core.signals, viewer, { agentId: agent.id, claimId });
+    const ask = async (claimId: string) =>
+      (await claimForAgent(core, core.signals, viewer, { agentId: agent.id, claimId })).job;
     const claimId = randomUUID();
     const first = await ask(claimId);
     expect((await ask(claimId))!.id).toBe(first!.id);
@@ -169,8 +170,28 @@ describe('a claim asked for again', () => {
     await submit(core, viewer);
     const [one, two] = [await register(viewer, 'one'), await register(viewer, 'two')];
     const claimId = randomUUID();
-    expect(await claimForAgent(core, core.signals, viewer, { agentId: one.id, claimId })).toBeDefined();
-    expect(await claimForAgent(core, core.signals, viewer, { agentId: two.id, claimId })).toBeUndefined();
+    expect((await claimForAgent(core, core.signals, viewer, { agentId: one.id, claimId })).job).toBeDefined();
+    expect((await claimForAgent(core, core.signals, viewer, { agentId: two.id, claimId })).job).toBeUndefined();
+  });
+});
+
+describe('connections in order', () => {
+  test('one that was stuck on its way does not take the place of a newer one', async () => {
+    const { viewer } = await account();
+    const agent = await register(viewer);
+    await submit(core, viewer);
+    const { id } = await claim(core, viewer, 'machine', 'group', agent.id);
+    const newer = core.signals.subscribe(agent, 2);
+    expect((await newer.next()).done).toBe(false);
+    const older = core.signals.subscribe(agent, 1);
+    expect((await older.next()).done).toBe(true);
+    expect(await secondsLeft(id)).toBeGreaterThan(GRACE);
+
+    await newer.return(undefined);
+    expect(await secondsLeft(id)).toBeLessThanOrEqual(GRACE);
+    const newest = core.signals.subscribe(agent, 3);
+    expect((await newest.next()).done).toBe(false);
+    await newest.return(undefined);
   });
 });
 
@@ -188,7 +209,8 @@ describe('draining', () => {
     await until('the signal', () => heard.length > 0);
     expect(heard).toEqual([{ type: 'DRAIN' }]);
     expect((await heartbeat(core, viewer, job.lease)).draining).toBe(true);
-    expect(await claimForAgent(core, core.signals, viewer, { agentId: agent.id, claimId: undefined })).toBeUndefined();
+    const work = await claimForAgent(core, core.signals, viewer, { agentId: agent.id, claimId: undefined });
+    expect(work).toEqual({ job: undefined, signal: 'DRAIN' });
     await disconnect();
   });
 
@@ -225,7 +247,8 @@ describe('Rule 5: bans', () => {
       await finishAttempt(core, viewer, lease, endings.failed);
     }
     await submit(core, viewer);
-    expect(await claimForAgent(core, core.signals, viewer, { agentId: agent.id, claimId: undefined })).toBeUndefined();
+    const work = await claimForAgent(core, core.signals, viewer, { agentId: agent.id, claimId: undefined });
+    expect(work).toEqual({ job: undefined, signal: 'REALLOCATE' });
     await until('the signal', () => heard.some(({ type }) => type === 'REALLOCATE'));
     expect(await tryClaim(core, viewer, 'sound')).toBeDefined();
     await disconnect();
