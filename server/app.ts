@@ -26,7 +26,7 @@ export interface App {
 export function createApp(parts: { core: OpenCore; log: Logger }): App {
   const { core, log } = parts;
   const yoga = createGraphQL(parts);
-  const sockets = createSockets({ core, yoga });
+  const sockets = createSockets({ core, yoga, log });
   const rest = createRest({
     core,
     log,

@@ -8,6 +8,7 @@ import type { Viewer } from '../core/accounts/keys.ts';
 import type { OpenCore } from '../core/open.ts';
 import { KEY_HEADER, viewerOf } from './auth.ts';
 import type { Admitted, createGraphQL } from './graphql.ts';
+import type { Logger } from './log.ts';
 
 const PING_EVERY_MS = 2_000;
 /** Above what a batch of 1,000 ordinary jobs takes. */
@@ -27,12 +28,19 @@ export interface Sockets {
 }
 
 /** The websocket side of `/graphql`, by the protocol graphql-transport-ws. The key comes in `connectionParams`. */
-export function createSockets(parts: { core: OpenCore; yoga: ReturnType<typeof createGraphQL> }): Sockets {
+export function createSockets(parts: { core: OpenCore; yoga: ReturnType<typeof createGraphQL>; log: Logger }): Sockets {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
   const handler = useServer(socketOptions(parts), server, PING_EVERY_MS);
   return {
     upgrade(request, socket, head) {
-      server.handleUpgrade(request, socket, head, (client) => server.emit('connection', client, request));
+      server.handleUpgrade(request, socket, head, (client) => {
+        server.emit('connection', client, request);
+        // The library prints to the console whenever an agent vanishes in the middle of a message.
+        client.removeAllListeners('error').on('error', (error) => {
+          parts.log.debug({ err: error }, 'A socket broke');
+          client.terminate();
+        });
+      });
     },
     async close() {
       for (const client of server.clients) client.close(SERVICE_RESTART, 'The server restarts: connect again');

@@ -6,8 +6,8 @@ import { expect, test } from 'vitest';
 const LIMIT_MS = 150_000;
 
 test('no invariant breaks in some seconds of chaos, and the run ends by itself', { timeout: LIMIT_MS }, async () => {
-  const program = join(import.meta.dirname, 'main.ts');
-  const flags = ['--seconds', '12', '--seed', '324', '--agents', '4', '--json'];
+  const program = join(import.meta.dirname, 'chaos/main.ts');
+  const flags = ['--seconds', '8', '--seed', '324', '--agents', '4', '--json'];
   const child = spawn(process.execPath, [program, ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: LIMIT_MS,
