@@ -54,7 +54,10 @@ create type job_status as enum (
 create table accounts (
   id uuid not null default gen_random_uuid(),
   username text not null,
-  created_at timestamp(3) with time zone not null default now()
+  created_at timestamp(3) with time zone not null default now(),
+  organization text,
+  organization_id text,
+  webhook_key_id uuid
 );
 
 create table agents (
@@ -194,6 +197,12 @@ create table webhook_deliveries (
   delivered_at timestamp(3) with time zone,
   abandoned_at timestamp(3) with time zone
 );
+
+alter table accounts add constraint accounts_organization_room CHECK (((organization IS NULL) = (lower(username) !~~ 'salad:%'::text)));
+
+alter table accounts add constraint accounts_organization_unique UNIQUE (organization);
+
+alter table accounts add constraint accounts_organization_username CHECK ((username = ('salad:'::text || organization)));
 
 alter table accounts add constraint accounts_pkey PRIMARY KEY (id);
 

@@ -1,4 +1,5 @@
 import type { Viewer } from '../core/accounts/keys.ts';
+import { webhookKey } from '../core/accounts/organizations.ts';
 import { builder } from './builder.ts';
 
 const ApiKeyRoleRef = builder.enumType('ApiKeyRole', {
@@ -17,6 +18,12 @@ const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
     accountId: t.exposeID('accountId', { description: 'The account of the presented key.' }),
     role: t.expose('role', { type: ApiKeyRoleRef, description: 'The role of the presented key.' }),
     isAdmin: t.exposeBoolean('isAdmin', { description: 'Whether the key sees every account’s jobs.' }),
+    webhookKey: t.string({
+      nullable: true,
+      description:
+        'The key that webhooks carry in X-Kelpie-Key when the job was submitted with Salad’s credentials, to know them by; it may read. Null for other accounts, whose webhooks carry the key that submitted.',
+      resolve: (viewer, _args, { core }) => webhookKey(core, viewer),
+    }),
   }),
 });
 

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { ADMIN_ACCOUNT_ID, Account } from '../../db/entities/account.ts';
 import { ApiKey, type ApiKeyRole } from '../../db/entities/api-key.ts';
+import type { EntityManager } from '../../db/orm.ts';
 import { transact, type Core } from '../core.ts';
-import { ForbiddenError } from '../errors.ts';
+import { ForbiddenError, InvalidInputError } from '../errors.ts';
 
 /** Who asks: the account and the key that every flow of the core is given. */
 export interface Viewer {
@@ -11,6 +12,14 @@ export interface Viewer {
   readonly role: ApiKeyRole;
   /** The admin sees every account's jobs. */
   readonly isAdmin: boolean;
+  /** What a machine's own credentials hold it to; other credentials do not say which machine asks. */
+  readonly bound?: Bound;
+}
+
+/** One machine of one container group. */
+export interface Bound {
+  readonly machineId: string;
+  readonly containerGroupId: string;
 }
 
 /** What a viewer may ask for. */
@@ -36,6 +45,23 @@ export function demand(viewer: Viewer, permission: Permission): void {
   );
 }
 
+/**
+ * That a machine's own credentials are used for that machine, in its container group.
+ * @throws ForbiddenError naming both
+ */
+export function demandBound({ bound }: Viewer, asked: Bound): void {
+  if (bound === undefined) return;
+  for (const [name, own, other] of [
+    ['machine', bound.machineId, asked.machineId],
+    ['container group', bound.containerGroupId, asked.containerGroupId],
+  ] as const) {
+    if (own === other) continue;
+    throw new ForbiddenError(
+      `The presented token is of the ${name} ${own}, and this is about the ${name} ${other}: use the token of that machine`,
+    );
+  }
+}
+
 /** The viewer behind a presented key, or undefined when it is unknown, revoked or expired. */
 export async function authenticate(core: Core, key: string): Promise<Viewer | undefined> {
   // The hash, not the key, is compared, by an index: how long that takes tells nothing of the key.
@@ -47,8 +73,18 @@ export async function authenticate(core: Core, key: string): Promise<Viewer | un
   return { accountId: found.accountId, keyId: found.id, role: found.role, isAdmin };
 }
 
-/** An account of this name, made if it is not there. */
+/** Names of accounts that begin so are of organisations of Salad; the database holds that too. */
+const ORGANIZATIONS = /^salad:/i;
+
+/**
+ * An account of this name, made if it is not there.
+ * @throws InvalidInputError for a name that is kept for organisations
+ */
 export async function ensureAccount(core: Core, username: string): Promise<Account> {
+  if (ORGANIZATIONS.test(username)) {
+    const message = 'Names that begin with "salad:" are kept for organizations of Salad: choose another one';
+    throw new InvalidInputError([{ path: ['username'], message }]);
+  }
   return transact(core, async (em) => {
     await em.execute('insert into accounts (username) values (?) on conflict (username) do nothing', [username]);
     return em.findOneOrFail(Account, { username });
@@ -59,22 +95,28 @@ export async function ensureAccount(core: Core, username: string): Promise<Accou
  * A new key. The secret is returned this once; the database has its hash and its encrypted form.
  * @param options.secret the secret itself, where the operator has chosen one
  */
-export async function createKey(
-  core: Core,
-  options: { accountId: string; role: ApiKeyRole; name?: string; secret?: string },
-): Promise<{ key: ApiKey; secret: string }> {
+export async function createKey(core: Core, options: NewKey): Promise<{ key: ApiKey; secret: string }> {
+  return transact(core, (em) => addKey(core, em, options));
+}
+
+interface NewKey {
+  accountId: string;
+  role: ApiKeyRole;
+  name?: string;
+  secret?: string;
+}
+
+/** `createKey` within a transaction of the caller's. */
+export async function addKey(core: Core, em: EntityManager, options: NewKey): Promise<{ key: ApiKey; secret: string }> {
   const secret = options.secret ?? `kelpie_${randomBytes(24).toString('base64url')}`;
-  const key = await transact(core, async (em) => {
-    const created = em.create(ApiKey, {
-      accountId: options.accountId,
-      hash: hashOf(secret),
-      encrypted: core.secrets.seal(secret),
-      role: options.role,
-      name: options.name ?? null,
-    });
-    await em.flush();
-    return created;
+  const key = em.create(ApiKey, {
+    accountId: options.accountId,
+    hash: hashOf(secret),
+    encrypted: core.secrets.seal(secret),
+    role: options.role,
+    name: options.name ?? null,
   });
+  await em.flush();
   return { key, secret };
 }
 

@@ -2,7 +2,7 @@ import type { EntityData } from '@mikro-orm/core';
 import { z } from 'zod';
 import { Agent } from '../../db/entities/agent.ts';
 import { statement } from '../../db/statement.ts';
-import { demand, type Viewer } from '../accounts/keys.ts';
+import { demand, demandBound, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { NotFoundError } from '../errors.ts';
 import { containerGroupId, jsonObject, machineId, text } from '../jobs/fields.ts';
@@ -35,9 +35,13 @@ const registerStatement = statement<
   EntityData<Agent>
 >('register-agent');
 
-/** Makes an agent known, or finds the one of the same session again after a reconnection. */
+/**
+ * Makes an agent known, or finds the one of the same session again after a reconnection.
+ * @throws ForbiddenError when the credentials are another machine's
+ */
 export async function registerAgent(core: Core, viewer: Viewer, registration: Registration): Promise<Agent> {
   demand(viewer, 'work');
+  demandBound(viewer, registration);
   const em = core.em.fork();
   const [row] = await registerStatement(em, {
     account_id: viewer.accountId,
@@ -51,10 +55,16 @@ export async function registerAgent(core: Core, viewer: Viewer, registration: Re
   return em.map(Agent, row);
 }
 
-/** @throws NotFoundError when the account has no such agent: it should register again */
+/**
+ * @throws NotFoundError when the account has no such agent: it should register again
+ * @throws ForbiddenError when the credentials are another machine's
+ */
 export async function findAgent(core: Core, viewer: Viewer, id: string): Promise<Agent> {
   const known = z.uuid().safeParse(id).success;
   const agent = known ? await core.em.fork().findOne(Agent, { id, accountId: viewer.accountId }) : null;
-  if (agent) return agent;
+  if (agent) {
+    demandBound(viewer, agent);
+    return agent;
+  }
   throw new NotFoundError(`There is no agent ${id} in this account: register it first, with a key of the account`);
 }

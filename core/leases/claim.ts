@@ -3,7 +3,7 @@ import { Attempt } from '../../db/entities/attempt.ts';
 import { Job } from '../../db/entities/job.ts';
 import type { EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
-import { demand, type Viewer } from '../accounts/keys.ts';
+import { demand, demandBound, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { BANS_TO_REALLOCATE } from '../jobs/bans.ts';
 
@@ -35,6 +35,7 @@ export interface Claimant {
  */
 export async function claimJob(core: Core, viewer: Viewer, claimant: Claimant): Promise<Job | undefined> {
   demand(viewer, 'work');
+  demandBound(viewer, claimant);
   const em = core.em.fork();
   const again = await sameClaim(em, viewer, claimant);
   if (again) return again;

@@ -3,11 +3,12 @@ import { Ban } from '../../db/entities/ban.ts';
 import { Job } from '../../db/entities/job.ts';
 import type { EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
-import { demand, type Viewer } from '../accounts/keys.ts';
+import type { Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
 import { publish } from '../events/publish.ts';
 import { settle } from '../jobs/states.ts';
 import { enqueueWebhook } from '../webhooks/enqueue.ts';
+import { demandLease } from './bound.ts';
 import { leaseLost } from './lost.ts';
 import type { LeaseRef } from './terms.ts';
 
@@ -47,7 +48,7 @@ const endStatement = statement<
  * @throws LeaseLostError when a newer attempt exists or the job has ended otherwise
  */
 export async function finishAttempt(core: Core, viewer: Viewer, lease: LeaseRef, ending: Ending): Promise<Job> {
-  demand(viewer, 'work');
+  await demandLease(core, viewer, lease);
   return transact(core, async (em) => {
     const [ended] = await endStatement(em, endParameters(viewer, lease, ending));
     if (ended === undefined) return alreadyReported(em, viewer, lease, ending);

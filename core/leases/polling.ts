@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Attempt } from '../../db/entities/attempt.ts';
 import { Job } from '../../db/entities/job.ts';
-import { demand, type Viewer } from '../accounts/keys.ts';
+import { demand, demandBound, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { LeaseLostError, NotFoundError } from '../errors.ts';
 import { finishAttempt, type Ending } from './finish.ts';
@@ -57,6 +57,7 @@ async function leaseOf(
   worker: PollingWorker,
 ): Promise<LeaseRef | undefined> {
   demand(viewer, 'work');
+  demandBound(viewer, worker);
   const em = core.em.fork();
   const isId = z.uuid().safeParse(jobId).success;
   const job = isId ? await em.findOne(Job, { id: jobId, accountId: viewer.accountId }) : null;

@@ -1,7 +1,8 @@
 import type { AttemptPhase, Progress } from '../../db/entities/attempt.ts';
 import { statement } from '../../db/statement.ts';
-import { demand, type Viewer } from '../accounts/keys.ts';
+import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
+import { demandLease } from './bound.ts';
 import { leaseLost } from './lost.ts';
 import { leaseMillis, type LeaseRef } from './terms.ts';
 
@@ -48,7 +49,7 @@ export interface RenewedLease {
  * @throws LeaseLostError when a newer attempt exists or the job has ended
  */
 export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pulse: Pulse = {}): Promise<RenewedLease> {
-  demand(viewer, 'work');
+  await demandLease(core, viewer, lease);
   const em = core.em.fork();
   const fence = { account_id: viewer.accountId, job_id: lease.jobId, attempt: lease.attempt };
   const bytes = { bytes_downloaded: pulse.bytesDownloaded ?? '0', bytes_uploaded: pulse.bytesUploaded ?? '0' };
