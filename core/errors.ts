@@ -53,3 +53,25 @@ export class LeaseLostError extends KelpieError {
     this.isCanceled = isCanceled;
   }
 }
+
+/** Somebody has asked more often than a bound allows. */
+export class RateLimitedError extends KelpieError {
+  readonly code = 'RATE_LIMITED';
+  readonly retryAfterSeconds: number;
+  /** @param retryAfterSeconds whole seconds, at least 1 */
+  constructor(message: string, retryAfterSeconds: number) {
+    super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** What the answer depends on can't be reached just now: neither a yes nor a no. The same may be asked again. */
+export class UnavailableError extends KelpieError {
+  readonly code = 'UNAVAILABLE';
+  readonly retryAfterSeconds: number;
+  /** @param retryAfterSeconds whole seconds, at least 1 */
+  constructor(message: string, retryAfterSeconds = 1) {
+    super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}

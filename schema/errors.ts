@@ -3,11 +3,14 @@ import {
   ConflictError,
   ForbiddenError,
   InvalidInputError,
-  KelpieError,
   LeaseLostError,
   NotFoundError,
+  RateLimitedError,
+  UnavailableError,
   type InputIssue,
+  type KelpieError,
 } from '../core/errors.ts';
+import { expectedFailure } from '../core/expected.ts';
 import { builder } from './builder.ts';
 
 export const Failure = builder.interfaceRef<KelpieError>('Failure').implement({
@@ -50,7 +53,7 @@ builder.objectType(NotFoundError, {
 
 builder.objectType(ForbiddenError, {
   name: 'Forbidden',
-  description: 'The role of the presented key does not allow this.',
+  description: 'The presented credentials do not allow this.',
   interfaces: [Failure],
 });
 
@@ -77,18 +80,26 @@ builder.objectType(LeaseLostError, {
  */
 export function publicError(error: unknown): GraphQLError | undefined {
   const original = error instanceof GraphQLError ? error.cause : error;
-  if (original instanceof KelpieError) {
-    const issues = original instanceof InvalidInputError ? { issues: original.issues } : {};
-    return new GraphQLError(original.message, {
+  const failure = expectedFailure(original);
+  if (failure !== undefined) {
+    return new GraphQLError(failure.message, {
       ...(error instanceof GraphQLError && {
         nodes: error.nodes ?? null,
         source: error.source ?? null,
         positions: error.positions ?? null,
         path: error.path ?? null,
       }),
-      extensions: { code: original.code, ...issues },
+      extensions: { code: failure.code, ...detailsOf(failure) },
     });
   }
   // GraphQL's own: a syntax error, an unknown field, a variable of the wrong type (around a scalar's own fault).
   return error instanceof GraphQLError && (original == null || original instanceof GraphQLError) ? error : undefined;
+}
+
+function detailsOf(failure: KelpieError): Record<string, unknown> {
+  if (failure instanceof InvalidInputError) return { issues: failure.issues };
+  if (failure instanceof RateLimitedError || failure instanceof UnavailableError) {
+    return { retryAfterSeconds: failure.retryAfterSeconds };
+  }
+  return {};
 }

@@ -17,7 +17,7 @@ export function healthRoutes({ ready, log }: Pick<RestParts, 'ready' | 'log'>): 
     } catch (error) {
       log.error({ err: error, request_id: context.get('requestId') }, 'Not ready: the database does not answer');
       const detail = 'The database does not answer. The log of the server says why.';
-      return respondWithProblem(context, { status: 503, code: 'not-ready', detail });
+      return respondWithProblem(context, { status: 503, code: 'not-ready', detail, retryAfterSeconds: 1 });
     }
   });
   return router;

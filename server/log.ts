@@ -1,22 +1,33 @@
-import { pino, stdSerializers, type Logger } from 'pino';
+import { pino, stdSerializers, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
+import { currentRequest } from './requests.ts';
 
 export type { Logger };
 
-/** Structured lines on stdout. Keys and credentials never get in: what is logged is named field by field. */
-export function createLog(level: string): Logger {
-  return pino({
+/** Structured lines, on stdout where nothing else is said. Keys and credentials never get in: what is logged is named field by field. */
+export function createLog(level: string, destination?: DestinationStream): Logger {
+  const options: LoggerOptions = {
     level,
     base: { program: 'server' },
     serializers: { err: publicError },
+    mixin: requestFields,
     redact: [
       'key',
       '*.key',
       'headers["x-kelpie-key"]',
       '*.headers["x-kelpie-key"]',
+      'headers["salad-api-key"]',
+      '*.headers["salad-api-key"]',
       'authorization',
       '*.authorization',
     ],
-  });
+  };
+  return destination === undefined ? pino(options) : pino(options, destination);
+}
+
+/** Every line that is written for a request names it. */
+function requestFields(): { request_id?: string } {
+  const request = currentRequest();
+  return request === undefined ? {} : { request_id: request.id };
 }
 
 /** PostgreSQL tells with its errors what stood in the row, secrets included: that stays out. */

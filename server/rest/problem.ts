@@ -1,7 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
-import { InvalidInputError, KelpieError, type InputIssue } from '../../core/errors.ts';
+import { InvalidInputError, RateLimitedError, UnavailableError, type InputIssue } from '../../core/errors.ts';
+import { expectedFailure } from '../../core/expected.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { jsonFault, PayloadTooLargeError } from './body.ts';
 import type { RestEnv, RestLog } from './parts.ts';
@@ -35,6 +36,7 @@ const titles = {
   404: 'Not Found',
   409: 'Conflict',
   413: 'Payload Too Large',
+  429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 } as const;
@@ -47,14 +49,30 @@ interface Problem {
   detail: string;
   title?: string;
   more?: Partial<ProblemBody>;
+  /** Whole seconds, at least 1: when the same may be asked again. */
+  retryAfterSeconds?: number;
 }
 
-/** The responses of a route that are problems, for its OpenAPI description. */
+/** What any route that asks for credentials may answer. */
+const OF_THE_DOOR = [400, 401, 403, 429, 503] as const satisfies ProblemStatus[];
+
+const retryAfter = {
+  'Retry-After': {
+    description: 'Whole seconds until the same may be asked again',
+    schema: { type: 'integer', minimum: 1 },
+  },
+} as const;
+
+/** The responses of a route that are problems, for its OpenAPI description; those of the door come by themselves. */
 export function problemResponses<const Status extends ProblemStatus>(...statuses: Status[]) {
   const content = { 'application/problem+json': { schema: problemSchema } };
-  const entries = statuses.map((status) => [status, { description: titles[status], content }]);
+  const entries = [...new Set<ProblemStatus>([...OF_THE_DOOR, ...statuses])].map((status) => {
+    const headers = status === 429 || status === 503 ? { headers: retryAfter } : {};
+    return [status, { description: titles[status], content, ...headers }];
+  });
+  type All = Status | (typeof OF_THE_DOOR)[number];
   // The keys of the entries are the statuses, which `fromEntries` forgets.
-  return Object.fromEntries(entries) as Record<Status, { description: string; content: typeof content }>;
+  return Object.fromEntries(entries) as Record<All, { description: string; content: typeof content }>;
 }
 
 export function respondWithProblem(context: Context<RestEnv>, problem: Problem): Response {
@@ -68,7 +86,10 @@ export function respondWithProblem(context: Context<RestEnv>, problem: Problem):
     message: problem.detail,
     ...problem.more,
   };
-  return context.body(JSON.stringify(body), problem.status, { 'Content-Type': 'application/problem+json' });
+  return context.body(JSON.stringify(body), problem.status, {
+    'Content-Type': 'application/problem+json',
+    ...(problem.retryAfterSeconds !== undefined && { 'Retry-After': String(problem.retryAfterSeconds) }),
+  });
 }
 
 /** The answer to whatever a handler threw. What was not expected is told to the log, not to the client. */
@@ -77,10 +98,10 @@ export function onError(log: RestLog): (error: Error, context: Context<RestEnv>)
     const error = isMalformedJson(thrown) ? jsonFault(await context.req.text()) : thrown;
     const requestId = context.get('requestId');
     const problem = expectedProblem(error) ?? unexpected(requestId);
-    if (problem.status === 500) {
-      const { method, path } = context.req;
-      log.error({ err: error, request_id: requestId, method, path }, `Unexpected error: ${messageOf(error)}`);
-    }
+    const { method, path } = context.req;
+    const about = { err: error, request_id: requestId, method, path };
+    if (problem.status === 500) log.error(about, `Unexpected error: ${messageOf(error)}`);
+    if (problem.status === 503) log.error(about, 'A request could not be answered just now');
     return respondWithProblem(context, problem);
   };
 }
@@ -97,12 +118,15 @@ function isMalformedJson(error: Error): boolean {
 
 function expectedProblem(error: Error): Problem | undefined {
   if (error instanceof PayloadTooLargeError) return { status: 413, code: 'payload-too-large', detail: error.message };
-  if (!(error instanceof KelpieError)) return undefined;
-  const status = statusOf[error.code];
+  const failure = expectedFailure(error);
+  if (failure === undefined) return undefined;
+  const status = statusOf[failure.code];
   if (status === undefined) return undefined;
-  const code = error.code.toLowerCase().replaceAll('_', '-');
-  if (error instanceof InvalidInputError) return { status, code, ...faultsOf(error.issues) };
-  return { status, code, detail: error.message };
+  const code = failure.code.toLowerCase().replaceAll('_', '-');
+  if (failure instanceof InvalidInputError) return { status, code, ...faultsOf(failure.issues) };
+  const problem = { status, code, detail: failure.message };
+  if (!(failure instanceof RateLimitedError || failure instanceof UnavailableError)) return problem;
+  return { ...problem, retryAfterSeconds: failure.retryAfterSeconds };
 }
 
 const statusOf: Readonly<Record<string, ProblemStatus>> = Object.freeze({
@@ -111,6 +135,8 @@ const statusOf: Readonly<Record<string, ProblemStatus>> = Object.freeze({
   FORBIDDEN: 403,
   NOT_FOUND: 404,
   CONFLICT: 409,
+  RATE_LIMITED: 429,
+  UNAVAILABLE: 503,
 });
 
 /** A person reads a few faults; a batch of the wrong shape has thousands. */

@@ -1,0 +1,31 @@
+/** Of the network below the connection, as Node names its errors. */
+const NETWORK = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+
+/** Of PostgreSQL: connection exceptions, too many connections, shutting down, crashed, starting up. */
+const SQLSTATE = /^(?:08\w{3}|53300|57P0[123])$/;
+
+/** The driver has words for these, and no codes. */
+const MESSAGE =
+  /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+
+/** An error's causes are looked through so deep, in case one is its own. */
+const DEPTH = 6;
+
+/** Whether an error of a statement means that the database can't be reached, rather than that it has refused something. */
+export function isDatabaseAway(error: unknown, depth = DEPTH): boolean {
+  if (!(error instanceof Error) || depth === 0) return false;
+  const code = 'code' in error ? error.code : undefined;
+  if (typeof code === 'string' && (NETWORK.has(code) || SQLSTATE.test(code))) return true;
+  if (MESSAGE.test(error.message)) return true;
+  if (error instanceof AggregateError && error.errors.some((each) => isDatabaseAway(each, depth - 1))) return true;
+  return isDatabaseAway(error.cause, depth - 1);
+}

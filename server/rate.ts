@@ -1,0 +1,75 @@
+import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { RateLimitedError } from '../core/errors.ts';
+import { boundedMap } from '../lib/bounded-map.ts';
+
+/** 0 is no bound. */
+export interface RateLimits {
+  /** Requests a second with one key, on the average over five seconds. */
+  perKey: number;
+  /** Refused keys a second from one address. */
+  refusalsPerAddress: number;
+}
+
+/** How often may be asked of this server. Other servers count for themselves. */
+export interface Rates {
+  /**
+   * Counts a request.
+   * @param credential names the key, without telling it
+   * @throws RateLimitedError
+   */
+  count(credential: string): Promise<void>;
+  /** @throws RateLimitedError when too many keys from there were refused: before the next one is looked at */
+  admit(address: string): Promise<void>;
+  /** Counts a refused key. */
+  refused(address: string): Promise<void>;
+}
+
+/** A second's requests five times over may come at once: a start of many workers, a script that submits. */
+const BURST_SECONDS = 5;
+/** Keys and addresses that are counted at a time; above that, what was counted longest ago is forgotten. */
+const MAX_COUNTED = 10_000;
+
+export function createRates({ perKey, refusalsPerAddress }: RateLimits): Rates {
+  const requests = createCounter(perKey * BURST_SECONDS, BURST_SECONDS);
+  const refusals = createCounter(refusalsPerAddress, 1);
+  const tooMany = `Expected at most ${perKey * BURST_SECONDS} requests in ${BURST_SECONDS} s with one key (KELPIE_RATE_PER_KEY=${perKey} a second), got more. Ask less often, or in batches.`;
+  const tooManyRefused = `Expected at most ${refusalsPerAddress} refused keys a second from one address (KELPIE_REFUSALS_PER_ADDRESS), got more. Wait, and check the key.`;
+  return {
+    async count(credential) {
+      if (perKey > 0) deny(await requests.add(credential), requests.max, tooMany);
+    },
+    async admit(address) {
+      // One that has reached the bound would go above it with the next.
+      if (refusalsPerAddress > 0) deny(await refusals.look(address), refusals.max - 1, tooManyRefused);
+    },
+    async refused(address) {
+      if (refusalsPerAddress > 0) await refusals.add(address);
+    },
+  };
+}
+
+interface Counted {
+  consumedPoints: number;
+  msBeforeNext: number;
+}
+
+/** @throws RateLimitedError until the window in which was counted is over */
+function deny(counted: Counted | null, max: number, message: string): void {
+  if (counted === null || counted.msBeforeNext <= 0 || counted.consumedPoints <= max) return;
+  throw new RateLimitedError(message, Math.max(1, Math.ceil(counted.msBeforeNext / 1_000)));
+}
+
+/** Counts per name in windows of `seconds`, which begin with a name's first count. */
+function createCounter(max: number, seconds: number) {
+  const limiter = new RateLimiterMemory({ points: max, duration: seconds });
+  // The library keeps every name until its window is over, however many there are.
+  const names = boundedMap<true>(MAX_COUNTED, (name) => void limiter.delete(name));
+  return {
+    max,
+    async add(name: string): Promise<Counted> {
+      names.set(name, true);
+      return limiter.penalty(name);
+    },
+    look: (name: string): Promise<Counted | null> => limiter.get(name),
+  };
+}

@@ -1,0 +1,29 @@
+import { describe, expect, test } from 'vitest';
+import { isDatabaseAway } from '../../db/away.ts';
+
+const withCode = (code: string, message = 'x') => Object.assign(new Error(message), { code });
+const loop = new Error('a');
+loop.cause = loop;
+
+describe('a database that cannot be reached', () => {
+  test.each([
+    ['refused', withCode('ECONNREFUSED')],
+    ['refused on every address', new AggregateError([new Error('x'), withCode('ECONNREFUSED')])],
+    ['shutting down', withCode('57P01')],
+    ['starting up', withCode('57P03')],
+    ['a connection failure', withCode('08006')],
+    ['too many connections', withCode('53300')],
+    ['cut in the middle', new Error('Connection terminated unexpectedly')],
+    ['wrapped', new Error('select 1', { cause: new Error('y', { cause: withCode('ECONNRESET') }) })],
+  ])('is told from others: %s', (_what, error) => expect(isDatabaseAway(error)).toBe(true));
+
+  test.each([
+    ['a unique violation', withCode('23505')],
+    ['a missing table', withCode('42P01')],
+    ['a missing file', withCode('ENOENT')],
+    ['a text about it', new Error('the job said: Connection terminated')],
+    ['its own cause', loop],
+    ['no error', 'ECONNREFUSED'],
+    ['nothing', undefined],
+  ])('%s is not one', (_what, error) => expect(isDatabaseAway(error)).toBe(false));
+});
