@@ -2,10 +2,12 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { OpenCore } from '../core/open.ts';
-import { KEY_HEADER, viewerOf } from './auth.ts';
+import { createDoor, type SaladChecks } from './auth.ts';
 import { createGraphQL, GRAPHQL_PATH } from './graphql.ts';
 import type { Logger } from './log.ts';
 import { createLoops } from './loops.ts';
+import type { Rates } from './rate.ts';
+import { answerRequest, currentRequest } from './requests.ts';
 import { createRest } from './rest/index.ts';
 import { createSockets } from './sockets.ts';
 
@@ -22,15 +24,27 @@ export interface App {
   stop(): Promise<void>;
 }
 
+export interface AppParts {
+  core: OpenCore;
+  log: Logger;
+  /** Whom to believe besides our own keys: by default nobody. */
+  salad?: SaladChecks | undefined;
+  /** How often may be asked: by default without bound. */
+  rates?: Rates | undefined;
+  /** How many proxies of the operator's stand before this server (0): see `addressOf`. */
+  trustedProxies?: number | undefined;
+}
+
 /** The whole server around an open core: GraphQL on `/graphql`, REST everywhere else. The core stays the caller's to close. */
-export function createApp(parts: { core: OpenCore; log: Logger }): App {
-  const { core, log } = parts;
-  const yoga = createGraphQL(parts);
-  const sockets = createSockets({ core, yoga, log });
+export function createApp(parts: AppParts): App {
+  const { core, log, trustedProxies = 0 } = parts;
+  const door = createDoor(parts);
+  const yoga = createGraphQL({ core, log, door });
+  const sockets = createSockets({ yoga, log, door, trustedProxies });
   const rest = createRest({
     core,
     log,
-    viewerOf: (request) => viewerOf(core, request.headers.get(KEY_HEADER)),
+    viewerOf: (request) => door.viewerOf((name) => request.headers.get(name), currentRequest()?.address),
     ready: async () => {
       if (isStopping) throw new Error('The server is stopping');
       await core.ping();
@@ -41,7 +55,9 @@ export function createApp(parts: { core: OpenCore; log: Logger }): App {
   const loops = createLoops(core, (error) => log.warn({ err: error }, 'Periodic work failed; it is tried again'));
 
   const server = createServer((request, response) => {
-    void (isGraphQL(request) ? yoga(request, response) : listener(request, response));
+    answerRequest(request, response, { trustedProxies }, () =>
+      isGraphQL(request) ? yoga(request, response) : listener(request, response),
+    );
   });
   server.on('upgrade', (request, socket, head) => {
     // Node has let go of the socket: without a listener, a peer that hangs up would end this process.

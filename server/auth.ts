@@ -1,19 +1,118 @@
+import { createHash } from 'node:crypto';
 import { authenticate, type Viewer } from '../core/accounts/keys.ts';
+import { viewerOfOrganization } from '../core/accounts/organizations.ts';
 import type { Core } from '../core/core.ts';
-import { ForbiddenError, UnauthenticatedError } from '../core/errors.ts';
+import { ForbiddenError } from '../core/errors.ts';
+import { presentedIn, type Presented, type ReadHeader } from './credentials.ts';
+import type { Rates } from './rate.ts';
+import type { ProjectCheck } from './salad/project.ts';
+import type { TokenCheck } from './salad/token.ts';
 
-export const KEY_HEADER = 'X-Kelpie-Key';
+/** Somebody who was let in. */
+export interface Admission {
+  viewer: Viewer;
+  /** Names the credentials for counting, without telling them. */
+  credential: string;
+  /** When the credentials are over, in milliseconds since 1970; undefined where they do not say. */
+  expiresAt?: number;
+}
 
-/**
- * Who asks, by the key that was presented.
- * @throws UnauthenticatedError without a key
- * @throws ForbiddenError with one that is unknown, revoked or expired: the three look the same
- */
-export async function viewerOf(core: Core, key: string | null | undefined): Promise<Viewer> {
-  if (key === null || key === undefined || key === '') {
-    throw new UnauthenticatedError(`Expected an API key in the header ${KEY_HEADER}, got none`);
+/** What every request and every socket passes first. */
+export interface Door {
+  /**
+   * Who asks, by the credentials that were presented (`presentedIn`). For a socket: what comes over it later is not counted.
+   * @param address where the request comes from, for counting refusals; undefined where that is not known
+   * @throws UnauthenticatedError without credentials
+   * @throws ForbiddenError with such as are unknown, revoked or expired
+   * @throws InvalidInputError with several, or with names that are none
+   * @throws RateLimitedError when too many from there were refused
+   * @throws UnavailableError when nobody could say
+   */
+  admit(read: ReadHeader, address: string | undefined): Promise<Admission>;
+  /** The same for one request, which is counted: also a RateLimitedError when there were too many with these credentials. */
+  viewerOf(read: ReadHeader, address: string | undefined): Promise<Viewer>;
+}
+
+/** Whom this server believes besides its own keys; what is absent is off. */
+export interface SaladChecks {
+  project?: ProjectCheck | undefined;
+  token?: TokenCheck | undefined;
+}
+
+/** Without `rates` nothing is bounded. */
+export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined; rates?: Rates | undefined }): Door {
+  const { core, salad = {}, rates } = parts;
+
+  const admit: Door['admit'] = async (read, address) => {
+    const presented = presentedIn(read, {
+      saladKey: salad.project !== undefined,
+      saladToken: salad.token !== undefined,
+    });
+    if (address !== undefined) await rates?.admit(address);
+    try {
+      return await admissionOf(core, salad, presented);
+    } catch (error) {
+      if (error instanceof ForbiddenError && address !== undefined) await rates?.refused(address);
+      throw error;
+    }
+  };
+
+  return {
+    admit,
+    async viewerOf(read, address) {
+      const { viewer, credential } = await admit(read, address);
+      await rates?.count(credential);
+      return viewer;
+    },
+  };
+}
+
+async function admissionOf(core: Core, salad: SaladChecks, presented: Presented): Promise<Admission> {
+  switch (presented.kind) {
+    case 'key':
+      return ownKey(core, presented.key);
+    case 'saladKey':
+      return saladKey(core, salad.project, presented);
+    case 'saladToken':
+      return saladToken(core, salad.token, presented);
   }
+}
+
+async function ownKey(core: Core, key: string): Promise<Admission> {
   const viewer = await authenticate(core, key);
-  if (viewer === undefined) throw new ForbiddenError(`The API key in ${KEY_HEADER} is unknown, revoked or expired`);
-  return viewer;
+  if (viewer === undefined) throw new ForbiddenError('The API key in X-Kelpie-Key is unknown, revoked or expired');
+  return { viewer, credential: `key ${viewer.keyId}` };
+}
+
+async function saladKey(
+  core: Core,
+  project: SaladChecks['project'],
+  presented: Extract<Presented, { kind: 'saladKey' }>,
+): Promise<Admission> {
+  if (!(await project?.allows(presented))) {
+    throw new ForbiddenError(
+      'Salad does not know this Salad-Api-Key, or it may not act for this organization and project',
+    );
+  }
+  const viewer = await viewerOfOrganization(core, { name: presented.organization }, { role: 'OWNER' });
+  const hash = createHash('sha256').update(presented.apiKey).digest('base64');
+  return { viewer, credential: `salad key ${viewer.accountId} ${hash}` };
+}
+
+async function saladToken(
+  core: Core,
+  tokens: SaladChecks['token'],
+  presented: Extract<Presented, { kind: 'saladToken' }>,
+): Promise<Admission> {
+  const instance = await tokens?.verify(presented.token);
+  if (instance === undefined) throw new ForbiddenError('This server takes no tokens of Salad');
+  const { organization, organizationId, machineId, containerGroupId, expiresAt } = instance;
+  const viewer = await viewerOfOrganization(
+    core,
+    { name: organization, id: organizationId },
+    { role: 'AGENT', bound: { machineId, containerGroupId } },
+  );
+  // A machine has a new token every now and then: what counts is the machine.
+  const credential = `salad token ${JSON.stringify([viewer.accountId, machineId, containerGroupId])}`;
+  return { viewer, credential, expiresAt };
 }

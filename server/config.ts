@@ -1,5 +1,20 @@
 import { z } from 'zod';
 
+/** Keys travel there: never in clear, except on this very machine. */
+const saladUrl = z.string().refine(isSafeUrl, {
+  error: 'expected an https URL (http on this machine only) without user, password, query and fragment',
+});
+
+function isSafeUrl(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null) return false;
+  const isHere = url.protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
+  const isBare = [url.username, url.password, url.search, url.hash].every((part) => part === '');
+  return (url.protocol === 'https:' || isHere) && isBare;
+}
+
+const bound = (preset: number) => z.coerce.number().int().min(0).max(1_000_000).default(preset);
+
 const variables = z
   .object({
     KELPIE_HOST: z.string().default('127.0.0.1').describe('Address to listen on'),
@@ -36,6 +51,26 @@ const variables = z
       .max(3_600)
       .default(5)
       .describe('Seconds that an agent whose connection is gone has to come back'),
+    KELPIE_SALAD_API_URL: saladUrl
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional()
+      .describe('Salad’s public API; with it, keys of that API are taken'),
+    KELPIE_SALAD_JWKS_URL: saladUrl
+      .optional()
+      .describe('Salad’s public keys; with it, tokens of its machines are taken'),
+    KELPIE_SALAD_TOKEN_ISSUER: z.string().optional().describe('The `iss` that those tokens must have'),
+    KELPIE_SALAD_TOKEN_AUDIENCE: z.string().optional().describe('The `aud` that those tokens must have'),
+    KELPIE_RATE_PER_KEY: bound(200).describe(
+      'Requests a second with one key, five seconds’ worth at once; 0: any number',
+    ),
+    KELPIE_REFUSALS_PER_ADDRESS: bound(20).describe('Refused keys a second from one address; 0: any number'),
+    KELPIE_TRUSTED_PROXIES: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(10)
+      .default(0)
+      .describe('How many proxies of yours stand before this server, each of which appends to X-Forwarded-For'),
     KELPIE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.KELPIE_MASTER_KEY !== undefined, {

@@ -3,9 +3,11 @@ import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Viewer } from '../core/accounts/keys.ts';
 import type { OpenCore } from '../core/open.ts';
 import { createContext, publicError, schema, type Context } from '../schema/index.ts';
-import { KEY_HEADER, viewerOf } from './auth.ts';
+import type { Door } from './auth.ts';
+import { KEY_HEADER } from './credentials.ts';
 import { EXAMPLES } from './graphiql-examples.ts';
 import type { Logger } from './log.ts';
+import { currentRequest, REQUEST_ID_HEADER } from './requests.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
@@ -15,18 +17,19 @@ export interface Admitted {
 }
 
 /** GraphQL over HTTP and server-sent events; the sockets use the same through `getEnveloped`. */
-export function createGraphQL(parts: { core: OpenCore; log: Logger }) {
-  const { core, log } = parts;
+export function createGraphQL(parts: { core: OpenCore; log: Logger; door: Door }) {
+  const { core, log, door } = parts;
   return createYoga<Admitted, Context>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
     landingPage: false,
-    plugins: [admission(core)],
+    plugins: [admission(door)],
     context: ({ asker }) => {
       if (asker === undefined) throw new Error('An operation came through no door that knows who asks');
       const { watchers, signals, reconnectGraceSeconds } = core;
       return createContext({ core, watchers, signals, reconnectGraceSeconds }, asker);
     },
+    cors: { origin: '*', credentials: false, exposedHeaders: [REQUEST_ID_HEADER, 'Retry-After'] },
     graphiql: {
       title: 'Kelpie',
       defaultQuery: EXAMPLES,
@@ -42,11 +45,10 @@ export function createGraphQL(parts: { core: OpenCore; log: Logger }) {
     maskedErrors: {
       maskError: (error, message) => {
         const shown = publicError(error);
-        if (shown !== undefined) return shown;
-        log.error(
-          { err: error instanceof Error && 'originalError' in error ? error.originalError : error },
-          'An operation failed',
-        );
+        const err = error instanceof Error && 'originalError' in error ? error.originalError : error;
+        if (shown?.extensions.code === 'UNAVAILABLE') log.error({ err }, 'An operation could not be answered just now');
+        if (shown !== undefined) return withStatus(shown);
+        log.error({ err }, 'An operation failed');
         const at = error instanceof GraphQLError ? { nodes: error.nodes ?? null, path: error.path ?? null } : {};
         return new GraphQLError(message, { ...at, extensions: { code: 'INTERNAL_SERVER_ERROR' } });
       },
@@ -56,10 +58,22 @@ export function createGraphQL(parts: { core: OpenCore; log: Logger }) {
 }
 
 /** Anonymous callers get no further than this: not even to validation, which would tell them of the schema. */
-function admission(core: OpenCore): Plugin<Context, Admitted> {
+function admission(door: Door): Plugin<Context, Admitted> {
   return {
     onParams: async ({ request, context }) => {
-      context.asker = await viewerOf(core, request.headers.get(KEY_HEADER));
+      context.asker = await door.viewerOf((name) => request.headers.get(name), currentRequest()?.address);
     },
   };
+}
+
+/** Those that say when to ask again, which programs read in the answer's head. */
+const statusOf: Readonly<Record<string, number>> = Object.freeze({ RATE_LIMITED: 429, UNAVAILABLE: 503 });
+
+/** Over HTTP, such an error is also the answer's status; on a socket there is none. */
+function withStatus(error: GraphQLError): GraphQLError {
+  const { code, retryAfterSeconds } = error.extensions;
+  const status = statusOf[String(code)];
+  if (status === undefined || currentRequest() === undefined) return error;
+  error.extensions.http = { status, headers: { 'Retry-After': String(retryAfterSeconds) } };
+  return error;
 }

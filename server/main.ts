@@ -1,9 +1,13 @@
 import { openCore } from '../core/open.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createApp } from './app.ts';
+import type { SaladChecks } from './auth.ts';
 import { readConfig, type Config } from './config.ts';
 import { openDatabase } from './database.ts';
 import { createLog } from './log.ts';
+import { createRates } from './rate.ts';
+import { createProjectCheck } from './salad/project.ts';
+import { createTokenCheck } from './salad/token.ts';
 
 /** A terminal and npm may both hand on the same Ctrl-C: what follows so soon is no second wish. */
 const SAME_SIGNAL_MS = 500;
@@ -32,7 +36,16 @@ async function main(config: Config): Promise<void> {
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
   });
   ending.defer(() => core.close());
-  const app = createApp({ core, log });
+  const app = createApp({
+    core,
+    log,
+    salad: saladChecks(config),
+    rates: createRates({
+      perKey: config.KELPIE_RATE_PER_KEY,
+      refusalsPerAddress: config.KELPIE_REFUSALS_PER_ADDRESS,
+    }),
+    trustedProxies: config.KELPIE_TRUSTED_PROXIES,
+  });
   const url = await app.start({ host: config.KELPIE_HOST, port: config.KELPIE_PORT });
   ending.defer(() => app.stop());
   log.info({ url, graphql: `${url}/graphql`, docs: `${url}/docs` }, 'Listening');
@@ -41,6 +54,15 @@ async function main(config: Config): Promise<void> {
   log.info({ signal }, 'Stopping');
   await ending.disposeAsync();
   log.info('Stopped');
+}
+
+function saladChecks(config: Config): SaladChecks {
+  const { KELPIE_SALAD_API_URL: apiUrl, KELPIE_SALAD_JWKS_URL: jwksUrl } = config;
+  const expected = { issuer: config.KELPIE_SALAD_TOKEN_ISSUER, audience: config.KELPIE_SALAD_TOKEN_AUDIENCE };
+  return {
+    project: apiUrl === undefined ? undefined : createProjectCheck({ apiUrl }),
+    token: jwksUrl === undefined ? undefined : createTokenCheck({ jwksUrl, ...expected }),
+  };
 }
 
 function stopSignal(): Promise<string> {

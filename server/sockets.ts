@@ -5,10 +5,13 @@ import { CloseCode, type ServerOptions } from 'graphql-ws';
 import { useServer, type Extra } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 import type { Viewer } from '../core/accounts/keys.ts';
-import type { OpenCore } from '../core/open.ts';
-import { KEY_HEADER, viewerOf } from './auth.ts';
+import { ForbiddenError, InvalidInputError, UnauthenticatedError } from '../core/errors.ts';
+import { expectedFailure } from '../core/expected.ts';
+import type { Admission, Door } from './auth.ts';
+import { readerOf } from './credentials.ts';
 import type { Admitted, createGraphQL } from './graphql.ts';
 import type { Logger } from './log.ts';
+import { addressOf } from './requests.ts';
 
 const PING_EVERY_MS = 2_000;
 /** Above what a batch of 1,000 ordinary jobs takes. */
@@ -16,6 +19,13 @@ const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 
 /** Of the protocol: the server goes, another one, or it again, will be there. */
 const SERVICE_RESTART = 1012;
+/** Of the protocol: nothing is wrong with the one who asks, it should come again. */
+const TRY_AGAIN_LATER = 1013;
+const INTERNAL_ERROR = 1011;
+/** A close's reason may have 123; a character that was cut in two may take two more than were left of it. */
+const MAX_REASON_BYTES = 120;
+/** The longest that a timer waits (milliseconds). */
+const MAX_TIMER_MS = 2_147_483_647;
 
 type Connection = Extra & { viewer?: Viewer };
 
@@ -27,8 +37,18 @@ export interface Sockets {
   terminate(): void;
 }
 
-/** The websocket side of `/graphql`, by the protocol graphql-transport-ws. The key comes in `connectionParams`. */
-export function createSockets(parts: { core: OpenCore; yoga: ReturnType<typeof createGraphQL>; log: Logger }): Sockets {
+export interface SocketParts {
+  yoga: ReturnType<typeof createGraphQL>;
+  door: Door;
+  log: Logger;
+  trustedProxies: number;
+}
+
+/**
+ * The websocket side of `/graphql`, by the protocol graphql-transport-ws. The credentials come in `connectionParams`, under the
+ * names of the headers.
+ */
+export function createSockets(parts: SocketParts): Sockets {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
   const handler = useServer(socketOptions(parts), server, PING_EVERY_MS);
   return {
@@ -50,21 +70,19 @@ export function createSockets(parts: { core: OpenCore; yoga: ReturnType<typeof c
   };
 }
 
-function socketOptions(parts: {
-  core: OpenCore;
-  yoga: ReturnType<typeof createGraphQL>;
-}): ServerOptions<Record<string, unknown>, Connection> {
+function socketOptions(parts: SocketParts): ServerOptions<Record<string, unknown>, Connection> {
+  const { door, trustedProxies, log } = parts;
   return {
-    onConnect: async (context) => {
-      const key = context.connectionParams?.[KEY_HEADER];
+    onConnect: async ({ connectionParams, extra }) => {
       try {
-        context.extra.viewer = await viewerOf(parts.core, typeof key === 'string' ? key : undefined);
+        const address = addressOf(extra.request, { trustedProxies });
+        const { viewer, expiresAt } = await door.admit(readerOf(connectionParams), address);
+        extra.viewer = viewer;
+        if (expiresAt !== undefined) closeWhenOver(extra.socket, expiresAt);
         return true;
       } catch (error) {
-        context.extra.socket.close(
-          CloseCode.Forbidden,
-          error instanceof Error ? error.message.slice(0, 120) : 'Forbidden',
-        );
+        const { code, reason } = refusalOf(error, log);
+        extra.socket.close(code, Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString());
         return false;
       }
     },
@@ -92,6 +110,31 @@ function socketOptions(parts: {
     execute: (args) => (args as unknown as Enveloped).execute(args),
     subscribe: (args) => (args as unknown as Enveloped).subscribe(args),
   };
+}
+
+/** A socket is worth as much as the credentials that opened it. */
+function closeWhenOver(socket: Extra['socket'], expiresAt: NonNullable<Admission['expiresAt']>): void {
+  const left = Math.min(Math.max(0, expiresAt - Date.now()), MAX_TIMER_MS);
+  const timer = setTimeout(
+    () => socket.close(CloseCode.Forbidden, 'The token is over: connect again with a new one'),
+    left,
+  );
+  timer.unref();
+  socket.once('close', () => clearTimeout(timer));
+}
+
+/** Who is at fault comes no further; where we are, or nobody is, the same may be tried again. */
+function refusalOf(error: unknown, log: Logger): { code: number; reason: string } {
+  const failure = expectedFailure(error);
+  if (failure === undefined) {
+    log.error({ err: error }, 'A socket could not be opened');
+    return { code: INTERNAL_ERROR, reason: 'Something unexpected happened in the server: try again' };
+  }
+  const isRefused =
+    failure instanceof ForbiddenError ||
+    failure instanceof UnauthenticatedError ||
+    failure instanceof InvalidInputError;
+  return { code: isRefused ? CloseCode.Forbidden : TRY_AGAIN_LATER, reason: failure.message };
 }
 
 /** A fault of one operation is told to that operation: thrown, it would end the socket and all the others on it. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { Hono } from 'hono';
+import { security } from './credentials.ts';
 import type { RestEnv } from './parts.ts';
 
 /**
@@ -33,7 +34,7 @@ function describe(api: OpenAPIHono<RestEnv>) {
       description: 'Shepherds long-running jobs to completion on machines that can vanish at any moment.',
     },
     servers: [{ url: '/' }],
-    security: [{ key: [] }],
+    security,
   });
 }
 

@@ -1,10 +1,12 @@
 import { cors } from 'hono/cors';
-import { requestId } from 'hono/request-id';
+import { createMiddleware } from 'hono/factory';
 import { healthRoutes } from '../health.ts';
+import { currentRequest, REQUEST_ID_HEADER, requestId } from '../requests.ts';
+import { registerCredentials } from './credentials.ts';
 import { docsRoutes } from './docs.ts';
 import { jobRoutes } from './jobs.ts';
 import { onError, onNotFound } from './problem.ts';
-import type { RestParts } from './parts.ts';
+import type { RestEnv, RestParts } from './parts.ts';
 import { createRouter } from './router.ts';
 import { userRoutes } from './users.ts';
 import { workRoutes } from './work.ts';
@@ -12,20 +14,16 @@ import { workRoutes } from './work.ts';
 /** The whole REST layer with its documents and probes, as a function from request to response. */
 export function createRest(parts: RestParts): { fetch(request: Request): Response | Promise<Response> } {
   const app = createRouter();
-  app.use(requestId());
+  app.use(identified);
   app.use(
     cors({
       origin: '*',
       allowMethods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-      exposeHeaders: ['X-Request-Id'],
+      exposeHeaders: [REQUEST_ID_HEADER, 'Retry-After'],
       maxAge: 600,
     }),
   );
-  app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
-    type: 'apiKey',
-    in: 'header',
-    name: 'X-Kelpie-Key',
-  });
+  registerCredentials(app);
   app.route('/', jobRoutes(parts));
   app.route('/', workRoutes(parts));
   app.route('/', userRoutes(parts));
@@ -35,3 +33,11 @@ export function createRest(parts: RestParts): { fetch(request: Request): Respons
   app.onError(onError(parts.log));
   return { fetch: (request) => app.fetch(request) };
 }
+
+/** Every answer bears the request's id, a bad one too. */
+const identified = createMiddleware<RestEnv>(async (context, next) => {
+  const id = currentRequest()?.id ?? requestId(context.req.header(REQUEST_ID_HEADER));
+  context.set('requestId', id);
+  context.header(REQUEST_ID_HEADER, id);
+  await next();
+});

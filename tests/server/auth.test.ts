@@ -1,20 +1,23 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { ForbiddenError, UnauthenticatedError } from '../../core/errors.ts';
-import { viewerOf } from '../../server/auth.ts';
+import { ForbiddenError, InvalidInputError, UnauthenticatedError } from '../../core/errors.ts';
+import { createDoor } from '../../server/auth.ts';
+import { presentedIn, readerOf, type Taken } from '../../server/credentials.ts';
 import { openTestCore } from '../support/core.ts';
 
 const { core, database, account, close } = await openTestCore();
 afterAll(close);
+const door = createDoor({ core });
+const withKey = (key: string | null | undefined) => (name: string) => (name === 'X-Kelpie-Key' ? key : undefined);
 
 describe('who asks', () => {
   test('is the viewer behind the key', async () => {
     const { secret, viewer } = await account('SUBMITTER');
-    expect(await viewerOf(core, secret)).toEqual(viewer);
+    expect(await door.viewerOf(withKey(secret), undefined)).toEqual(viewer);
   });
 
   test.each([null, undefined, ''])('is unauthenticated with %j for a key', async (key) => {
-    await expect(viewerOf(core, key)).rejects.toThrow(UnauthenticatedError);
-    await expect(viewerOf(core, key)).rejects.toThrow('X-Kelpie-Key');
+    await expect(door.viewerOf(withKey(key), undefined)).rejects.toThrow(UnauthenticatedError);
+    await expect(door.viewerOf(withKey(key), undefined)).rejects.toThrow('X-Kelpie-Key');
   });
 
   test('is forbidden with a key that is unknown, revoked or expired, and the three look the same', async () => {
@@ -25,7 +28,7 @@ describe('who asks', () => {
     ]);
     const messages = new Set<string>();
     for (const key of ['unknown', revoked.secret, expired.secret]) {
-      const error: unknown = await viewerOf(core, key).catch((error: unknown) => error);
+      const error: unknown = await door.viewerOf(withKey(key), undefined).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(ForbiddenError);
       if (error instanceof Error) {
         messages.add(error.message);
@@ -34,4 +37,59 @@ describe('who asks', () => {
     }
     expect(messages.size).toBe(1);
   });
+});
+
+describe('what is presented', () => {
+  const all = { saladKey: true, saladToken: true };
+  const none = { saladKey: false, saladToken: false };
+  const key = { 'X-Kelpie-Key': 'k' };
+  const saladKey = { 'Salad-Api-Key': 's', 'Salad-Organization': 'Acme', 'Salad-Project': 'training' };
+  const token = { Authorization: 'Bearer a.b.c', 'Salad-Project': 'training' };
+  const presented = (headers: Record<string, unknown>, taken: Taken = all) => presentedIn(readerOf(headers), taken);
+
+  test('is of one of three kinds, whatever the case of the names', () => {
+    const lower = Object.fromEntries(Object.entries(saladKey).map(([name, value]) => [name.toLowerCase(), value]));
+    const of = { kind: 'saladKey', apiKey: 's', organization: 'acme', project: 'training' };
+    expect(presented(key)).toEqual({ kind: 'key', key: 'k' });
+    expect(presented(saladKey)).toEqual(of);
+    expect(presented(lower)).toEqual(of);
+    expect(presented(token)).toEqual({ kind: 'saladToken', token: 'a.b.c', project: 'training' });
+    expect(presented({ ...token, Authorization: 'bearer   a.b.c' })).toMatchObject({ token: 'a.b.c' });
+  });
+
+  test.each([
+    [{ ...key, ...saladKey }, ['X-Kelpie-Key', 'Salad-Api-Key']],
+    [{ ...key, ...token }, ['X-Kelpie-Key', 'Authorization']],
+    [{ ...saladKey, ...token }, ['Salad-Api-Key', 'Authorization']],
+  ])('is refused when it is of several kinds: %j', (headers, names) => {
+    expect(() => presented(headers)).toThrow(InvalidInputError);
+    for (const name of names) expect(() => presented(headers)).toThrow(name);
+  });
+
+  test('is not looked at where that kind is not taken', () => {
+    expect(presented({ ...key, ...saladKey, ...token }, none)).toEqual({ kind: 'key', key: 'k' });
+    expect(() => presented({ ...saladKey, ...token }, none)).toThrow(UnauthenticatedError);
+    expect(() => presented(saladKey, none)).not.toThrow('Salad');
+  });
+
+  test('may have the password of a proxy beside it', () => {
+    expect(presented({ ...key, Authorization: 'Basic dXNlcjpwYXNz' })).toEqual({ kind: 'key', key: 'k' });
+  });
+
+  test.each([
+    ['Salad-Organization', { ...saladKey, 'Salad-Organization': undefined }],
+    ['Salad-Project', { ...saladKey, 'Salad-Project': '' }],
+    ['Salad-Project', { ...token, 'Salad-Project': 7 }],
+  ])('names what is missing: %s', (name, headers) => {
+    expect(() => presented(headers)).toThrow(UnauthenticatedError);
+    expect(() => presented(headers)).toThrow(name);
+  });
+
+  test.each(['..', 'a/b', 'a%2fb', 'a b', 'ä', 'a\n', '\u212A', 'x'.repeat(64), '?', '#'])(
+    'has no names like %j',
+    (name) => {
+      expect(() => presented({ ...saladKey, 'Salad-Organization': name })).toThrow(InvalidInputError);
+      expect(() => presented({ ...token, 'Salad-Project': name })).toThrow(InvalidInputError);
+    },
+  );
 });

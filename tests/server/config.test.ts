@@ -24,6 +24,22 @@ describe('the server’s configuration', () => {
     });
   });
 
+  test('believes Salad only where it is told to, over lines that nobody listens on', () => {
+    expect(readConfig({}).KELPIE_SALAD_API_URL).toBeUndefined();
+    expect(readConfig({}).KELPIE_SALAD_JWKS_URL).toBeUndefined();
+    expect(readConfig({ KELPIE_SALAD_API_URL: 'https://api.example.test/public//' })).toMatchObject({
+      KELPIE_SALAD_API_URL: 'https://api.example.test/public',
+    });
+    for (const url of ['http://127.0.0.1:8080/keys', 'http://localhost/keys', 'http://[::1]/keys']) {
+      expect(readConfig({ KELPIE_SALAD_JWKS_URL: url }).KELPIE_SALAD_JWKS_URL).toBe(url);
+    }
+  });
+
+  test('bounds how often may be asked, unless it is told otherwise', () => {
+    expect(readConfig({})).toMatchObject({ KELPIE_RATE_PER_KEY: 200, KELPIE_REFUSALS_PER_ADDRESS: 20 });
+    expect(readConfig({ KELPIE_RATE_PER_KEY: '0' }).KELPIE_RATE_PER_KEY).toBe(0);
+  });
+
   test('wants a master key with a database of the operator’s own', () => {
     const database = { DATABASE_URL: 'postgres://user:password@db.example.test:5432/kelpie' };
     expect(() => readConfig(database)).toThrow('KELPIE_MASTER_KEY');
@@ -39,6 +55,14 @@ describe('the server’s configuration', () => {
     ['KELPIE_MASTER_KEY', 'short'],
     ['KELPIE_ADMIN_KEY', 'short'],
     ['KELPIE_LOG_LEVEL', 'loud'],
+    ['KELPIE_RATE_PER_KEY', '-1'],
+    ['KELPIE_REFUSALS_PER_ADDRESS', '1.5'],
+    ['KELPIE_TRUSTED_PROXIES', '11'],
+    ['KELPIE_SALAD_API_URL', 'http://api.example.test/public'],
+    ['KELPIE_SALAD_API_URL', 'https://user:password@api.example.test'],
+    ['KELPIE_SALAD_API_URL', 'api.example.test'],
+    ['KELPIE_SALAD_JWKS_URL', 'ftp://api.example.test/keys.json'],
+    ['KELPIE_SALAD_JWKS_URL', 'http://localhost.example.test/keys.json'],
   ])('refuses %s=%s by name', (name, value) => {
     expect(() => readConfig({ KELPIE_MASTER_KEY: masterKey, [name]: value })).toThrow(name);
   });

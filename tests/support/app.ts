@@ -1,6 +1,6 @@
 import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { createApp, type App } from '../../server/app.ts';
+import { createApp, type App, type AppParts } from '../../server/app.ts';
 import { createLog } from '../../server/log.ts';
 import { openTestCore, type TestCore } from './core.ts';
 
@@ -29,9 +29,12 @@ export interface TestApp extends TestCore {
 }
 
 /** A whole server on a free port of loopback, with a database of its own and its loops running. */
-export async function startTestApp(options: { maxConnections?: number } = {}): Promise<TestApp> {
-  const testCore = await openTestCore(options);
-  const app = createApp({ core: testCore.core, log: createLog('silent') });
+export async function startTestApp(
+  options: { maxConnections?: number } & Partial<Omit<AppParts, 'core'>> = {},
+): Promise<TestApp> {
+  const { maxConnections, ...parts } = options;
+  const testCore = await openTestCore({ ...(maxConnections !== undefined && { maxConnections }) });
+  const app = createApp({ core: testCore.core, log: createLog('silent'), ...parts });
   const url = await app.start({ host: '127.0.0.1', port: 0 });
   const clients: Client[] = [];
   const whole: TestApp = {
