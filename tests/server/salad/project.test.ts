@@ -19,7 +19,7 @@ beforeEach(() => {
     ['other/things', new Set(['secret-of-others'])],
   ]);
   now = 0;
-  check = createProjectCheck({ apiUrl: api.url, now: () => now, timeLimitMs: 300 });
+  check = createProjectCheck({ apiUrl: api.url, now: () => now });
 });
 
 describe('whether a key may act for a project', () => {
@@ -48,8 +48,6 @@ describe('whether a key may act for a project', () => {
     ['another project', (_request, response) => response.writeHead(200).end('{"name":"others"}')],
     ['nothing', (_request, response) => response.writeHead(200).end()],
     ['a hang-up', (request) => request.socket.destroy()],
-    ['silence', () => undefined],
-    ['half an answer', (_request, response) => response.writeHead(200).write('{"name":')],
     [
       'more than can be a project',
       (_request, response) => response.writeHead(200).end(`{"name":"training","more":"${'x'.repeat(300_000)}"}`),
@@ -60,6 +58,15 @@ describe('whether a key may act for a project', () => {
     await expect(check.allows(credentials)).rejects.not.toThrow('secret-of-acme');
     api.answer = undefined;
     expect(await check.allows(credentials)).toBe(true);
+  });
+
+  test.each<[string, NonNullable<typeof api.answer>]>([
+    ['silence', () => undefined],
+    ['half an answer', (_request, response) => response.writeHead(200).write('{"name":')],
+  ])('is not known after %s, however long that lasts', async (_what, answer) => {
+    api.answer = answer;
+    const hasty = createProjectCheck({ apiUrl: api.url, timeLimitMs: 200 });
+    await expect(hasty.allows(credentials)).rejects.toThrow(UnavailableError);
   });
 
   test('is not asked where a redirect points: that would carry the key there', async () => {
@@ -137,12 +144,15 @@ describe('many who ask at once', () => {
   });
 
   test('with made-up keys get fifty of them asked of Salad at a time', async () => {
-    api.answer = () => undefined;
+    const { promise: released, resolve: release } = Promise.withResolvers<undefined>();
+    api.answer = (_request, response) => void released.then(() => response.writeHead(401).end());
     const asked = Array.from({ length: 60 }, (_, index) =>
       check.allows({ ...credentials, apiKey: `made-up-${index}` }),
     );
-    const outcomes = await Promise.allSettled(asked);
-    expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(['rejected']));
+    const excess = await Promise.allSettled(asked.splice(50));
+    expect(new Set(excess.map(({ status }) => status))).toEqual(new Set(['rejected']));
+    release(undefined);
+    expect(new Set(await Promise.all(asked))).toEqual(new Set([false]));
     expect(api.asked).toHaveLength(50);
   });
 });
