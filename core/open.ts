@@ -1,6 +1,7 @@
 import { createOrm, type Orm } from '../db/orm.ts';
 import { migrate } from '../db/migrate.ts';
 import { startAnnouncements } from '../db/listen.ts';
+import { atMost } from '../lib/pause.ts';
 import { ensureAdmin } from './accounts/keys.ts';
 import { createSecretBox } from './accounts/secret-box.ts';
 import { connected, disconnected } from './agents/presence.ts';
@@ -37,6 +38,8 @@ export interface OpenCore extends Core {
 }
 
 const RECONNECT_GRACE_SECONDS = 5;
+/** How long the end of the connections to the database is waited for. */
+const CLOSE_MS = 3_000;
 
 /** Brings the database up to date and opens the core on it. What was opened before a fault is closed again. */
 export async function openCore(options: CoreOptions): Promise<OpenCore> {
@@ -94,7 +97,8 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     },
     close: async () => {
       await announcements.stop();
-      await orm.close(true);
+      // A connection whose other side is silent is never closed politely.
+      await atMost(CLOSE_MS, orm.close(true));
     },
   };
 }

@@ -1,11 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { atMost } from '../lib/pause.ts';
 
 /** No payload matters: it says that something was committed, and the reader looks for itself. */
 const CHANNEL = 'kelpie';
 /** About 50 notifications a second per server, however many jobs change. */
 const ANNOUNCE_EVERY_MS = 20;
 const RECONNECT_AFTER_MS = 500;
+const GOODBYE_MS = 1_000;
+/** A database that takes connections and says nothing is given up, and tried again. */
+const LIMITS = { connectionTimeoutMillis: 10_000, query_timeout: 10_000 };
 
 export interface Announcements {
   /** Tells every server that something was committed. Cheap to call often: calls within 20 ms become one NOTIFY. */
@@ -65,7 +69,7 @@ async function keepListening(
   use: (client: pg.Client | undefined) => void,
 ): Promise<void> {
   while (!stopping.aborted) {
-    const client = new pg.Client({ connectionString: options.url, keepAlive: true });
+    const client = new pg.Client({ connectionString: options.url, keepAlive: true, ...LIMITS });
     // Before connect: without a listener, a restart of the database would end this process.
     client.on('error', options.onError);
     client.on('notification', () => options.onChange());
@@ -85,7 +89,11 @@ async function keepListening(
       options.onError(error as Error);
     }
     use(undefined);
-    await client.end().catch(() => undefined);
+    // The other side may be silent, and then never says goodbye.
+    await atMost(
+      GOODBYE_MS,
+      client.end().catch(() => undefined),
+    );
     await delay(RECONNECT_AFTER_MS, undefined, { signal: stopping }).catch(() => undefined);
   }
 }

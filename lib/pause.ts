@@ -20,6 +20,16 @@ function oneTimer(millis: number, signal: AbortSignal | undefined): Promise<void
   });
 }
 
+/** Waits for `work`, but no longer than `millis`: what takes longer goes on unattended. Rejects as `work` does in time. */
+export async function atMost(millis: number, work: Promise<unknown>): Promise<void> {
+  const done = new AbortController();
+  try {
+    await Promise.race([work, pause(millis, done.signal)]);
+  } finally {
+    done.abort();
+  }
+}
+
 /** `signal.aborted`, asked anew: the type checker takes a property it has once seen to be false for false for ever. */
 export function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;

@@ -15,6 +15,8 @@ const SAME_SIGNAL_MS = 500;
 if (import.meta.main) {
   try {
     await main(readConfig());
+    // A connection whose other side is silent must not keep this process.
+    process.exit(0);
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`);
     process.exitCode = 2;

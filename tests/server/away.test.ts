@@ -26,10 +26,9 @@ const url = await app.start({ host: '127.0.0.1', port: 0 });
 const { secret } = await account();
 
 afterAll(async () => {
-  // First: whatever still waits on the line is told that there is none any more.
-  await line.close();
   await app.stop();
   await core.close();
+  await line.close();
   await close();
 });
 
