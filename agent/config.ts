@@ -11,7 +11,9 @@ export interface AgentConfig {
   containerGroupId: string;
   directories: LegacyDirectories;
   logLevel: z.infer<typeof logLevel>;
-  /** How long a command may take to end by itself after this agent was told to stop. */
+  /** Whether the next job begins while what the last one has left is uploaded. */
+  overlapUploads: boolean;
+  /** How long a command may take to end by itself after this agent was told to stop, and uploads to be done. */
   shutdownGraceMs: number;
   /** How long a command that is canceled or out of time has between SIGTERM and SIGKILL. */
   killGraceMs: number;
@@ -42,6 +44,7 @@ const variables = z.object({
   CHECKPOINT_DIR: z.string().default('/checkpoint'),
   OUTPUT_DIR: z.string().default('/output'),
   KELPIE_LOG_LEVEL: logLevel.default('info'),
+  KELPIE_OVERLAP_UPLOADS: flag({ otherwise: true }),
   KELPIE_SHUTDOWN_GRACE_S: number({ min: 0, integer: false, otherwise: 20 }),
   KELPIE_KILL_GRACE_S: number({ min: 0, integer: false, otherwise: 10 }),
   KELPIE_RECONNECT_GRACE: number({ min: 1, integer: false, otherwise: 5 }),
@@ -86,6 +89,7 @@ function assemble(
     containerGroupId: read.SALAD_CONTAINER_GROUP_ID,
     directories: { input: read.INPUT_DIR, checkpoint: read.CHECKPOINT_DIR, output: read.OUTPUT_DIR },
     logLevel: read.KELPIE_LOG_LEVEL,
+    overlapUploads: read.KELPIE_OVERLAP_UPLOADS,
     shutdownGraceMs: read.KELPIE_SHUTDOWN_GRACE_S * 1000,
     killGraceMs: read.KELPIE_KILL_GRACE_S * 1000,
     reconnectGraceMs: read.KELPIE_RECONNECT_GRACE * 1000,
@@ -127,6 +131,10 @@ function number(rule: { min: number; integer: boolean; otherwise: number }) {
     .transform((text) => (text.trim() === '' ? Number.NaN : Number(text)))
     .pipe(shape.min(rule.min, expected))
     .default(rule.otherwise);
+}
+
+function flag(rule: { otherwise: boolean }) {
+  return z.stringbool({ error: 'expected true or false' }).default(rule.otherwise);
 }
 
 /** From the server's address, with or without scheme, to its websocket. */

@@ -1,20 +1,23 @@
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { isAborted } from '../lib/pause.ts';
+import { purge, stopSync, transferred } from './closing.ts';
 import type { AgentConfig } from './config.ts';
 import { type Ending, endingOfExit, settle } from './ending.ts';
 import { commandEnvironment } from './environment.ts';
+import { type HandOver, createHandOver } from './hand-over.ts';
 import { holdLease } from './hold.ts';
 import type { Lease } from './lease.ts';
 import type { Claim, Link } from './link.ts';
 import type { PresenceRecord } from './presence.ts';
 import { CommandNotStarted, type RunningCommand, startCommand } from './process.ts';
 import { type ProgressFile, createProgressFile } from './progress.ts';
-import { RECALLED, type Shutdown, whyStopping } from './shutdown.ts';
+import { RECALLED, type Shutdown, graceAfter, whyStopping } from './shutdown.ts';
 import { type Activity, createActivity } from './stall.ts';
 import { type Verdict, supervise } from './supervise.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
 import { SyncError } from './sync/errors.ts';
+import type { Slots } from './sync/parallel.ts';
 import type { Vigil } from './vigil.ts';
 
 export interface AttemptParts {
@@ -26,6 +29,8 @@ export interface AttemptParts {
   presence: PresenceRecord;
   vigil: Vigil;
   config: Omit<AgentConfig, 'sync' | 'storage'>;
+  /** For the one attempt that may still upload behind a running one; nothing where that is not wanted. */
+  berth: Slots | undefined;
   /** Of the agent; for the steps also of this attempt alone, when the server wants the job back. */
   shutdown: Shutdown;
   log: Logger;
@@ -39,6 +44,8 @@ export interface LiveAttempt {
   cancel(): void;
   /** The connection was made anew: ask whether the lease still holds. */
   reconnected(): void;
+  /** Resolves when its files have made way for the next job; stays open when they do not before it ends. */
+  readonly madeWay: Promise<void>;
   /** Resolves, and never rejects, when everything is settled and cleaned up. */
   readonly ended: Promise<Ending>;
 }
@@ -48,6 +55,9 @@ interface Attempt extends AttemptParts {
   lease: Lease;
   /** Aborted, with a CutReason, when this agent may no longer act on the job. */
   cut: AbortSignal;
+  handOver: HandOver;
+  /** Aborted when uploads of an attempt whose command has ended may take no longer. */
+  patience: AbortSignal;
   progress: ProgressFile;
   activity: Activity;
 }
@@ -57,10 +67,7 @@ type CutReason = Extract<Ending['kind'], 'CANCELED' | 'LEASE_LOST'>;
 /** A step returns an ending when it is the last one; otherwise the next step follows. */
 type Step = (attempt: Attempt) => Promise<Ending | undefined>;
 
-/** A store that takes connections and never answers must not keep a job from the next machine. */
-const LAST_FLUSH_MS = 60_000;
-
-const PIPELINE: readonly Step[] = [prepare, download, watch, run, flushAll, uploadAfter];
+const PIPELINE: readonly Step[] = [prepare, download, watch, run, makeWay, flushAll, uploadAfter];
 
 /** Sees one claimed attempt through to its end: moves the data, runs the command, reports, cleans up. */
 export function executeAttempt(parts: AttemptParts): LiveAttempt {
@@ -77,22 +84,29 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
     log,
   });
   cut.signal.addEventListener('abort', () => void stopSync(sync, log), { once: true });
+  const over = AbortSignal.any([shutdown.stopping, cut.signal]);
+  const handOver = createHandOver({ ...parts, over, log });
 
   return {
     jobId: claim.job.id,
     number: claim.attempt.number,
     cancel: () => cut.abort('CANCELED' satisfies CutReason),
     reconnected: () => lease.renew(),
-    ended: seeThrough({ ...parts, shutdown, log, lease, cut: cut.signal }),
+    madeWay: handOver.done,
+    ended: seeThrough({ ...parts, shutdown, log, lease, handOver, cut: cut.signal }),
   };
 }
 
-async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity'>): Promise<Ending> {
-  const { log, lease, sync, link, claim, cut, shutdown } = parts;
+async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity' | 'patience'>): Promise<Ending> {
+  const { log, lease, sync, link, claim, cut, shutdown, handOver } = parts;
   log.info({ command: claim.job.command }, 'Attempt begins');
   const activity = createActivity(() => sync.counts().filesUploaded);
-  const attempt: Attempt = { ...parts, activity, progress: await createProgressFile(log) };
+  const over = new AbortController();
+  const patience = graceAfter(shutdown, parts.config.shutdownGraceMs, over.signal);
+  const attempt: Attempt = { ...parts, activity, patience, progress: await createProgressFile(log) };
   const ending = await pursue(attempt);
+  handOver.cease();
+  over.abort();
   log.info({ ending }, 'Attempt ends');
   await stopSync(sync, log);
   // After the report nobody may speak of the attempt any more, so what its command said last goes before.
@@ -107,6 +121,7 @@ async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity'>): Promis
   });
   lease.stop();
   await purge(attempt);
+  await handOver.end();
   return ending;
 }
 
@@ -193,6 +208,7 @@ function start({ claim, config, progress, activity }: Attempt): Promise<RunningC
 /** What the end of the command means for the attempt; undefined: the next step follows. */
 async function afterCommand(verdict: Verdict, attempt: Attempt): Promise<Ending | undefined> {
   const { timeoutSeconds, stallTimeoutSeconds } = attempt.claim.job;
+  const { shutdownGraceMs } = attempt.config;
   switch (verdict.rule) {
     case 'EXITED':
       return withLastCheckpoints(endingOfExit(verdict.exit), attempt);
@@ -211,7 +227,7 @@ async function afterCommand(verdict: Verdict, attempt: Attempt): Promise<Ending 
       );
     case 'STOPPING':
       // Whatever code it exited with: a command that saves and exits 0 when it is told to stop has not done its work.
-      return withLastCheckpoints(released(attempt), attempt, LAST_FLUSH_MS);
+      return withLastCheckpoints(released(attempt), attempt, AbortSignal.timeout(shutdownGraceMs));
   }
 }
 
@@ -223,38 +239,34 @@ function timedOut(reason: string): Ending {
 async function withLastCheckpoints(
   ending: Ending | undefined,
   attempt: Attempt,
-  limitMs?: number,
+  patience = attempt.patience,
 ): Promise<Ending | undefined> {
   if (ending === undefined) return undefined;
   try {
-    await flush(attempt, limitMs);
+    await flush(attempt, patience);
   } catch (error) {
     attempt.log.warn({ err: error, ending: ending.kind }, 'The last changes could not be uploaded');
   }
   return ending;
 }
 
-/** The step after a success: everything, however long it takes. */
+/** The command has succeeded. What is left to do needs the network, not the machine. */
+async function makeWay({ handOver }: Attempt): Promise<undefined> {
+  handOver.begin();
+}
+
+/** The step after a success: everything, however long it takes, unless the machine may soon be gone. */
 function flushAll(attempt: Attempt): Promise<undefined> {
-  return flush(attempt);
+  return flush(attempt, attempt.patience);
 }
 
-async function flush({ lease, sync, cut, shutdown }: Attempt, limitMs?: number): Promise<undefined> {
+async function flush({ lease, sync, cut, shutdown }: Attempt, patience: AbortSignal): Promise<undefined> {
   lease.enter('UPLOADING');
-  const limit = limitMs === undefined ? [] : [AbortSignal.timeout(limitMs)];
-  await sync.flush(AbortSignal.any([cut, shutdown.hurrying, ...limit]));
+  await sync.flush(AbortSignal.any([cut, shutdown.hurrying, patience]));
 }
 
-async function uploadAfter({ sync, cut, shutdown }: Attempt): Promise<undefined> {
-  await sync.uploadAfter(AbortSignal.any([cut, shutdown.hurrying]));
-}
-
-/** Nothing of one job may meet the next; a file that resists is worth a warning, not the agent's end. */
-async function purge({ sync, progress, log }: Attempt): Promise<void> {
-  const results = await Promise.allSettled([sync.purge(), progress.remove()]);
-  for (const result of results) {
-    if (result.status === 'rejected') log.warn({ err: result.reason as unknown }, 'Not everything could be purged');
-  }
+async function uploadAfter({ sync, cut, shutdown, patience }: Attempt): Promise<undefined> {
+  await sync.uploadAfter(AbortSignal.any([cut, shutdown.hurrying, patience]));
 }
 
 function released({ shutdown }: Attempt): Ending {
@@ -263,13 +275,4 @@ function released({ shutdown }: Attempt): Ending {
 
 function cutShort({ cut }: Attempt): Ending {
   return { kind: cut.reason === 'CANCELED' ? 'CANCELED' : 'LEASE_LOST' };
-}
-
-function transferred(sync: AttemptSync): { bytesDownloaded: string; bytesUploaded: string } {
-  const { bytesDownloaded, bytesUploaded } = sync.counts();
-  return { bytesDownloaded: String(bytesDownloaded), bytesUploaded: String(bytesUploaded) };
-}
-
-async function stopSync(sync: AttemptSync, log: Logger): Promise<void> {
-  await sync.stop().catch((err: unknown) => log.warn({ err }, 'The sync did not stop cleanly'));
 }

@@ -4,11 +4,11 @@ import { type Logger, destination, pino } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { openCarrier } from './carrier.ts';
 import { type AgentConfig, ConfigError, loadConfig } from './config.ts';
-import { createLink } from './link.ts';
+import { type Claim, createLink } from './link.ts';
 import { createPresence } from './presence.ts';
 import { runAgent } from './run.ts';
 import { listenForShutdown } from './shutdown.ts';
-import { createAttemptSync } from './sync/attempt-sync.ts';
+import { createAttemptSync, type EarlierAttempts } from './sync/attempt-sync.ts';
 import { createS3Store } from './sync/s3.ts';
 import { syncPlanOf } from './sync-plan.ts';
 import { VERSION } from './version.ts';
@@ -47,6 +47,7 @@ async function run(config: AgentConfig, log: Logger): Promise<void> {
   const { machineId, containerGroupId } = config;
   const presence = createPresence(config.reconnectGraceMs);
   const vigil = keepVigil();
+  const asides = new Set<string>();
   const store = createS3Store({ ...config.storage, beforeSending: () => vigil.look() });
   // Not an end of the agent: jobs without sync need no storage, and the others say so by themselves.
   store.ready().catch((error: unknown) => {
@@ -65,9 +66,10 @@ async function run(config: AgentConfig, log: Logger): Promise<void> {
         registration: { machineId, containerGroupId, sessionId: randomUUID(), version: VERSION, hardware: hardware() },
         ...{ presence, listener, log },
       }),
-    createSync: (job, jobLog) =>
+    createSync: ({ job, attempt }, jobLog) =>
       createAttemptSync({
-        store,
+        ...{ store, asides },
+        ...earlierAttempts(job, attempt),
         jobId: job.id,
         plan: syncPlanOf(job, config.directories),
         compression: job.compression,
@@ -76,6 +78,12 @@ async function run(config: AgentConfig, log: Logger): Promise<void> {
         log: jobLog,
       }),
   });
+}
+
+/** When attempts before this one may have begun uploads, by the server's clock. */
+function earlierAttempts(job: Claim['job'], attempt: Claim['attempt']): { earlier?: EarlierAttempts } {
+  if (attempt.number === 1 || job.startedAt === null) return {};
+  return { earlier: { from: new Date(job.startedAt), until: new Date(attempt.startedAt) } };
 }
 
 function carrierParts({ graphqlUrl, apiKey, reconnectGraceMs }: AgentConfig) {

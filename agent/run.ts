@@ -8,9 +8,10 @@ import { type LiveAttempt, executeAttempt } from './execute.ts';
 import type { Claim, ClaimAnswer, Link } from './link.ts';
 import type { PresenceRecord } from './presence.ts';
 import type { AgentSignal, LinkListener } from './session.ts';
-import { restMillis, setbacksInARow } from './setback.ts';
+import { countSetbacks, restMillis } from './setback.ts';
 import { DRAINED, type Shutdown } from './shutdown.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
+import { createSlots } from './sync/parallel.ts';
 import { unusableSync } from './unusable-sync.ts';
 import type { Vigil } from './vigil.ts';
 
@@ -18,7 +19,7 @@ export interface AgentParts {
   config: AgentConfig;
   openLink: (listener: LinkListener) => Link;
   /** May throw when the job's instructions cannot be used. */
-  createSync: (job: Claim['job'], log: Logger) => AttemptSync;
+  createSync: (claim: Claim, log: Logger) => AttemptSync;
   presence: PresenceRecord;
   vigil: Vigil;
   shutdown: Shutdown;
@@ -37,7 +38,7 @@ export async function runAgent(parts: AgentParts): Promise<void> {
   const wake = createLatch();
   const drained = new AbortController();
   const over = AbortSignal.any([shutdown.stopping, drained.signal]);
-  let current: LiveAttempt | undefined;
+  const herd = createHerd(parts, over);
   let barredUntil = 0;
 
   const onSignal = (signal: AgentSignal) =>
@@ -45,17 +46,18 @@ export async function runAgent(parts: AgentParts): Promise<void> {
       wake: () => wake.set(),
       drain: () => drained.abort(DRAINED),
       bar: () => (barredUntil = bar(barredUntil, log)),
-      ...{ current, log },
+      ...{ live: herd.live, log },
     });
   const link = parts.openLink({
     onReady() {
       wake.set();
-      current?.reconnected();
+      for (const attempt of herd.live) attempt.reconnected();
     },
     onSignal,
   });
 
-  for (let failures = 0, setbacks = 0; !over.aborted;) {
+  for (let failures = 0; !over.aborted;) {
+    await rest(herd.setbacks.unrested(), log, over);
     await pause(barredUntil - performance.now(), over);
     // Before the question: work that is announced while the answer is on its way must not be slept through.
     wake.clear();
@@ -71,15 +73,40 @@ export async function runAgent(parts: AgentParts): Promise<void> {
       await wake.wait(jittered(answer.retryAfterMillis), over);
       continue;
     }
-    const { claim, askedAt } = answer;
-    const sync = syncFor(claim.job, parts);
-    current = executeAttempt({ ...parts, claim, askedAt, link, sync, shutdown: { ...shutdown, stopping: over } });
-    setbacks = setbacksInARow(setbacks, await current.ended);
-    current = undefined;
-    await rest(setbacks, log, over);
+    await herd.take(answer, link);
   }
   log.info('No more work is taken');
+  await Promise.all([...herd.live].map(({ ended }) => ended));
   await link.close();
+}
+
+interface Herd {
+  /** The attempts under way: one whose command runs or is about to, and at most one that only uploads. */
+  readonly live: ReadonlySet<LiveAttempt>;
+  readonly setbacks: ReturnType<typeof countSetbacks>;
+  /** Begins what was claimed. Resolves when the next job may begin, though files of this one may still be on their way. */
+  take(answer: Extract<ClaimAnswer, { kind: 'CLAIM' }>, link: Link): Promise<void>;
+}
+
+function createHerd(parts: AgentParts, over: AbortSignal): Herd {
+  const live = new Set<LiveAttempt>();
+  const setbacks = countSetbacks();
+  const berth = parts.config.overlapUploads ? createSlots(1) : undefined;
+  const shutdown = { ...parts.shutdown, stopping: over };
+  return {
+    live,
+    setbacks,
+    async take({ claim, askedAt }, link) {
+      const sync = syncFor(claim, parts);
+      const attempt = executeAttempt({ ...parts, claim, askedAt, link, sync, berth, shutdown });
+      live.add(attempt);
+      const ended = attempt.ended.then((ending) => {
+        live.delete(attempt);
+        setbacks.ended(ending);
+      });
+      await Promise.race([attempt.madeWay, ended]);
+    },
+  };
 }
 
 /** The server's answer, or nothing when it could not be had. */
@@ -103,9 +130,9 @@ async function askForWork(
   }
 }
 
-function syncFor(job: Claim['job'], { createSync, log }: AgentParts): AttemptSync {
+function syncFor(claim: Claim, { createSync, log }: AgentParts): AttemptSync {
   try {
-    return createSync(job, log.child({ jobId: job.id }));
+    return createSync(claim, log.child({ jobId: claim.job.id }));
   } catch (error) {
     return unusableSync(messageOf(error));
   }
@@ -135,18 +162,20 @@ function heed(
     wake: () => void;
     drain: () => void;
     bar: () => void;
-    current: LiveAttempt | undefined;
+    live: ReadonlySet<LiveAttempt>;
     log: Logger;
   },
 ): void {
-  const { current, log } = means;
+  const { live, log } = means;
   log.debug({ signal }, 'Signal');
   switch (signal.type) {
     case 'WORK_AVAILABLE':
       means.wake();
       return;
     case 'CANCEL':
-      if (current?.jobId === signal.jobId && current.number === signal.attempt) current.cancel();
+      for (const attempt of live) {
+        if (attempt.jobId === signal.jobId && attempt.number === signal.attempt) attempt.cancel();
+      }
       return;
     case 'DRAIN':
       log.info('The server asks this agent to leave');

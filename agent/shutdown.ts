@@ -1,7 +1,11 @@
+import { pause, whenAborted } from '../lib/pause.ts';
+
 /** The two stages in which a process is told to stop. */
 export interface Shutdown {
   /** Aborted by the first SIGTERM or SIGINT, with the signal's name as the reason, or because the server asked for it. */
   readonly stopping: AbortSignal;
+  /** Aborted by the first SIGTERM or SIGINT alone: the machine may soon be gone. */
+  readonly signaled: AbortSignal;
   /** Aborted by the second one: end the waiting. */
   readonly hurrying: AbortSignal;
 }
@@ -13,7 +17,16 @@ export function listenForShutdown(): Shutdown {
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => (stopping.signal.aborted ? hurrying : stopping).abort(name));
   }
-  return { stopping: stopping.signal, hurrying: hurrying.signal };
+  return { stopping: stopping.signal, signaled: stopping.signal, hurrying: hurrying.signal };
+}
+
+/** Aborted `graceMs` after the process was told to stop by a signal; not any more once `over` is aborted. */
+export function graceAfter({ signaled }: Pick<Shutdown, 'signaled'>, graceMs: number, over: AbortSignal): AbortSignal {
+  const graceOver = new AbortController();
+  void whenAborted(signaled, over)
+    .then(() => pause(graceMs, over))
+    .then(() => graceOver.abort(new Error(`the ${graceMs / 1000} s of grace are over`)));
+  return graceOver.signal;
 }
 
 /** The signal that began the shutdown, to be forwarded to the command. */

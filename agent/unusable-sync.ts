@@ -10,6 +10,7 @@ export function unusableSync(why: string): AttemptSync {
     watch: nothing,
     commandEnded: () => undefined,
     flush: nothing,
+    makeWay: async () => true,
     uploadAfter: nothing,
     suspend: nothing,
     resume: () => undefined,

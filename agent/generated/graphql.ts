@@ -173,14 +173,14 @@ export type ClaimJobMutationVariables = Exact<{
 
 
 export type ClaimJobMutation = { claimJob:
-    | { __typename: 'Claim', leaseMillis: number, attempt: { number: number }, job: { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, stallTimeoutSeconds: number | null, heartbeatInterval: number, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null } }
+    | { __typename: 'Claim', leaseMillis: number, attempt: { number: number, startedAt: string }, job: { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, stallTimeoutSeconds: number | null, heartbeatInterval: number, startedAt: string | null, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null } }
     | { __typename: 'Forbidden', message: string }
     | { __typename: 'InvalidInput', message: string }
     | { __typename: 'NoWork', retryAfterMillis: number, signal: AgentSignalType | null }
     | { __typename: 'NotFound', message: string }
    };
 
-export type ClaimedJobFragment = { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, stallTimeoutSeconds: number | null, heartbeatInterval: number, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null };
+export type ClaimedJobFragment = { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, stallTimeoutSeconds: number | null, heartbeatInterval: number, startedAt: string | null, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null };
 
 export type SyncInstructionFragment = { bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null };
 
@@ -283,6 +283,7 @@ export const ClaimedJobFragmentDoc = new TypedDocumentString(`
   timeoutSeconds
   stallTimeoutSeconds
   heartbeatInterval
+  startedAt
   sync {
     before {
       ...SyncInstruction
@@ -333,6 +334,7 @@ export const ClaimJobDocument = new TypedDocumentString(`
       leaseMillis
       attempt {
         number
+        startedAt
       }
       job {
         ...ClaimedJob
@@ -356,6 +358,7 @@ export const ClaimJobDocument = new TypedDocumentString(`
   timeoutSeconds
   stallTimeoutSeconds
   heartbeatInterval
+  startedAt
   sync {
     before {
       ...SyncInstruction

@@ -1,19 +1,22 @@
-import { mkdir, realpath } from 'node:fs/promises';
 import { messageOf } from '../../lib/errors.ts';
+import type { Aside } from './aside.ts';
+import { confirmPublished } from './confirm.ts';
 import { download, type DownloadedFile } from './download.ts';
 import { createEntry, type SyncEntry, type SyncInstruction } from './entry.ts';
-import { SyncError } from './errors.ts';
 import { createGate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
+import { discardLeftovers, type EarlierAttempts, type LeftoverParts } from './leftovers.ts';
 import type { Logger } from './logger.ts';
-import { createMirror, type Mirror } from './mirror.ts';
+import { createMirror, type Mirror, type MirrorParts } from './mirror.ts';
 import { untilAborted } from './parallel.ts';
-import { createPurger } from './purge.ts';
+import { createPlaces, type PlacesParts } from './places.ts';
 import type { ObjectStore } from './s3.ts';
+import { demandNothingVanished } from './vanished.ts';
 import { createWatch, type Watch } from './watch.ts';
 
 export type { SyncInstruction } from './entry.ts';
 export { SyncError } from './errors.ts';
+export type { EarlierAttempts } from './leftovers.ts';
 
 export interface SyncPlan {
   before: SyncInstruction[];
@@ -46,6 +49,10 @@ export interface AttemptSyncParts {
   log: Logger;
   /** Paths besides the working directory, home and the agent itself that no purge may remove. */
   keep?: readonly string[];
+  /** Where the files of this agent's attempts lie that have made way for the next job: one set for all of them. */
+  asides?: Set<string>;
+  /** Absent for the job's first attempt. */
+  earlier?: EarlierAttempts;
 }
 
 /** The data of one attempt. The methods that move data reject with SyncError, or with the reason of an aborted signal. */
@@ -57,7 +64,7 @@ export interface AttemptSync {
   prepare(): Promise<void>;
   /** Brings all of `before`; rejects if anything is missing (rule 10: no job starts from nothing). */
   download(signal: AbortSignal): Promise<void>;
-  /** Begins to mirror `during`; resolves when changes are seen. */
+  /** Discards what earlier attempts had begun to upload, and begins to mirror `during`; resolves when changes are seen. */
   watch(): Promise<void>;
   /**
    * The command is no more. If it was killed, at `killedAt` (milliseconds since 1970), what it was writing over just then
@@ -66,7 +73,12 @@ export interface AttemptSync {
   commandEnded(killedAt: number | undefined): void;
   /** The last look at `during`: publishes everything that is not yet in the bucket, and ends the watching. */
   flush(signal: AbortSignal): Promise<void>;
-  /** Publishes all of `after`. */
+  /**
+   * Moves the files out of the local paths, which are empty then, so that the next job may begin here; everything goes on
+   * from where they lie then. Resolves to false, with everything as it was, where that cannot be done.
+   */
+  makeWay(): Promise<boolean>;
+  /** Publishes all of `after`, and then looks whether all that was published is in the bucket (rule 9). */
   uploadAfter(signal: AbortSignal): Promise<void>;
   /** Aborts what is being written to storage; resolves when nothing is. Until `resume` all writing waits. */
   suspend(): Promise<void>;
@@ -86,20 +98,23 @@ export interface SyncCounts {
   filesUploaded: number;
 }
 
+/** A store that does not answer whether there are uploads of earlier attempts must not keep the command from starting. */
+const DISCARD_WITHIN_MS = 10_000;
+
 /** Throws PatternError when an instruction's pattern cannot be used. */
 export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
-  const { store, settings, log, workingDirectory } = parts;
+  const { store, settings, log } = parts;
   const entries = entriesOf(parts);
-  const roots = [...new Set([...entries.before, ...entries.during, ...entries.after].map(({ root }) => root))];
-  const purger = createPurger({ roots, keep: [workingDirectory, ...(parts.keep ?? [])], jobId: parts.jobId, log });
   const ledger: Ledger = new Map();
+  const places = createPlaces(placesPartsOf(parts, entries, ledger));
+  const { aside } = places;
   const tally = createTally(ledger);
   const gate = createGate();
   const stopping = new AbortController();
   const work = createWork(stopping.signal);
   const policy = { maxRetries: settings.maxRetries, log };
   const { concurrency } = settings;
-  const common = { store, policy, ledger, gate, times: settings, concurrency, onUploaded: tally.uploaded };
+  const common = { store, policy, ledger, aside, gate, times: settings, concurrency, onUploaded: tally.uploaded };
   const mirrored = createMirror({ ...common, entries: entries.during, onLate: () => watching.hint() });
   const watching: Watch = watchFor(entries.during, mirrored, parts, stopping.signal);
 
@@ -110,30 +125,31 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     await Promise.all([watching.stop(), work.settled(), mirrored.settled()]);
   };
   return {
-    prepare: async () => {
-      if (roots.length > 0) await makeReady(store, roots);
-      await purger.takeOver();
-    },
+    prepare: () => places.prepare(),
     download: (signal) =>
       work.run(signal, async (own) => {
         // One after the other: where two entries bring the same file, the later one wins.
         for (const entry of entries.before) await download({ ...common, entry, signal: own }, tally.downloaded);
       }),
-    watch: () => watching.start(),
+    watch: async () => {
+      // What is begun from now on is this attempt's own.
+      await discardEarlier({ ...common, entries: published(entries), earlier: parts.earlier, log }, work);
+      await watching.start();
+    },
     commandEnded: (at) => (killedAt = at),
     flush: (signal) =>
       work.run(signal, async (own) => {
         await untilAborted(watching.stop(), own);
         await mirrored.finish({ deletes: true, killedAt }, own);
       }),
-    uploadAfter: (signal) =>
-      work.run(signal, (own) => createMirror({ ...common, entries: entries.after }).finish({ deletes: false }, own)),
+    makeWay: () => aside.move(),
+    uploadAfter: (signal) => work.run(signal, (own) => uploadAndConfirm({ ...common, entries, mirrored }, own)),
     suspend: () => gate.close(),
     resume: () => gate.open(),
     stop,
     purge: async () => {
       await stop();
-      await purger.purge();
+      await places.purge();
     },
     counts: tally.counts,
   };
@@ -144,20 +160,17 @@ function entriesOf({ plan, workingDirectory, compression }: AttemptSyncParts): R
   return { before: plan.before.map(ready), during: plan.during.map(ready), after: plan.after.map(ready) };
 }
 
-async function makeReady(store: ObjectStore, roots: readonly string[]): Promise<void> {
-  await store.ready().catch((error: unknown) => {
-    throw new SyncError(messageOf(error), { cause: error });
-  });
-  for (const root of roots) await makeRoot(root);
+function placesPartsOf(parts: AttemptSyncParts, { before, during, after }: Entries, ledger: Ledger): PlacesParts {
+  const { store, jobId, workingDirectory, keep = [], asides = new Set<string>(), log } = parts;
+  const roots = [...new Set([...before, ...during, ...after].map(({ root }) => root))];
+  return { store, roots, keep: [workingDirectory, ...keep], jobId, asides, ledger, log };
 }
 
-async function makeRoot(root: string): Promise<void> {
-  try {
-    await mkdir(root, { recursive: true });
-    await realpath(root);
-  } catch (error) {
-    throw new SyncError(`the local path ${root} could not be made: ${messageOf(error)}`, { cause: error });
-  }
+type Entries = ReturnType<typeof entriesOf>;
+
+/** The entries that publish. */
+function published({ during, after }: Entries): SyncEntry[] {
+  return [...during, ...after];
 }
 
 function watchFor(
@@ -174,6 +187,37 @@ function watchFor(
     maxWaitMs,
     log,
   });
+}
+
+async function discardEarlier(
+  { earlier, ...parts }: Omit<LeftoverParts, 'earlier'> & { earlier: EarlierAttempts | undefined },
+  work: Work,
+): Promise<void> {
+  if (earlier === undefined) return;
+  const within = AbortSignal.timeout(DISCARD_WITHIN_MS);
+  const discarded = work.run(within, (own) => discardLeftovers({ ...parts, earlier }, own));
+  await discarded.catch((error: unknown) => {
+    parts.log.debug({ reason: messageOf(error) }, 'unfinished uploads of earlier attempts are left');
+  });
+}
+
+interface LastUpload extends Omit<MirrorParts, 'entries'> {
+  aside: Aside;
+  entries: Entries;
+  /** What mirrors `during`. */
+  mirrored: Mirror;
+}
+
+async function uploadAndConfirm(parts: LastUpload, signal: AbortSignal): Promise<void> {
+  const { entries, mirrored, aside, ledger } = parts;
+  const last = createMirror({ ...parts, entries: entries.after });
+  const again = async (own: AbortSignal) => {
+    await mirrored.finish({ deletes: false }, own);
+    await last.finish({ deletes: false }, own);
+  };
+  await last.finish({ deletes: false }, signal);
+  await confirmPublished({ ...parts, entries: published(entries), again }, signal);
+  await demandNothingVanished(published(entries), aside, ledger);
 }
 
 interface Work {

@@ -1,5 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { messageOf } from '../../lib/errors.ts';
+import type { Aside } from './aside.ts';
+import { addressOfId } from './entry.ts';
 import type { Gate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
 import { inParallel, type Task } from './parallel.ts';
@@ -10,6 +12,7 @@ export interface Deletion {
   store: ObjectStore;
   gate: Gate;
   ledger: Ledger;
+  aside: Pick<Aside, 'now' | 'steady' | 'left'>;
   policy: RetryPolicy;
   concurrency: number;
   /** The ids of objects that are being written, and so are not deleted now. */
@@ -27,17 +30,12 @@ export async function deleteAll(parts: Deletion, ids: readonly string[], signal:
 }
 
 /** A deletion that fails costs storage, not data: it is only told. */
-async function deleteOne(
-  { store, gate, ledger, policy, underWay }: Deletion,
-  id: string,
-  signal: AbortSignal,
-): Promise<void> {
+async function deleteOne(parts: Deletion, id: string, signal: AbortSignal): Promise<void> {
+  const { store, gate, ledger, policy, underWay } = parts;
   const record = ledger.get(id);
-  if (record === undefined || underWay.has(id) || (await exists(record.path))) return;
-  const bucket = id.slice(0, id.indexOf('/'));
-  const key = id.slice(bucket.length + 1);
+  if (record === undefined || underWay.has(id) || (await exists(record.path, parts))) return;
   try {
-    await gate.pass(signal, (own) => store.delete({ bucket, key }, own));
+    await gate.pass(signal, (own) => store.delete(addressOfId(id), own));
     ledger.delete(id);
     policy.log.debug({ object: id }, 'deleted');
   } catch (error) {
@@ -46,9 +44,12 @@ async function deleteOne(
   }
 }
 
-async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
+/** What the command had left counts as there: the next job's command may have removed it from where it was moved. */
+async function exists(path: string, { aside }: Deletion): Promise<boolean> {
+  const isThere = () =>
+    lstat(aside.now(path)).then(
+      () => true,
+      () => false,
+    );
+  return aside.left.has(path) || aside.steady(isThere);
 }

@@ -1,4 +1,4 @@
-import { isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, join, resolve, sep } from 'node:path';
 import { compilePattern } from '../../lib/pattern.ts';
 
 /** One line of a job's `sync`, as the server gives it. */
@@ -58,6 +58,12 @@ export function idOf({ bucket, key }: Address): string {
   return `${bucket}/${key}`;
 }
 
+/** No bucket's name has a slash in it. */
+export function addressOfId(id: string): Address {
+  const slash = id.indexOf('/');
+  return { bucket: id.slice(0, slash), key: id.slice(slash + 1) };
+}
+
 /** The key below the entry's prefix, or undefined for a key that is not below it or would leave the entry's directory. */
 export function relativePathOf(entry: SyncEntry, key: string): string | undefined {
   if (!key.startsWith(entry.prefix)) return undefined;
@@ -66,6 +72,12 @@ export function relativePathOf(entry: SyncEntry, key: string): string | undefine
   return parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'))
     ? undefined
     : relative;
+}
+
+/** The other way round: where a local path is below the entry's root; undefined for one that is not. */
+export function relativePathAt(entry: SyncEntry, path: string): string | undefined {
+  const root = entry.root.endsWith(sep) ? entry.root : entry.root + sep;
+  return path.startsWith(root) ? path.slice(root.length) : undefined;
 }
 
 export function localPathOf(entry: SyncEntry, relativePath: string): string {

@@ -12,6 +12,15 @@ export function isSameEtag(a: string, b: string): boolean {
   return bare(a) === bare(b);
 }
 
+/** Whether both are made in the same way, so that two that differ are of different contents. */
+export function looksComparable(a: string, b: string): boolean {
+  return kindOf(a) === kindOf(b);
+}
+
+function kindOf(etag: string): string {
+  return bare(etag).replaceAll(/[0-9a-f]/g, 'x');
+}
+
 const CHUNK_BYTES = 2 ** 20;
 
 /**

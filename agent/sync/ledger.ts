@@ -10,4 +10,6 @@ export interface LedgerRecord {
   state: Observed;
   /** The object's ETag, where it was made of the file's own bytes. */
   etag?: string;
+  /** What the store acknowledged, if this attempt has put the object there. */
+  sent?: { size: number; etag: string };
 }

@@ -1,5 +1,6 @@
 import { messageOf } from '../../lib/errors.ts';
 import { pause } from '../../lib/pause.ts';
+import type { Aside } from './aside.ts';
 import { deleteAll } from './deletion.ts';
 import type { SyncEntry } from './entry.ts';
 import { SyncError } from './errors.ts';
@@ -27,6 +28,7 @@ export interface MirrorParts {
   policy: RetryPolicy;
   entries: readonly SyncEntry[];
   ledger: Ledger;
+  aside: Pick<Aside, 'now' | 'steady' | 'left'>;
   gate: Gate;
   times: SettleTimes;
   /** Files on their way at once. Memory: up to 16 MiB each, 48 MiB where large files are compressed. */
@@ -60,7 +62,7 @@ export interface Pass {
 const BURST_WAITS = 12;
 
 export function createMirror(parts: MirrorParts): Mirror {
-  const { entries, ledger, policy, times } = parts;
+  const { entries, ledger, aside, policy, times } = parts;
   const publisher = createPublisher(parts);
   const bench = createBench(parts);
   const { underWay, batches } = bench;
@@ -69,7 +71,7 @@ export function createMirror(parts: MirrorParts): Mirror {
 
   const look = async () => {
     const began = performance.now();
-    const found = await survey(entries, ledger);
+    const found = await aside.steady(() => survey(entries, ledger, aside));
     tellOnce(found.problems, told, policy.log);
     const plan = planMirror(found.known, found.seen, found.complete);
     queue = queueDeletions(queue, plan, found.seen);
@@ -228,15 +230,17 @@ async function settleOne(bench: Bench, batch: Batch, turn: Turn, signal: AbortSi
   }
 }
 
-function record(bench: Bench, id: string, { path }: Candidate, outcome: Outcome): void {
+function record(bench: Bench, id: string, { path, entry }: Candidate, outcome: Outcome): void {
   const { ledger, failures, policy, onUploaded } = bench;
   switch (outcome.kind) {
-    case 'published':
-      ledger.set(id, { path, state: outcome.state, ...(outcome.etag === undefined ? {} : { etag: outcome.etag }) });
+    case 'published': {
+      const { state, bytes, etag } = outcome;
+      ledger.set(id, { path, state, sent: { size: bytes, etag }, ...(entry.compression ? {} : { etag }) });
       failures.delete(id);
-      onUploaded(outcome.bytes);
-      policy.log.debug({ object: id, bytes: outcome.bytes }, 'published');
+      onUploaded(bytes);
+      policy.log.debug({ object: id, bytes }, 'published');
       return;
+    }
     case 'unchanged':
       ledger.set(id, { ...ledger.get(id), path, state: outcome.state });
       return;

@@ -62,8 +62,13 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const { witnesses } = memory;
 
   const publicationOf = (candidate: Candidate, signal: AbortSignal, own = policy): Publication => {
-    const { source, address, relativePath, entry } = candidate;
-    return { store, policy: own, source, name: relativePath, address, compression: entry.compression, signal };
+    const { address, relativePath, entry } = candidate;
+    return {
+      ...{ store, policy: own, name: relativePath, address, compression: entry.compression, signal },
+      get source() {
+        return candidate.source;
+      },
+    };
   };
   const publishGrown = async (id: string, publication: Publication, witness: Witness): Promise<Outcome> => {
     const outcome = memory.keep(id, await publishPrefix(publication, witness));

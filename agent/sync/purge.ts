@@ -1,16 +1,17 @@
-import { lstat, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { basename, dirname, join, sep } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
+import { type Guard, isOrHolds } from './guard.ts';
 import type { Logger } from './logger.ts';
-import { TEMPORARY_PREFIX } from './scan.ts';
+import { asideOwnerOf, asidesOf, markAs, ownerOf, unmark } from './marks.ts';
 
 export interface PurgeParts {
   /** Absolute paths of directories whose contents are a job's. */
   roots: readonly string[];
-  /** Paths that no purge may remove: the working directory, and whatever else the agent needs. */
-  keep: readonly string[];
+  guard: Guard;
   jobId: string;
+  /** Where files of attempts lie that are still uploaded by this agent. Nothing below these is removed. */
+  asides: ReadonlySet<string>;
   log: Logger;
 }
 
@@ -25,14 +26,11 @@ export interface Purger {
   purge(): Promise<void>;
 }
 
-export function createPurger({ roots, keep, jobId, log }: PurgeParts): Purger {
-  const originals = new Map<string, string>();
-
+export function createPurger({ roots, guard, jobId, asides, log }: PurgeParts): Purger {
   const guarded = async (handle: (root: string, reason: string | undefined) => Promise<void>) => {
-    const kept = await Promise.all([...keep, ...OWN_PATHS].map(realOrSame));
     for (const root of new Set(roots)) {
       try {
-        const reason = await reasonToKeep(root, kept, originals);
+        const reason = await guard.reasonToKeep(root);
         if (reason !== 'missing') await handle(root, reason);
       } catch (error) {
         log.warn({ path: root, reason: messageOf(error) }, 'a local path could not be purged');
@@ -41,43 +39,30 @@ export function createPurger({ roots, keep, jobId, log }: PurgeParts): Purger {
   };
   return {
     async takeOver() {
-      for (const root of roots) originals.set(root, await realOrSame(root));
+      await guard.remember();
       await guarded(async (root, reason) => {
         if (reason !== undefined) return;
+        await removeLeftAside(guard.realOf(root), asides, log);
         const owner = await ownerOf(root);
         if (owner !== undefined && owner !== jobId) {
           log.warn({ path: root, owner }, 'an agent that died left data of another job here; it is removed');
-          await removeContents(root, log);
-          await rm(markOf(root), { recursive: true });
+          await removeContents(guard.realOf(root), asides, log);
+          await unmark(root);
         }
-        if (owner !== jobId) await mark(root, jobId, log);
+        if (owner !== jobId) await tryToMark(root, jobId, log);
       });
     },
     purge: () =>
       guarded(async (root, reason) => {
-        if (reason === undefined) await removeContents(root, log);
+        if (reason === undefined) await removeContents(guard.realOf(root), asides, log);
         else log.warn({ path: root, reason }, 'this local path is synced, but never purged');
-        await rm(markOf(root), { force: true });
+        await unmark(root);
       }),
   };
 }
 
-/** Where it is written whose data a directory holds: beside it, as the directory itself is the command's. No scan sees it. */
-function markOf(root: string): string {
-  return join(dirname(root), `${TEMPORARY_PREFIX}job-of-${basename(root)}`);
-}
-
-/** The job that the directory is marked with; a mark that cannot be read is another job's. */
-async function ownerOf(root: string): Promise<string | undefined> {
-  const stats = await lstat(markOf(root)).catch(() => undefined);
-  if (stats === undefined) return undefined;
-  return stats.isFile() && stats.size < LONGEST_MARK ? readFile(markOf(root), 'utf8') : '';
-}
-
-const LONGEST_MARK = 1000;
-
-async function mark(root: string, jobId: string, log: Logger): Promise<void> {
-  await writeFile(markOf(root), jobId, { flag: 'wx' }).catch((error: unknown) => {
+async function tryToMark(root: string, jobId: string, log: Logger): Promise<void> {
+  await markAs(root, jobId).catch((error: unknown) => {
     log.debug(
       { path: root, reason: messageOf(error) },
       'should this agent die, its data here is not told from other data',
@@ -85,60 +70,26 @@ async function mark(root: string, jobId: string, log: Logger): Promise<void> {
   });
 }
 
-const OWN_PATHS = [process.cwd(), homedir(), process.execPath, process.argv[1] ?? process.execPath];
-
-/** Directories that a machine shares among all its programs: never emptied, though what lies in them may be. */
-const SYSTEM_DIRECTORIES = [
-  ...['/dev', '/dev/shm', '/home', '/media', '/mnt', '/opt', '/root', '/run', '/srv', '/tmp', '/usr', '/var'],
-  ...['/usr/games', '/usr/include', '/usr/local', '/usr/share', '/usr/src'],
-  ...['/var/cache', '/var/lib', '/var/log', '/var/run', '/var/spool', '/var/tmp'],
-];
-
-/** Nothing in these is a job's data. */
-const SYSTEM_TREES = [
-  ...['/bin', '/boot', '/etc', '/lib', '/lib32', '/lib64', '/proc', '/sbin', '/sys'],
-  ...[
-    '/usr/bin',
-    '/usr/lib',
-    '/usr/lib32',
-    '/usr/lib64',
-    '/usr/libexec',
-    '/usr/sbin',
-    '/usr/local/bin',
-    '/usr/local/lib',
-  ],
-];
-
-async function reasonToKeep(
-  root: string,
-  kept: readonly string[],
-  originals: ReadonlyMap<string, string>,
-): Promise<string | undefined> {
-  const stats = await lstat(root).catch(() => undefined);
-  if (stats === undefined) return 'missing';
-  if (stats.isSymbolicLink()) return 'it is a link, and links are not followed';
-  if (!stats.isDirectory()) return 'it is not a directory';
-  const real = await realpath(root);
-  const original = originals.get(root);
-  if (original !== undefined && original !== real) return `it was ${original} when the job began and is ${real} now`;
-  const inside = SYSTEM_TREES.find((tree) => isOrHolds(tree, real));
-  if (inside !== undefined) return `it is in ${inside}`;
-  const held = [...kept, ...SYSTEM_DIRECTORIES, ...SYSTEM_TREES].find((path) => isOrHolds(real, path));
-  return held === undefined ? undefined : `it is or holds ${held}`;
+/** What an attempt had moved aside whose agent died before all of it was uploaded. */
+async function removeLeftAside(root: string, asides: ReadonlySet<string>, log: Logger): Promise<void> {
+  const { beside, inside } = asidesOf(root);
+  for (const path of [beside, inside].filter((one) => !asides.has(one))) {
+    const owner = await asideOwnerOf(path);
+    if (owner === undefined) continue;
+    log.warn({ path, owner }, 'an agent that died left files here that it had not yet uploaded; they are removed');
+    await rm(path, { recursive: true, force: true, maxRetries: 2 });
+  }
 }
 
-function isOrHolds(directory: string, path: string): boolean {
-  return path === directory || path.startsWith(directory === sep ? sep : directory + sep);
-}
-
-async function realOrSame(path: string): Promise<string> {
-  return realpath(path).catch(() => path);
-}
-
-async function removeContents(root: string, log: Logger): Promise<void> {
+async function removeContents(root: string, asides: ReadonlySet<string>, log: Logger): Promise<void> {
   for (const name of await readdir(root)) {
     const path = join(root, name);
-    await rm(path, { recursive: true, force: true, maxRetries: 2 }).catch((error: unknown) => {
+    if (asides.has(path)) continue;
+    const holdsAside = [...asides].some((aside) => isOrHolds(path, aside));
+    const removed = holdsAside
+      ? removeContents(path, asides, log)
+      : rm(path, { recursive: true, force: true, maxRetries: 2 });
+    await removed.catch((error: unknown) => {
       log.warn({ path, reason: messageOf(error) }, 'a file of the ended job could not be removed');
     });
   }

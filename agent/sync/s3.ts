@@ -14,12 +14,15 @@ import {
 } from '@aws-sdk/client-s3';
 import { messageOf } from '../../lib/errors.ts';
 import type { Address } from './entry.ts';
+import { decodeKey, listUploads, own, type UnfinishedUploads } from './s3-uploads.ts';
 import { createStorageAgents } from './sockets.ts';
 
 export interface StoredObject {
   key: string;
   /** Bytes. */
   size: number;
+  /** Absent where a store lists none. */
+  etag?: string;
 }
 
 export interface FetchedObject {
@@ -67,6 +70,8 @@ export interface ObjectStore {
   /** Resolves to the ETag of the object that the parts became. */
   completeMultipart(address: Address, uploadId: string, etags: readonly string[], signal: AbortSignal): Promise<string>;
   abortMultipart(address: Address, uploadId: string, signal: AbortSignal): Promise<void>;
+  /** A page of the multipart uploads that were begun below the prefix and neither completed nor aborted. */
+  listUploads: UnfinishedUploads;
   close(): void;
 }
 
@@ -98,6 +103,7 @@ export function createS3Store(settings: S3Settings): ObjectStore {
     ...listRequests(client),
     ...objectRequests(client),
     ...multipartRequests(client, patient),
+    listUploads: listUploads(client),
     close: () => [client, patient].forEach((one) => one.destroy()),
   };
 }
@@ -155,7 +161,10 @@ function listRequests(client: S3Client): Pick<ObjectStore, 'listPage'> {
       if (page.IsTruncated === undefined) throw notFromStore(`the list of "${bucket}/${prefix}"`, 'IsTruncated');
       // A store that ignores the encoding does not echo it either.
       const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
-      const objects = (page.Contents ?? []).map(({ Key = '', Size = 0 }) => ({ key: decode(Key), size: Size }));
+      const objects = (page.Contents ?? []).map(({ Key = '', Size = 0, ETag }) => ({
+        ...{ key: decode(Key), size: Size },
+        ...(ETag === undefined ? {} : { etag: ETag }),
+      }));
       if (page.IsTruncated && page.NextContinuationToken === undefined) {
         throw new Error(`the store cut the list of "${bucket}/${prefix}" short and gave no token for the rest`);
       }
@@ -256,15 +265,6 @@ function multipartRequests(client: S3Client, patient: S3Client): MultipartReques
 function notFromStore(what: string, missing: string): Error {
   const advice = 'check that AWS_ENDPOINT_URL is the address of the store, and that no proxy answers for it';
   return new Error(`the answer to ${what} succeeded without ${missing}, so it is no store's: ${advice}`);
-}
-
-/** The SDK leaves listeners on the signal it is given; on one of its own they go with the request. */
-function own(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal]);
-}
-
-function decodeKey(encoded: string): string {
-  return decodeURIComponent(encoded.replaceAll('+', ' '));
 }
 
 function headerFields({ contentType, contentEncoding }: ObjectHeaders) {

@@ -1,5 +1,5 @@
-import { sep } from 'node:path';
-import { type Address, addressOf, idOf, localPathOf, type SyncEntry } from './entry.ts';
+import type { Aside } from './aside.ts';
+import { type Address, addressOf, idOf, localPathOf, relativePathAt, type SyncEntry } from './entry.ts';
 import type { Ledger } from './ledger.ts';
 import { type Observed, type Scan, scanDirectory } from './scan.ts';
 
@@ -10,8 +10,8 @@ export interface Candidate {
   relativePath: string;
   /** Where the entry has it, absolute. */
   path: string;
-  /** What to open. */
-  source: string;
+  /** What to open: it may change while the file is on its way. */
+  readonly source: string;
   state: Observed;
 }
 
@@ -26,15 +26,25 @@ export interface Survey {
 }
 
 /** Looks at all directories of these entries. Of two files that would become the same object, the first entry's wins. */
-export async function survey(entries: readonly SyncEntry[], ledger: Ledger): Promise<Survey> {
+export async function survey(
+  entries: readonly SyncEntry[],
+  ledger: Ledger,
+  { now }: Pick<Aside, 'now'>,
+): Promise<Survey> {
   const scans = new Map<string, Scan>();
   const candidates = new Map<string, Candidate>();
   for (const entry of entries) {
-    const scan = scans.get(entry.root) ?? (await scanDirectory(entry.root));
+    const scan = scans.get(entry.root) ?? (await scanDirectory(now(entry.root)));
     scans.set(entry.root, scan);
     for (const { relativePath, source, state } of scan.files.filter((file) => entry.matches(file.relativePath))) {
       const address = addressOf(entry, relativePath);
-      const candidate = { entry, address, relativePath, path: localPathOf(entry, relativePath), source, state };
+      const path = localPathOf(entry, relativePath);
+      const candidate: Candidate = {
+        ...{ entry, address, relativePath, path, state },
+        get source() {
+          return now(source);
+        },
+      };
       if (!candidates.has(idOf(address))) candidates.set(idOf(address), candidate);
     }
   }
@@ -62,8 +72,6 @@ function knownOf(entries: readonly SyncEntry[], ledger: Ledger): Map<string, Obs
 }
 
 function owns(entry: SyncEntry, id: string, path: string): boolean {
-  const root = entry.root.endsWith(sep) ? entry.root : entry.root + sep;
-  if (!path.startsWith(root)) return false;
-  const relativePath = path.slice(root.length);
-  return entry.matches(relativePath) && idOf(addressOf(entry, relativePath)) === id;
+  const relativePath = relativePathAt(entry, path);
+  return relativePath !== undefined && entry.matches(relativePath) && idOf(addressOf(entry, relativePath)) === id;
 }

@@ -8,7 +8,7 @@ import { pause } from '../../lib/pause.ts';
 import type { Address } from './entry.ts';
 import { isContentOf } from './etag.ts';
 import type { LedgerRecord } from './ledger.ts';
-import { sendMultipart } from './multipart.ts';
+import { sendMultipart, type SentObject } from './multipart.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { ObjectHeaders, ObjectStore } from './s3.ts';
 import { isSame, looksSame, observe, type Observed, observedOf } from './scan.ts';
@@ -17,8 +17,8 @@ import { isSame, looksSame, observe, type Observed, observedOf } from './scan.ts
 export interface Publication {
   store: ObjectStore;
   policy: RetryPolicy;
-  /** Absolute path of the file itself. */
-  source: string;
+  /** Absolute path of the file itself, asked for anew each time it is needed: it may be moved meanwhile. */
+  readonly source: string;
   /** From whose end the content type is guessed. */
   name: string;
   address: Address;
@@ -33,12 +33,12 @@ export interface Witness {
 }
 
 /**
- * `published`: `bytes` went over the wire; `etag` is absent where the object has other bytes than the file. `unchanged`:
+ * `published`: `bytes` went over the wire and are the object, which has this `etag`. `unchanged`:
  * the object has this content already. `changed`: nothing was published, because the file did not hold still. `torn`:
  * nothing was published, because the command died while it wrote the file over.
  */
 export type Outcome =
-  | { kind: 'published'; state: Observed; bytes: number; etag?: string; witness?: Witness }
+  | { kind: 'published'; state: Observed; bytes: number; etag: string; witness?: Witness }
   | { kind: 'unchanged'; state: Observed }
   | { kind: 'changed' | 'gone' | 'torn' };
 
@@ -167,20 +167,19 @@ async function send(
   handle: FileHandle,
   size: number,
   unchanged: () => Promise<boolean>,
-): Promise<{ bytes: number; etag?: string } | undefined> {
+): Promise<SentObject | undefined> {
   const { store, policy, address, name, compression, signal } = publication;
   const contentType = mime.lookup(name) || 'application/octet-stream';
   const headers: ObjectHeaders = { contentType, ...(compression ? { contentEncoding: 'gzip' } : {}) };
   if (size > SMALL_FILE_BYTES) {
-    const sent = await sendMultipart({ ...publication, headers, handle, size, unchanged });
-    return sent && compression ? { bytes: sent.bytes } : sent;
+    return sendMultipart({ ...publication, headers, handle, size, unchanged });
   }
   const content = await readStart(handle, size);
   if (content === undefined || !(await unchanged())) return undefined;
   const body = compression ? await promisify(gzip)(content) : content;
   const what = `upload ${address.key}`;
   const etag = await withRetries(policy, what, signal, () => store.put(address, body, headers, signal));
-  return compression ? { bytes: body.length } : { bytes: body.length, etag };
+  return { bytes: body.length, etag };
 }
 
 /** The first `size` bytes, or undefined when there are fewer by now. */

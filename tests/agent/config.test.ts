@@ -28,6 +28,7 @@ describe('the agent’s configuration', () => {
       containerGroupId: 'group-1',
       directories: { input: '/input', checkpoint: '/checkpoint', output: '/output' },
       logLevel: 'info',
+      overlapUploads: true,
       shutdownGraceMs: 20_000,
       killGraceMs: 10_000,
       reconnectGraceMs: 5000,
@@ -79,11 +80,20 @@ describe('the agent’s configuration', () => {
   test.each([
     ['KELPIE_API_URL', 'http://'],
     ['KELPIE_SHUTDOWN_GRACE_S', '-1'],
+    ['KELPIE_OVERLAP_UPLOADS', 'sometimes'],
     ['MAX_RETRIES', '1.5'],
     ['FILE_WATCHER_DEBOUNCE_MS', '10ms'],
     ['AWS_ENDPOINT_URL', 'storage:9000'],
   ])('refuses %s=%s', (name, value) => {
     expect(faultsOf({ ...complete, [name]: value })).toMatch(new RegExp(`^${name}: expected`));
+  });
+
+  test.each([
+    ['false', false],
+    ['0', false],
+    ['true', true],
+  ])('overlaps uploads as KELPIE_OVERLAP_UPLOADS=%s says', (text, expected) => {
+    expect(loadConfig({ ...complete, KELPIE_OVERLAP_UPLOADS: text }, '/app').overlapUploads).toBe(expected);
   });
 
   test('prefers what is meant for S3 alone over what is meant for all of AWS', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Ending } from '../../agent/ending.ts';
-import { restMillis, setbacksInARow } from '../../agent/setback.ts';
+import { countSetbacks, restMillis, setbacksInARow } from '../../agent/setback.ts';
 
 const otherKinds = ['COMPLETED', 'FAILED', 'TIMED_OUT', 'RELEASED', 'CANCELED', 'LEASE_LOST'] as const;
 const kinds = fc.constantFrom<Ending['kind'][]>('SYNC_FAILED', ...otherKinds);
@@ -14,6 +14,19 @@ test('setbacks are the faults of storage and start-up since the last other endin
       expect(counted).toBe(inARow === -1 ? endings.length : inARow);
     }),
   );
+});
+
+test('each setback asks for one rest, and an attempt that did better in the meantime for none', () => {
+  const setbacks = countSetbacks();
+  expect(setbacks.unrested()).toBe(0);
+  setbacks.ended({ kind: 'SYNC_FAILED' });
+  setbacks.ended({ kind: 'SYNC_FAILED' });
+  expect([setbacks.unrested(), setbacks.unrested()]).toEqual([2, 0]);
+  setbacks.ended({ kind: 'SYNC_FAILED' });
+  expect(setbacks.unrested()).toBe(3);
+  setbacks.ended({ kind: 'SYNC_FAILED' });
+  setbacks.ended({ kind: 'COMPLETED' });
+  expect(setbacks.unrested()).toBe(0);
 });
 
 test('without a setback the next claim follows at once', () => {

@@ -136,6 +136,25 @@ scenario.concurrent(
   },
 );
 
+scenario.concurrent(
+  'a store that hangs keeps a job from the next machine no longer than the grace',
+  async ({ scene }) => {
+    const agent = await scene.agent('machine', { KELPIE_SHUTDOWN_GRACE_S: '0.5' });
+    const upload = scene.hold(({ method }) => method === 'PUT');
+    const job = await scene.submit({
+      script: 'echo 1 > checkpoints/one; echo ready; while :; do sleep 0.05; done',
+      during: ['checkpoints'],
+    });
+    await agent.said('ready');
+    await upload.arrived;
+    agent.signal('SIGTERM');
+    expect(await agent.ended).toEqual({ code: 0, signal: null });
+    const released = await job.until(({ numInterruptions }) => numInterruptions === 1);
+    expect(released).toMatchObject({ status: 'PENDING', attempts: { nodes: [{ outcome: 'RELEASED' }] } });
+    upload.release();
+  },
+);
+
 scenario.concurrent('a second signal ends the waiting for a command that does not end', async ({ scene }) => {
   const agent = await scene.agent('machine', { KELPIE_SHUTDOWN_GRACE_S: '600' });
   const job = await scene.submit({ script: `trap 'echo heedless' TERM; echo "pid $$"; while :; do sleep 0.05; done` });

@@ -3,6 +3,7 @@ import { lstat, mkdir, readdir, readFile, rename, symlink, writeFile } from 'nod
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createGuard } from '../../../agent/sync/guard.ts';
 import { createPurger } from '../../../agent/sync/purge.ts';
 import { always, type Bench, eventually, instruction, startBench } from './support/bench.ts';
 
@@ -109,7 +110,8 @@ describe('purge', () => {
         () => true,
         () => false,
       );
-      const purger = createPurger({ roots: [root], keep: [bench.directory()], jobId: 'a-job', log });
+      const guard = createGuard([root], [bench.directory()]);
+      const purger = createPurger({ roots: [root], guard, jobId: 'a-job', asides: new Set(), log });
       await purger.takeOver();
       await purger.purge();
       expect(warned).toEqual(present ? ['this local path is synced, but never purged'] : []);

@@ -2,7 +2,12 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { GetObjectCommand, type GetObjectCommandOutput, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
-import { type AttemptSync, createAttemptSync, type SyncSettings } from '../../../../agent/sync/attempt-sync.ts';
+import {
+  type AttemptSync,
+  createAttemptSync,
+  type EarlierAttempts,
+  type SyncSettings,
+} from '../../../../agent/sync/attempt-sync.ts';
 import type { SyncInstruction } from '../../../../agent/sync/entry.ts';
 import type { Logger } from '../../../../agent/sync/logger.ts';
 import { createS3Store, type ObjectStore } from '../../../../agent/sync/s3.ts';
@@ -41,6 +46,9 @@ export interface SyncGiven {
   settings?: Partial<SyncSettings>;
   workingDirectory?: string;
   jobId?: string;
+  /** Of one agent's syncs, the same set. */
+  asides?: Set<string>;
+  earlier?: EarlierAttempts;
   /** In place of the one that goes through the relay. */
   store?: ObjectStore;
 }
@@ -86,8 +94,10 @@ export async function startBench(): Promise<Bench> {
       workingDirectory,
       jobId = 'a-job',
       store = ownStore,
+      ...more
     }) {
       const sync = createAttemptSync({
+        ...more,
         store,
         jobId,
         plan: { before, during, after },

@@ -1,0 +1,49 @@
+import { ListMultipartUploadsCommand, type S3Client } from '@aws-sdk/client-s3';
+
+export interface UnfinishedUpload {
+  key: string;
+  uploadId: string;
+  /** By the store's clock. */
+  begunAt: Date;
+}
+
+export interface UploadsMarker {
+  key: string;
+  uploadId: string | undefined;
+}
+
+export type UnfinishedUploads = (
+  bucket: string,
+  prefix: string,
+  marker: UploadsMarker | undefined,
+  signal: AbortSignal,
+) => Promise<{ uploads: UnfinishedUpload[]; next: UploadsMarker | undefined }>;
+
+/** One request per call, like those of `ObjectStore`. Of an upload that the store does not describe whole nothing is known. */
+export function listUploads(client: S3Client): UnfinishedUploads {
+  return async (bucket, prefix, marker, signal) => {
+    const command = new ListMultipartUploadsCommand({
+      ...{ Bucket: bucket, Prefix: prefix, EncodingType: 'url' },
+      ...(marker === undefined ? {} : { KeyMarker: marker.key, UploadIdMarker: marker.uploadId }),
+    });
+    const page = await client.send(command, { abortSignal: own(signal) });
+    const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
+    const uploads = (page.Uploads ?? []).flatMap(({ Key, UploadId, Initiated }) =>
+      Key === undefined || UploadId === undefined || Initiated === undefined
+        ? []
+        : [{ key: decode(Key), uploadId: UploadId, begunAt: Initiated }],
+    );
+    const { NextKeyMarker: key, NextUploadIdMarker: uploadId } = page;
+    const isMore = page.IsTruncated === true && key !== undefined;
+    return { uploads, next: isMore ? { key: decode(key), uploadId } : undefined };
+  };
+}
+
+/** The SDK leaves listeners on the signal it is given; on one of its own they go with the request. */
+export function own(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal]);
+}
+
+export function decodeKey(encoded: string): string {
+  return decodeURIComponent(encoded.replaceAll('+', ' '));
+}
