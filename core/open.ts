@@ -2,11 +2,13 @@ import { createOrm, type Orm } from '../db/orm.ts';
 import { migrate } from '../db/migrate.ts';
 import { startAnnouncements } from '../db/listen.ts';
 import { atMost } from '../lib/pause.ts';
+import { createKeyWatch, type KeyWatch } from './accounts/key-watch.ts';
 import { ensureAdmin } from './accounts/keys.ts';
 import { createSecretBox } from './accounts/secret-box.ts';
 import { connected, disconnected } from './agents/presence.ts';
 import { createAgentSignals, type AgentSignals } from './agents/signals.ts';
 import type { Core } from './core.ts';
+import { createAccountFeed, type AccountFeed } from './events/account-feed.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 
@@ -28,6 +30,8 @@ export interface CoreOptions {
 export interface OpenCore extends Core {
   readonly feed: Feed;
   readonly watchers: JobWatchers;
+  readonly accountFeed: AccountFeed;
+  readonly keyWatch: KeyWatch;
   readonly signals: AgentSignals;
   readonly reconnectGraceSeconds: number;
   /** Calls back when some server has announced a change, this one included. */
@@ -74,6 +78,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     announce: () => announcements.announce(),
   };
   const feed = createFeed(base);
+  const keyWatch = createKeyWatch(base);
   await feed.begin();
   await ensureAdmin(base, options.adminKey);
   // Last, because it keeps a connection of its own.
@@ -86,6 +91,8 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     ...base,
     feed,
     watchers: createJobWatchers(base, feed),
+    accountFeed: createAccountFeed(base, feed, keyWatch),
+    keyWatch,
     signals: createAgentSignals(feed, {
       connected: (agent, number) => connected(base, agent, number),
       disconnected: (agent, connectionId) => disconnected(base, agent, connectionId, grace).catch(options.onError),

@@ -10,6 +10,8 @@ export async function dumpSchema(client: pg.Client): Promise<string> {
     await texts(client, TABLES),
     await texts(client, CONSTRAINTS),
     await texts(client, INDEXES),
+    await texts(client, FUNCTIONS),
+    await texts(client, TRIGGERS),
   ];
   return `${parts.flat().join('\n\n')}\n`;
 }
@@ -53,3 +55,16 @@ const INDEXES = `
   where c.relnamespace = 'public'::regnamespace and c.relname <> 'migrations'
     and not exists (select from pg_constraint k where k.conindid = i.indexrelid)
   order by i.indexrelid::regclass::text`;
+
+const FUNCTIONS = `
+  select pg_get_functiondef(p.oid) || ';' as text
+  from pg_proc p
+  where p.pronamespace = 'public'::regnamespace
+  order by p.proname`;
+
+const TRIGGERS = `
+  select pg_get_triggerdef(t.oid) || ';' as text
+  from pg_trigger t
+  join pg_class c on c.oid = t.tgrelid
+  where c.relnamespace = 'public'::regnamespace and not t.tgisinternal
+  order by c.relname, t.tgname`;

@@ -5,6 +5,7 @@ import { Agent } from './entities/agent.ts';
 import { ApiKey } from './entities/api-key.ts';
 import { Attempt } from './entities/attempt.ts';
 import { Ban } from './entities/ban.ts';
+import { EventHorizon } from './entities/event-horizon.ts';
 import { JobEvent } from './entities/job-event.ts';
 import { Job } from './entities/job.ts';
 import { Sweep } from './entities/sweep.ts';
@@ -33,7 +34,7 @@ export async function createOrm(options: {
   unlimited?: boolean;
 }): Promise<Orm> {
   return MikroORM.init({
-    entities: [Account, Agent, ApiKey, Attempt, Ban, Job, JobEvent, Sweep, WebhookDelivery],
+    entities: [Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, Sweep, WebhookDelivery],
     clientUrl: options.url,
     extensions: [Migrator],
     migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false },

@@ -122,6 +122,12 @@ create table bans (
   created_at timestamp(3) with time zone not null default now()
 );
 
+create table event_horizon (
+  id integer not null,
+  xid xid8 not null default '0'::xid8,
+  event_id bigint not null default '0'::bigint
+);
+
 create table job_events (
   id bigint not null default nextval('job_events_id_seq'::regclass),
   xid xid8 not null default pg_current_xact_id(),
@@ -226,6 +232,8 @@ alter table bans add constraint bans_job_id_foreign FOREIGN KEY (job_id) REFEREN
 
 alter table bans add constraint bans_pkey PRIMARY KEY (job_id, machine_id);
 
+alter table event_horizon add constraint event_horizon_pkey PRIMARY KEY (id);
+
 alter table job_events add constraint job_events_pkey PRIMARY KEY (id);
 
 alter table jobs add constraint jobs_account_id_foreign FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
@@ -254,6 +262,8 @@ CREATE UNIQUE INDEX attempts_live_unique ON public.attempts USING btree (job_id)
 
 CREATE INDEX bans_machine_index ON public.bans USING btree (account_id, machine_id);
 
+CREATE INDEX job_events_account_index ON public.job_events USING btree (account_id, xid, id);
+
 CREATE INDEX job_events_position_index ON public.job_events USING btree (xid, id);
 
 CREATE UNIQUE INDEX job_events_seq_unique ON public.job_events USING btree (job_id, seq);
@@ -269,3 +279,11 @@ CREATE INDEX jobs_queue_index ON public.jobs USING btree (account_id, container_
 CREATE INDEX webhook_deliveries_due_index ON public.webhook_deliveries USING btree (next_try_at) WHERE ((delivered_at IS NULL) AND (abandoned_at IS NULL));
 
 CREATE INDEX webhook_deliveries_job_id_index ON public.webhook_deliveries USING btree (job_id);
+
+CREATE OR REPLACE FUNCTION public.job_events_position_fn()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$ begin new.xid := greatest(new.xid, (select e.xid from job_events e where e.job_id = new.job_id and e.seq = new.seq - 1)); return new; end; $function$
+;
+
+CREATE TRIGGER "position" BEFORE INSERT ON public.job_events FOR EACH ROW EXECUTE FUNCTION job_events_position_fn();

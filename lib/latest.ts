@@ -13,7 +13,7 @@ export interface Latest<Value> extends AsyncIterableIterator<Value, undefined> {
  * for the step it is in, here for a next value that may never come, and its `finally` would wait with it.
  */
 export function readerOf<Step>(
-  source: Latest<unknown>,
+  source: { end(): void },
   steps: AsyncGenerator<Step, void, undefined>,
 ): AsyncGenerator<Step, void, undefined> {
   const finish = (): ReturnType<typeof steps.return> => {

@@ -2,6 +2,7 @@ import DataLoader from 'dataloader';
 import type { AgentSignals } from '../core/agents/signals.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
 import type { Core } from '../core/core.ts';
+import type { AccountFeed } from '../core/events/account-feed.ts';
 import type { JobWatchers } from '../core/events/watch.ts';
 import { listBans } from '../core/jobs/bans.ts';
 import { whyWaiting } from '../core/jobs/waiting.ts';
@@ -14,6 +15,7 @@ import type { Job } from '../db/entities/job.ts';
 export interface Shared {
   core: Core;
   watchers: JobWatchers;
+  accountFeed: AccountFeed;
   signals: AgentSignals;
   /** How long an agent may be without a connection before its leases end. */
   reconnectGraceSeconds: number;

@@ -1,3 +1,4 @@
+import { cursorOf } from '../core/events/position.ts';
 import type { JobEvent } from '../db/entities/job-event.ts';
 import { builder } from './builder.ts';
 
@@ -25,8 +26,11 @@ export const JobEventRef = builder.objectRef<JobEvent>('JobEvent').implement({
   fields: (t) => ({
     cursor: t.field({
       type: 'Cursor',
-      description: 'Its place in the account’s feed.',
-      resolve: (event) => Buffer.from(`${event.xid}:${event.id}`).toString('base64url'),
+      description:
+        'Its place in the account’s feed: jobEvents goes on after it. (The cursors of Job.events are of that list alone.) Of an event ' +
+        'that jobEvents itself has told, nothing is missed after it; of one that was read elsewhere, what another job’s ' +
+        'transaction was still writing then may stand before it.',
+      resolve: cursorOf,
     }),
     seq: t.exposeInt('seq', { description: '1, 2, 3 … within its job, without gaps.' }),
     type: t.expose('type', { type: JobEventTypeRef, description: 'What happened.' }),

@@ -6,6 +6,7 @@ import './attempt.ts';
 import './claim.ts';
 import './ending.ts';
 import './events.ts';
+import './feed.ts';
 import './job.ts';
 import './job-verbs.ts';
 import './jobs.ts';

@@ -91,6 +91,6 @@ const filterTexts = z.object({
   }),
 });
 
-function jobFilter(filter: typeof JobFilterInput.$inferInput | null | undefined): JobFilter {
+export function jobFilter(filter: typeof JobFilterInput.$inferInput | null | undefined): JobFilter {
   return { ...parseInput(filterTexts, { filter: filter ?? {} }).filter, status: filter?.status ?? undefined };
 }

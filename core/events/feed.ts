@@ -2,12 +2,13 @@ import type { EntityData } from '@mikro-orm/core';
 import { JobEvent } from '../../db/entities/job-event.ts';
 import { statement } from '../../db/statement.ts';
 import type { Core } from '../core.ts';
+import type { Position } from './position.ts';
+import { feedHead } from './page.ts';
 
 const afterStatement = statement<
   { xid: string; id: string; batch: number },
   EntityData<JobEvent> & { settled: boolean }
 >('events-after');
-const headStatement = statement<Record<string, never>, { xmin: string }>('events-head');
 
 const BATCH = 1_000;
 
@@ -21,22 +22,24 @@ export interface Feed {
    * Hands out what is new, as soon as it is committed: a transaction that stays open somewhere holds up nobody. Skips nothing and
    * repeats nothing, although transactions commit out of order; a job's own events come in the order in which they were committed.
    */
-  runOnce(): Promise<{ events: number }>;
+  runOnce(): Promise<{ events: number; unsettled: number }>;
   listen(listener: FeedListener): () => void;
-}
-
-interface Position {
-  xid: string;
-  id: string;
+  /**
+   * The same events, each once, but only when everything before it in the feed has been handed out: in the order of the feed,
+   * which within a job is that of `seq`. An old transaction that stays open holds these up.
+   */
+  listenSettled(listener: FeedListener): void;
 }
 
 export function createFeed(core: Core): Feed {
   const listeners = new Set<FeedListener>();
+  const settledListeners = new Set<FeedListener>();
   let settledAt: Position | undefined;
   /** Handed out already, beyond the position behind which everything is settled. */
   const handedOut = new Set<string>();
 
   const handOut = (event: JobEvent, settled: boolean): boolean => {
+    if (settled) for (const listener of settledListeners) listener(event);
     const isNew = settled ? !handedOut.delete(event.id) : !handedOut.has(event.id);
     if (!settled) handedOut.add(event.id);
     if (isNew) for (const listener of listeners) listener(event);
@@ -44,35 +47,38 @@ export function createFeed(core: Core): Feed {
   };
 
   /** @returns where to read on, or undefined at the end */
-  const readBatch = async (from: Position): Promise<{ next: Position | undefined; events: number }> => {
+  const readBatch = async (
+    from: Position,
+  ): Promise<{ next: Position | undefined; events: number; unsettled: number }> => {
     const em = core.em.fork();
     const rows = await afterStatement(em, { ...from, batch: BATCH });
     let events = 0;
+    let unsettled = 0;
     let next: Position | undefined;
     for (const { settled, ...row } of rows) {
       const event = em.map(JobEvent, row);
       next = { xid: event.xid, id: event.id };
       if (settled) settledAt = next;
+      else unsettled += 1;
       if (handOut(event, settled)) events += 1;
     }
-    return { next: rows.length < BATCH ? undefined : next, events };
+    return { next: rows.length < BATCH ? undefined : next, events, unsettled };
   };
 
-  const readAll = async (): Promise<{ events: number }> => {
-    let total = 0;
+  const readAll = async (): Promise<{ events: number; unsettled: number }> => {
+    const total = { events: 0, unsettled: 0 };
     for (let from = settledAt; from !== undefined;) {
-      const { next, events } = await readBatch(from);
-      total += events;
+      const { next, events, unsettled } = await readBatch(from);
+      total.events += events;
+      total.unsettled += unsettled;
       from = next;
     }
-    return { events: total };
+    return total;
   };
 
   return {
     async begin() {
-      const [head] = await headStatement(core.em.fork(), {});
-      if (head === undefined) throw new Error('The database did not tell the head of the feed');
-      settledAt = { xid: head.xmin, id: '0' };
+      settledAt = await feedHead(core);
       // What has committed beyond that mark, while an older transaction is still open somewhere, happened before all the same:
       // it is passed over now, when nobody listens yet.
       await readAll();
@@ -82,5 +88,6 @@ export function createFeed(core: Core): Feed {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    listenSettled: (listener) => settledListeners.add(listener),
   };
 }

@@ -68,6 +68,19 @@ export async function countJobs(core: Core, viewer: Viewer, filter: JobFilter): 
   return core.em.fork().count(Job, where(viewer, filter));
 }
 
+/** Those of these jobs of the viewer's account that fit, as they are now. */
+export async function jobsThatFit(
+  core: Core,
+  viewer: Viewer,
+  filter: JobFilter,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  demand(viewer, 'read');
+  const condition = { $and: [where(viewer, filter), { id: { $in: [...ids] } }] };
+  const jobs = await core.em.fork().find(Job, condition, { fields: ['id'] });
+  return new Set(jobs.map((job) => job.id));
+}
+
 /** Newest attempt of each job, by job id: what of a job changes with every heartbeat is kept there. */
 export async function newestAttempts(core: Core, jobs: readonly Job[]): Promise<Map<string, Attempt>> {
   const tried = jobs.filter((job) => job.attemptNumber > 0);
@@ -122,6 +135,14 @@ export async function listJobEvents(core: Core, job: Job, slice: NumberSlice): P
       { jobId: job.id, seq: range(slice) },
       { orderBy: { seq: slice.descending ? 'desc' : 'asc' }, limit: slice.limit },
     );
+}
+
+const seqBeforeStatement = statement<{ job_id: string; xid: string; id: string }, { seq: number }>('seq-before');
+
+/** How many of one job's events stand at a position of the feed or before it: its `seq` there. */
+export async function seqAt(core: Core, job: Job, position: { xid: string; id: string }): Promise<number> {
+  const [row] = await seqBeforeStatement(core.em.fork(), { job_id: job.id, ...position });
+  return row?.seq ?? 0;
 }
 
 function range(slice: NumberSlice): { $gt: number; $lt: number } {

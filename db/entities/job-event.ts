@@ -19,17 +19,33 @@ export type JobEventType = (typeof jobEventTypes)[number];
 
 /**
  * One fact about one job, appended in the transaction that made it true. `seq` orders the events of a job; (`xid`, `id`) is
- * the feed's position: below the oldest running transaction nothing can be inserted any more (rule 12). An event outlives
- * its job, so there is no foreign key.
+ * the feed's position: below the oldest running transaction nothing can be inserted any more (rule 12). `xid` is that of the
+ * transaction, or of the job's event before where that is greater: a transaction may be given its xid long before it gets the
+ * job's row, and a job's events must stand in the feed in the order of `seq`. An event outlives its job, so there is no foreign
+ * key.
  */
 export const JobEvent = defineEntity({
   name: 'JobEvent',
   tableName: 'job_events',
   indexes: [
     { name: 'job_events_position_index', properties: ['xid', 'id'] },
+    { name: 'job_events_account_index', properties: ['accountId', 'xid', 'id'] },
     {
       name: 'job_events_seq_unique',
       expression: 'create unique index "job_events_seq_unique" on "job_events" ("job_id", "seq")',
+    },
+  ],
+  triggers: [
+    {
+      // Under the job's row lock the event before is committed, or of this very transaction: it is seen. Whatever runs below the
+      // position that comes of it has a lower xid, so what is settled stays settled.
+      name: 'position',
+      timing: 'before',
+      events: ['insert'],
+      forEach: 'row',
+      body:
+        'new.xid := greatest(new.xid, (select e.xid from job_events e where e.job_id = new.job_id and e.seq = new.seq - 1)); ' +
+        'return new',
     },
   ],
   properties: {

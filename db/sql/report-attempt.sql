@@ -43,5 +43,7 @@ event as (
   select job.id, job.event_seq + numbered.n, job.account_id, job.container_group_id, numbered.type::job_event_type,
          :attempt, numbered.data
   from job, numbered
+  -- The feed's position takes its second part from the order of insertion.
+  order by numbered.n
 )
 select count(*)::int as events from numbered

@@ -1,0 +1,143 @@
+import type { JobEvent } from '../../db/entities/job-event.ts';
+import { createInbox, type Inbox } from '../../lib/inbox.ts';
+import { readerOf } from '../../lib/latest.ts';
+import type { KeyWatch } from '../accounts/key-watch.ts';
+import { demand, type Viewer } from '../accounts/keys.ts';
+import type { Core } from '../core.ts';
+import type { JobFilter } from '../jobs/find.ts';
+import type { Feed } from './feed.ts';
+import { eventsThatFit, feedHead, readEvents } from './page.ts';
+import { isAfter, type Position } from './position.ts';
+
+/** So many events wait in memory for one slow reader; beyond, it reads from the database. */
+const INBOX = 1_000;
+const PAGE = 500;
+
+/** What a follower of a feed is told, in order. */
+export type FeedStep =
+  | { type: 'EVENT'; event: JobEvent }
+  /** Events were removed before they could be told. What is left begins at `oldest`, and follows. */
+  | { type: 'GAP'; oldest: Position }
+  /** All up to here was looked at, and the last of it was not for this follower. */
+  | { type: 'PASSED'; at: Position };
+
+export interface FollowedFeed {
+  /** Where it begins: what comes after this place is told. */
+  start: Position;
+  steps: AsyncGenerator<FeedStep, void, undefined>;
+}
+
+/** Tells accounts what happens to their jobs: every event once, in the order of the feed (rule 12). */
+export interface AccountFeed {
+  /**
+   * The events of the viewer's account after a place, or from now on, for as long as the key is good. What the place means is kept in
+   * the database alone, so a follower can resume at any server, at any time. A slow reader gets pages from the database.
+   * @throws ForbiddenError when the key may not read
+   */
+  follow(viewer: Viewer, wish: { after: Position | undefined; filter: JobFilter }): Promise<FollowedFeed>;
+}
+
+interface Follower {
+  viewer: Viewer;
+  filter: JobFilter;
+  inbox: Inbox<JobEvent>;
+}
+
+export function createAccountFeed(core: Core, feed: Feed, keys: KeyWatch): AccountFeed {
+  const inboxes = createInboxes();
+  feed.listenSettled((event) => inboxes.hand(event));
+
+  async function* steps(follower: Follower, start: Position): AsyncGenerator<FeedStep, void, undefined> {
+    const { viewer, inbox } = follower;
+    const leave = inboxes.add(viewer, inbox);
+    const unwatch = keys.follow(viewer, () => inbox.end());
+    try {
+      let at: Position | undefined = start;
+      while (at !== undefined) {
+        at = yield* catchUp(core, follower, at);
+        at = yield* stayLive(core, follower, at);
+      }
+    } finally {
+      leave();
+      unwatch();
+    }
+  }
+
+  return {
+    async follow(viewer, { after, filter }) {
+      demand(viewer, 'read');
+      const start = after ?? (await feedHead(core));
+      const inbox = createInbox<JobEvent>(INBOX);
+      return { start, steps: readerOf(inbox, steps({ viewer, filter, inbox }, start)) };
+    },
+  };
+}
+
+/** Which inboxes an event goes to. */
+function createInboxes() {
+  const byAccount = new Map<string, Set<Inbox<JobEvent>>>();
+  const everybodys = new Set<Inbox<JobEvent>>();
+  return {
+    hand(event: JobEvent): void {
+      byAccount.get(event.accountId)?.forEach((inbox) => inbox.push(event));
+      everybodys.forEach((inbox) => inbox.push(event));
+    },
+    add({ accountId, isAdmin }: Viewer, inbox: Inbox<JobEvent>): () => void {
+      const inboxes = isAdmin ? everybodys : (byAccount.get(accountId) ?? new Set());
+      inboxes.add(inbox);
+      if (!isAdmin) byAccount.set(accountId, inboxes);
+      return () => {
+        inboxes.delete(inbox);
+        if (inboxes.size === 0 && !isAdmin) byAccount.delete(accountId);
+      };
+    },
+  };
+}
+
+/**
+ * Pages from the database, until the last one is read while its inbox could hold what was settled meanwhile.
+ * @returns where to go on
+ */
+async function* catchUp(core: Core, follower: Follower, from: Position): AsyncGenerator<FeedStep, Position, undefined> {
+  for (let at = from; ;) {
+    // Opened before the page is read: what is settled after that lands in the inbox, what is settled before is in the page.
+    follower.inbox.open();
+    const page = await readEvents(core, follower.viewer, at, PAGE);
+    if (page.gap !== undefined) yield { type: 'GAP', oldest: page.gap };
+    yield* told(core, follower, page.events);
+    at = page.next;
+    if (!page.more || follower.inbox.ended) return at;
+  }
+}
+
+/** @returns where to catch up from, when the reader was too slow; undefined when it is over */
+async function* stayLive(
+  core: Core,
+  follower: Follower,
+  from: Position,
+): AsyncGenerator<FeedStep, Position | undefined, undefined> {
+  for (let at = from; ;) {
+    const events = await follower.inbox.take();
+    if (events === undefined) return undefined;
+    if (events === 'OVERFLOWED') return at;
+    const place = at;
+    const fresh = events.filter((event) => isAfter(event, place));
+    yield* told(core, follower, fresh);
+    at = fresh.at(-1) ?? at;
+  }
+}
+
+async function* told(
+  core: Core,
+  { viewer, filter, inbox }: Follower,
+  events: readonly JobEvent[],
+): AsyncGenerator<FeedStep, void, undefined> {
+  const fitting = await eventsThatFit(core, viewer, filter, events);
+  for (const event of fitting) {
+    // A key that was revoked meanwhile is shown nothing more, however much was read already.
+    if (inbox.ended) return;
+    yield { type: 'EVENT', event };
+  }
+  const last = events.at(-1);
+  if (last !== undefined && last !== fitting.at(-1)) yield { type: 'PASSED', at: { xid: last.xid, id: last.id } };
+}

@@ -1,0 +1,80 @@
+import type { EntityData } from '@mikro-orm/core';
+import { JobEvent } from '../../db/entities/job-event.ts';
+import { statement } from '../../db/statement.ts';
+import { demand, type Viewer } from '../accounts/keys.ts';
+import type { Core } from '../core.ts';
+import { jobsThatFit, type JobFilter } from '../jobs/find.ts';
+import { isAfter, type Position } from './position.ts';
+
+/** A part of an account's feed, as it is in the database. */
+export interface EventPage {
+  events: JobEvent[];
+  /** Where to read on: everything up to here is in the pages so far. */
+  next: Position;
+  /** Whether there was more when this was read. */
+  more: boolean;
+  /** Where the feed begins now, when events that come after the place asked for have been removed. */
+  gap: Position | undefined;
+}
+
+interface PageRow {
+  horizon_xid: string;
+  horizon_id: string;
+  oldest_running: string;
+  /** Of the event; null where the page has none. */
+  id: string | null;
+}
+
+const pageStatement = statement<
+  { account_id: string | null; xid: string; id: string; batch: number },
+  PageRow & EntityData<JobEvent>
+>('events-page');
+const headStatement = statement<Record<string, never>, { xmin: string }>('events-head');
+
+/** Where the feed stands: nothing can appear before it any more. */
+export async function feedHead(core: Core): Promise<Position> {
+  const [head] = await headStatement(core.em.fork(), {});
+  if (head === undefined) throw new Error('The database did not tell the head of the feed');
+  return { xid: head.xmin, id: '0' };
+}
+
+/** The next `limit` events of the viewer's account after a place, in the order of the feed; the admin's are everybody's. */
+export async function readEvents(core: Core, viewer: Viewer, after: Position, limit: number): Promise<EventPage> {
+  demand(viewer, 'read');
+  const em = core.em.fork();
+  const accountId = viewer.isAdmin ? null : viewer.accountId;
+  const rows = await pageStatement(em, { account_id: accountId, ...after, batch: limit });
+  const [first] = rows;
+  if (first === undefined) throw new Error('The horizon of the feed is missing: its one row belongs to the schema');
+  const horizon = { xid: first.horizon_xid, id: first.horizon_id };
+  const events = rows
+    .filter(({ id }) => id !== null)
+    .map(({ horizon_xid: _xid, horizon_id: _id, oldest_running: _oldest, ...row }) => em.map(JobEvent, row));
+  const last = events.at(-1);
+  const more = events.length === limit;
+  // A place may lie beyond all that is settled, when it was given with an event of a single job.
+  const settled = { xid: first.oldest_running, id: '0' };
+  const end = isAfter(after, settled) ? after : settled;
+  return {
+    events,
+    next: more && last !== undefined ? { xid: last.xid, id: last.id } : end,
+    more,
+    gap: isAfter(horizon, after) ? horizon : undefined,
+  };
+}
+
+/**
+ * Those of the events whose job fits, as the job is now: of a job that has been removed only its container group is known.
+ */
+export async function eventsThatFit(
+  core: Core,
+  viewer: Viewer,
+  filter: JobFilter,
+  events: readonly JobEvent[],
+): Promise<readonly JobEvent[]> {
+  const { containerGroupId, ...ofJob } = filter;
+  const here = events.filter((event) => containerGroupId === undefined || event.containerGroupId === containerGroupId);
+  if (here.length === 0 || Object.values(ofJob).every((part) => part === undefined)) return here;
+  const fitting = await jobsThatFit(core, viewer, filter, [...new Set(here.map((event) => event.jobId))]);
+  return here.filter((event) => fitting.has(event.jobId));
+}

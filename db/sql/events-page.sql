@@ -1,0 +1,18 @@
+-- A page of an account's feed (without an account: of everybody's). Settled events alone, so that nothing can appear behind what
+-- was given out (rule 12). The horizon and the oldest running transaction are of the same snapshot, and come also where there is
+-- no event.
+select h.xid::text as horizon_xid,
+       h.event_id::text as horizon_id,
+       pg_snapshot_xmin(pg_current_snapshot())::text as oldest_running,
+       e.*
+from event_horizon h
+left join lateral (
+  select *
+  from job_events
+  where (:account_id::uuid is null or account_id = :account_id)
+    and (xid, id) > (:xid::xid8, :id::bigint)
+    and xid < pg_snapshot_xmin(pg_current_snapshot())
+  order by xid, id
+  limit :batch
+) e on true
+order by e.xid, e.id
