@@ -2,11 +2,12 @@ import { z } from 'zod';
 import { NotFoundError } from '../core/errors.ts';
 import { parseInput } from '../core/input.ts';
 import { containerGroupId, jobFields, machineId } from '../core/jobs/fields.ts';
+import { numberOfCursor } from '../core/number-cursor.ts';
 import { countJobs, findJob, listJobs, type JobFilter } from '../core/jobs/find.ts';
 import type { Job } from '../db/entities/job.ts';
 import { builder } from './builder.ts';
 import { JobRef, JobStatusRef } from './job.ts';
-import { connection, fromCursor } from './paging.ts';
+import { connection } from './paging.ts';
 
 const JobOrderRef = builder.enumType('JobOrder', {
   description: 'How a list of jobs is ordered.',
@@ -60,8 +61,8 @@ builder.queryField('jobs', (t) =>
             return listJobs(core, viewer, filter, {
               limit,
               ascending: oldestFirst !== inverted,
-              below: fromCursor(oldestFirst ? 'before' : 'after', newer),
-              above: fromCursor(oldestFirst ? 'after' : 'before', older),
+              below: numberOfCursor(oldestFirst ? 'before' : 'after', newer),
+              above: numberOfCursor(oldestFirst ? 'after' : 'before', older),
             });
           },
         );

@@ -3,8 +3,8 @@ import {
   type DefaultConnectionArguments,
   type ResolveCursorConnectionArgs,
 } from '@pothos/plugin-relay';
-import { InvalidInputError } from '../core/errors.ts';
 import type { NumberSlice } from '../core/jobs/find.ts';
+import { numberCursor, numberOfCursor } from '../core/number-cursor.ts';
 
 /** At most so many rows of a connection at once, and so many where the caller names no number. */
 const PAGE = { maxSize: 1_000, defaultSize: 100 };
@@ -16,7 +16,7 @@ export async function connection<Row>(
   load: (page: ResolveCursorConnectionArgs) => Promise<Row[]>,
 ) {
   const page = await resolveCursorConnection<Promise<Row[]>>(
-    { args, ...PAGE, toCursor: (row) => toCursor(positionOf(row)) },
+    { args, ...PAGE, toCursor: (row) => numberCursor(positionOf(row)) },
     load,
   );
   return { ...page, pageInfo: { ...page.pageInfo, ...cursorsOf(page.pageInfo) } };
@@ -37,22 +37,7 @@ export function numbers(page: ResolveCursorConnectionArgs): NumberSlice {
   };
 }
 
-/** A cursor is opaque to clients; inside, it is a number that orders the rows. */
-function toCursor(position: string | number): string {
-  return Buffer.from(`p:${position}`).toString('base64url');
-}
-
-/** @throws InvalidInputError naming the argument, when the text is no cursor of this list */
-export function fromCursor(argument: 'after' | 'before', cursor: string | undefined): string | undefined {
-  if (cursor === undefined) return undefined;
-  const position = /^p:(\d{1,18})$/.exec(Buffer.from(cursor, 'base64url').toString())?.[1];
-  if (position !== undefined) return position;
-  throw new InvalidInputError([
-    { path: [argument], message: 'Expected a cursor that this list has given out, got another text' },
-  ]);
-}
-
 function numberFromCursor(argument: 'after' | 'before', cursor: string | undefined): number | undefined {
-  const position = fromCursor(argument, cursor);
+  const position = numberOfCursor(argument, cursor);
   return position === undefined ? undefined : Math.min(Number(position), 2_147_483_647);
 }

@@ -38,6 +38,7 @@ export interface AppParts {
 /** The whole server around an open core: GraphQL on `/graphql`, REST everywhere else. The core stays the caller's to close. */
 export function createApp(parts: AppParts): App {
   const { core, log, trustedProxies = 0 } = parts;
+  const stopping = new AbortController();
   const door = createDoor(parts);
   const yoga = createGraphQL({ core, log, door });
   const sockets = createSockets({ yoga, log, door, trustedProxies });
@@ -46,12 +47,12 @@ export function createApp(parts: AppParts): App {
     log,
     viewerOf: (request) => door.viewerOf((name) => request.headers.get(name), currentRequest()?.address),
     ready: async () => {
-      if (isStopping) throw new Error('The server is stopping');
+      if (stopping.signal.aborted) throw new Error('The server is stopping');
       await core.ping();
     },
+    stopping: stopping.signal,
   });
-  const listener = getRequestListener((request) => rest.fetch(request), { overrideGlobalObjects: false });
-  let isStopping = false;
+  const listener = listenerOf(rest);
   const loops = createLoops(core, (error) => log.warn({ err: error }, 'Periodic work failed; it is tried again'));
 
   const server = createServer((request, response) => {
@@ -74,7 +75,7 @@ export function createApp(parts: AppParts): App {
       return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
     },
     async stop() {
-      isStopping = true;
+      stopping.abort();
       // Agents go to another server, and lose nothing over it.
       core.signals.closing();
       const force = setTimeout(() => {
@@ -89,6 +90,12 @@ export function createApp(parts: AppParts): App {
       await loops.stop();
     },
   };
+}
+
+function listenerOf(rest: ReturnType<typeof createRest>) {
+  return getRequestListener((request, { outgoing }) => rest.fetch(request, { hangUp: () => void outgoing.destroy() }), {
+    overrideGlobalObjects: false,
+  });
 }
 
 function isGraphQL(request: IncomingMessage): boolean {

@@ -31,6 +31,13 @@ export interface Feed {
   listenSettled(listener: FeedListener): void;
 }
 
+interface Batch {
+  /** Where to read on; undefined at the end. */
+  next: Position | undefined;
+  events: number;
+  unsettled: number;
+}
+
 export function createFeed(core: Core): Feed {
   const listeners = new Set<FeedListener>();
   const settledListeners = new Set<FeedListener>();
@@ -46,20 +53,16 @@ export function createFeed(core: Core): Feed {
     return isNew;
   };
 
-  /** @returns where to read on, or undefined at the end */
-  const readBatch = async (
-    from: Position,
-  ): Promise<{ next: Position | undefined; events: number; unsettled: number }> => {
+  const readBatch = async (from: Position): Promise<Batch> => {
     const em = core.em.fork();
     const rows = await afterStatement(em, { ...from, batch: BATCH });
+    const unsettled = rows.filter(({ settled }) => !settled).length;
     let events = 0;
-    let unsettled = 0;
     let next: Position | undefined;
     for (const { settled, ...row } of rows) {
       const event = em.map(JobEvent, row);
       next = { xid: event.xid, id: event.id };
       if (settled) settledAt = next;
-      else unsettled += 1;
       if (handOut(event, settled)) events += 1;
     }
     return { next: rows.length < BATCH ? undefined : next, events, unsettled };

@@ -1,6 +1,7 @@
 import type { Job } from '../../db/entities/job.ts';
 import type { JobEvent } from '../../db/entities/job-event.ts';
 import { readerOf } from '../../lib/latest.ts';
+import { isAborted } from '../../lib/pause.ts';
 import type { KeyWatch } from '../accounts/key-watch.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
@@ -30,17 +31,21 @@ export function followJobEvents(
 ): AsyncGenerator<JobEvent, void, undefined> {
   const states = watchers.watch(viewer, wish.id);
   // What ends the reading of states ends the reading of events.
-  const source = { ended: false, end: () => ((source.ended = true), void states.return()) };
+  const ending = new AbortController();
+  const end = (): void => {
+    ending.abort();
+    void states.return();
+  };
 
   async function* steps(): AsyncGenerator<JobEvent, void, undefined> {
-    const unwatch = keyWatch.follow(viewer, source.end);
+    const unwatch = keyWatch.follow(viewer, end);
     let job: Job | undefined;
     let seq = wish.afterSeq;
     try {
       for await (job of states) {
-        while (seq < job.eventSeq && !source.ended) {
+        while (seq < job.eventSeq && !isAborted(ending.signal)) {
           const events = await listJobEvents(core, job, { limit: PAGE, descending: false, after: seq });
-          for (const event of events) if (!source.ended) yield event;
+          for (const event of events) if (!isAborted(ending.signal)) yield event;
           seq = events.at(-1)?.seq ?? job.eventSeq;
         }
       }
@@ -52,5 +57,5 @@ export function followJobEvents(
       unwatch();
     }
   }
-  return readerOf(source, steps());
+  return readerOf({ end }, steps());
 }

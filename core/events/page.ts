@@ -17,18 +17,15 @@ export interface EventPage {
   gap: Position | undefined;
 }
 
-interface PageRow {
-  horizon_xid: string;
-  horizon_id: string;
-  oldest_running: string;
-  /** Of the event; null where the page has none. */
+/** An event, all of it null where the page has none, and what else the snapshot knows. */
+type PageRow = Omit<EntityData<JobEvent>, 'id'> & {
   id: string | null;
-}
+  around: { horizon: Position; oldestRunning: string };
+};
 
-const pageStatement = statement<
-  { account_id: string | null; xid: string; id: string; batch: number },
-  PageRow & EntityData<JobEvent>
->('events-page');
+const pageStatement = statement<{ account_id: string | null; xid: string; id: string; batch: number }, PageRow>(
+  'events-page',
+);
 const headStatement = statement<Record<string, never>, { xmin: string }>('events-head');
 
 /** Where the feed stands: nothing can appear before it any more. */
@@ -44,22 +41,22 @@ export async function readEvents(core: Core, viewer: Viewer, after: Position, li
   const em = core.em.fork();
   const accountId = viewer.isAdmin ? null : viewer.accountId;
   const rows = await pageStatement(em, { account_id: accountId, ...after, batch: limit });
-  const [first] = rows;
-  if (first === undefined) throw new Error('The horizon of the feed is missing: its one row belongs to the schema');
-  const horizon = { xid: first.horizon_xid, id: first.horizon_id };
-  const events = rows
-    .filter(({ id }) => id !== null)
-    .map(({ horizon_xid: _xid, horizon_id: _id, oldest_running: _oldest, ...row }) => em.map(JobEvent, row));
+  const parts = rows.map(({ around, ...event }) => ({ around, event }));
+  const around = parts[0]?.around;
+  if (around === undefined) throw new Error('The horizon of the feed is missing: its one row belongs to the schema');
+  const events = parts.flatMap(({ event: { id, ...rest } }) =>
+    id === null ? [] : [em.map(JobEvent, { id, ...rest })],
+  );
   const last = events.at(-1);
   const more = events.length === limit;
   // A place may lie beyond all that is settled, when it was given with an event of a single job.
-  const settled = { xid: first.oldest_running, id: '0' };
+  const settled = { xid: around.oldestRunning, id: '0' };
   const end = isAfter(after, settled) ? after : settled;
   return {
     events,
     next: more && last !== undefined ? { xid: last.xid, id: last.id } : end,
     more,
-    gap: isAfter(horizon, after) ? horizon : undefined,
+    gap: isAfter(around.horizon, after) ? around.horizon : undefined,
   };
 }
 

@@ -32,6 +32,14 @@ export async function submitJob(core: Core, viewer: Viewer, spec: JobSpec): Prom
   return job;
 }
 
+/** Jobs as a submission got them, whose submission had been stored before. */
+const replayed = new WeakSet<Job>();
+
+/** Whether the submission that gave this very job has stored nothing, because it was known by its idempotency key. */
+export function wasReplayed(job: Job): boolean {
+  return replayed.has(job);
+}
+
 async function store(em: EntityManager, viewer: Viewer, specs: readonly JobSpec[]): Promise<Job[]> {
   const known = await findByIdempotencyKeys(em, viewer, specs);
   const jobs = specs.map((spec, index) => {
@@ -59,7 +67,10 @@ async function findByIdempotencyKeys(
 }
 
 function sameBody(first: Job, hash: string, index: number): Job {
-  if (first.requestHash === hash) return first;
+  if (first.requestHash === hash) {
+    replayed.add(first);
+    return first;
+  }
   throw new ConflictError(
     `The idempotency key of job ${index} was used before with another body, for job ${first.id}. Use a new key for a new job.`,
   );

@@ -1,9 +1,8 @@
 -- A page of an account's feed (without an account: of everybody's). Settled events alone, so that nothing can appear behind what
 -- was given out (rule 12). The horizon and the oldest running transaction are of the same snapshot, and come also where there is
 -- no event.
-select h.xid::text as horizon_xid,
-       h.event_id::text as horizon_id,
-       pg_snapshot_xmin(pg_current_snapshot())::text as oldest_running,
+select jsonb_build_object('horizon', jsonb_build_object('xid', h.xid::text, 'id', h.event_id::text),
+                          'oldestRunning', pg_snapshot_xmin(pg_current_snapshot())::text) as around,
        e.*
 from event_horizon h
 left join lateral (

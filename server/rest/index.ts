@@ -4,34 +4,51 @@ import { healthRoutes } from '../health.ts';
 import { currentRequest, REQUEST_ID_HEADER, requestId } from '../requests.ts';
 import { registerCredentials } from './credentials.ts';
 import { docsRoutes } from './docs.ts';
+import { eventRoutes } from './events.ts';
+import { jobEventRoutes } from './job-events.ts';
+import { jobLookRoutes } from './job-look.ts';
 import { jobRoutes } from './jobs.ts';
+import { createOpenRequests } from './open-requests.ts';
 import { onError, onNotFound } from './problem.ts';
-import type { RestEnv, RestParts } from './parts.ts';
+import type { RestBindings, RestEnv, RestParts } from './parts.ts';
 import { createRouter } from './router.ts';
 import { userRoutes } from './users.ts';
 import { workRoutes } from './work.ts';
 
 /** The whole REST layer with its documents and probes, as a function from request to response. */
-export function createRest(parts: RestParts): { fetch(request: Request): Response | Promise<Response> } {
+export function createRest(parts: RestParts): {
+  fetch(request: Request, bindings?: RestBindings): Response | Promise<Response>;
+} {
   const app = createRouter();
   app.use(identified);
   app.use(
     cors({
       origin: '*',
       allowMethods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-      exposeHeaders: [REQUEST_ID_HEADER, 'Retry-After'],
+      exposeHeaders: [
+        REQUEST_ID_HEADER,
+        'ETag',
+        'Idempotency-Replayed',
+        'Link',
+        'Preference-Applied',
+        'Retry-After',
+      ],
       maxAge: 600,
     }),
   );
   registerCredentials(app);
+  const open = createOpenRequests();
   app.route('/', jobRoutes(parts));
+  app.route('/', jobLookRoutes(parts, open));
+  app.route('/', jobEventRoutes(parts, open));
+  app.route('/', eventRoutes(parts, open));
   app.route('/', workRoutes(parts));
   app.route('/', userRoutes(parts));
   app.route('/', docsRoutes(app));
   app.route('/', healthRoutes(parts));
   app.notFound(onNotFound);
   app.onError(onError(parts.log));
-  return { fetch: (request) => app.fetch(request) };
+  return { fetch: (request, bindings = { hangUp: () => undefined }) => app.fetch(request, bindings) };
 }
 
 /** Every answer bears the request's id, a bad one too. */

@@ -3,8 +3,9 @@ import type { Viewer } from '../../core/accounts/keys.ts';
 import type { Core } from '../../core/core.ts';
 import { cancelJob } from '../../core/jobs/cancel.ts';
 import { jobFields } from '../../core/jobs/fields.ts';
-import { findJob, listJobs, newestAttempts } from '../../core/jobs/find.ts';
-import { submitJob, submitJobs } from '../../core/jobs/submit.ts';
+import { listJobs, newestAttempts } from '../../core/jobs/find.ts';
+import { submitJob, submitJobs, wasReplayed } from '../../core/jobs/submit.ts';
+import { numberCursor, numberOfCursor } from '../../core/number-cursor.ts';
 import { jobBody, jobsBody } from './job-body.ts';
 import { whyWaiting } from '../../core/jobs/waiting.ts';
 import { jobView, viewOfJob, type Job, type JobView } from './job-view.ts';
@@ -22,6 +23,7 @@ export function jobRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf
     const viewer = context.get('viewer');
     const idempotencyKey = context.req.valid('header')['idempotency-key'] ?? null;
     const job = await submitJob(core, viewer, { ...context.req.valid('json'), idempotencyKey });
+    if (wasReplayed(job)) context.header(REPLAYED, 'true');
     return context.json(await oneView(core, viewer, job), 202);
   });
   router.openapi({ ...submitBatch, ...writing }, async (context) => {
@@ -30,18 +32,21 @@ export function jobRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf
     const specs = context.req.valid('json').map((spec, index) => {
       return { ...spec, idempotencyKey: key === undefined ? null : `${key}#${index}` };
     });
-    return context.json(await views(core, viewer, await submitJobs(core, viewer, specs)), 202);
+    const jobs = await submitJobs(core, viewer, specs);
+    if (jobs.every(wasReplayed)) context.header(REPLAYED, 'true');
+    return context.json(await views(core, viewer, jobs), 202);
   });
   router.openapi({ ...list, ...reading }, async (context) => {
     const viewer = context.get('viewer');
-    const { filter, slice } = context.req.valid('query');
-    const jobs = await listJobs(core, viewer, filter, slice);
-    return context.json({ _count: jobs.length, jobs: await views(core, viewer, jobs) }, 200);
-  });
-  router.openapi({ ...get, ...reading }, async (context) => {
-    const viewer = context.get('viewer');
-    const job = await findJob(core, viewer, context.req.valid('param').id);
-    return context.json(await oneView(core, viewer, job), 200);
+    const { filter, slice, after } = context.req.valid('query');
+    const place = { [slice.ascending ? 'above' : 'below']: numberOfCursor('after', after) };
+    // One more than asked for tells whether there is more.
+    const found = await listJobs(core, viewer, filter, { ...slice, ...place, limit: slice.limit + 1 });
+    const jobs = found.slice(0, slice.limit);
+    const last = found.length > slice.limit ? jobs.at(-1) : undefined;
+    const next = last === undefined ? null : numberCursor(last.position);
+    if (next !== null) context.header('Link', `<${nextPage(context.req.url, next)}>; rel="next"`);
+    return context.json({ _count: jobs.length, jobs: await views(core, viewer, jobs), next }, 200);
   });
   router.openapi({ ...cancel, ...reading }, async (context) => {
     await cancelJob(core, context.get('viewer'), context.req.valid('param').id);
@@ -50,19 +55,36 @@ export function jobRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf
   return router;
 }
 
+/** Of the same list. Relative, so that it holds whatever a proxy has put before the path. */
+function nextPage(url: string, next: string): string {
+  const { searchParams } = new URL(url);
+  searchParams.delete('page');
+  searchParams.set('after', next);
+  return `?${searchParams.toString()}`;
+}
+
 async function views(core: Core, viewer: Viewer, jobs: readonly Job[]): Promise<JobView[]> {
   const attempts = await newestAttempts(core, jobs);
   const waiting = await whyWaiting(core, jobs);
   return jobs.map((job) => viewOfJob(job, { attempt: attempts.get(job.id), waiting: waiting.get(job.id) }, viewer));
 }
 
-async function oneView(core: Core, viewer: Viewer, job: Job): Promise<JobView> {
+/** As `GET /jobs/:id` shows it. */
+export async function oneView(core: Core, viewer: Viewer, job: Job): Promise<JobView> {
   const [view] = await views(core, viewer, [job]);
   if (view === undefined) throw new Error('One job has no view');
   return view;
 }
 
-const jobId = z.object({ id: z.string().openapi({ format: 'uuid' }) });
+export const jobId = z.object({ id: z.string().openapi({ format: 'uuid' }) });
+
+const REPLAYED = 'Idempotency-Replayed';
+const replayHeaders = {
+  [REPLAYED]: {
+    description: '`true` when nothing was stored, because the same was sent before under this `Idempotency-Key`',
+    schema: { type: 'string' },
+  },
+} as const;
 
 const idempotent = (max: number) =>
   z.object({
@@ -71,7 +93,7 @@ const idempotent = (max: number) =>
       .optional()
       .openapi({
         description:
-          'The same key with the same body gives the job that was stored first; with another body it is a conflict',
+          'The same key with the same body gives the job that was stored first, as it is now; with another body it is a conflict',
       }),
   });
 const singleHeaders = idempotent(255);
@@ -83,7 +105,10 @@ const submit = createRoute({
   path: '/jobs',
   summary: 'Queue a job',
   request: { headers: singleHeaders, body: jsonInput(jobBody) },
-  responses: { 202: jsonOutput('The job, pending', jobView), ...problemResponses(400, 401, 403, 409, 413) },
+  responses: {
+    202: { ...jsonOutput('The job, pending, or the one that was stored first', jobView), headers: replayHeaders },
+    ...problemResponses(400, 401, 403, 409, 413),
+  },
 });
 
 const submitBatch = createRoute({
@@ -91,25 +116,32 @@ const submitBatch = createRoute({
   path: '/jobs/batch',
   summary: 'Queue up to 1,000 jobs, all or none',
   request: { headers: batchHeaders, body: jsonInput(jobsBody) },
-  responses: { 202: jsonOutput('The jobs, in order', z.array(jobView)), ...problemResponses(400, 401, 403, 409, 413) },
+  responses: {
+    202: { ...jsonOutput('The jobs, in order', z.array(jobView)), headers: replayHeaders },
+    ...problemResponses(400, 401, 403, 409, 413),
+  },
 });
 
-const page = z.object({ _count: z.int(), jobs: z.array(jobView) });
+const page = z.object({
+  _count: z.int(),
+  jobs: z.array(jobView),
+  next: z.string().nullable().openapi({ description: 'Where the next page begins, as `after`; null at the end' }),
+});
 
 const list = createRoute({
   method: 'get',
   path: '/jobs',
   summary: 'List jobs',
   request: { query: jobQuery },
-  responses: { 200: jsonOutput('One page of jobs; `_count` is its length', page), ...problemResponses(400, 401, 403) },
-});
-
-const get = createRoute({
-  method: 'get',
-  path: '/jobs/{id}',
-  summary: 'Look at a job',
-  request: { params: jobId },
-  responses: { 200: jsonOutput('The job', jobView), ...problemResponses(401, 403, 404) },
+  responses: {
+    200: {
+      ...jsonOutput('One page of jobs; `_count` is its length', page),
+      headers: {
+        Link: { description: 'The next page, as `rel="next"`, where there is one', schema: { type: 'string' } },
+      },
+    },
+    ...problemResponses(400, 401, 403),
+  },
 });
 
 const cancel = createRoute({

@@ -1,9 +1,9 @@
 import type { Viewer } from '../../core/accounts/keys.ts';
-import type { Core } from '../../core/core.ts';
+import type { OpenCore } from '../../core/open.ts';
 
 /** What the REST layer stands on. */
 export interface RestParts {
-  core: Core;
+  core: OpenCore;
   /**
    * Who asks, by the request's headers.
    * @throws UnauthenticatedError without a key
@@ -13,13 +13,22 @@ export interface RestParts {
   log: RestLog;
   /** Resolves when the database answers, rejects when it can't be reached. */
   ready(): Promise<void>;
+  /** Aborted when the server stops: what waits or streams ends then. */
+  stopping: AbortSignal;
 }
 
 export interface RestLog {
   error(fields: Record<string, unknown>, message: string): void;
 }
 
+/** What comes with a request besides itself. */
+export interface RestBindings {
+  /** Cuts the connection that the request came by. */
+  hangUp(): void;
+}
+
 /** What middleware leaves for the handlers. */
 export interface RestEnv {
+  Bindings: RestBindings;
   Variables: { viewer: Viewer; requestId: string };
 }

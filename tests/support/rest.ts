@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { jobView, type JobView } from '../../server/rest/job-view.ts';
 
 const strictJob = z.strictObject(jobView.shape);
-const strictPage = z.strictObject({ _count: z.int(), jobs: z.array(strictJob) });
+const strictPage = z.strictObject({ _count: z.int(), jobs: z.array(strictJob), next: z.string().nullable() });
 const strictProblem = z.strictObject({
   type: z.string(),
   title: z.string(),

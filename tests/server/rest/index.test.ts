@@ -76,8 +76,10 @@ describe('the documents', () => {
     );
     expect(routes.sort()).toEqual([
       'DELETE /jobs/{id}',
+      'GET /events',
       'GET /jobs',
       'GET /jobs/{id}',
+      'GET /jobs/{id}/events',
       'GET /users/me',
       'GET /work',
       'POST /jobs',
@@ -139,6 +141,7 @@ describe('an unexpected error', () => {
       viewerOf: () => Promise.reject(new Error('password of the database: hunter2')),
       log: { error: (fields) => logged.push(fields) },
       ready: () => Promise.reject(new Error('password of the database: hunter2')),
+      stopping: new AbortController().signal,
     });
     return { rest, logged };
   };

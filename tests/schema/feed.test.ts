@@ -1,0 +1,110 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { cancelJob } from '../../core/jobs/cancel.ts';
+import { startTestApp } from '../support/app.ts';
+import { refusal } from '../support/graphql.ts';
+import { submit } from '../support/jobs.ts';
+import { until } from '../support/until.ts';
+
+const app = await startTestApp();
+afterAll(() => app.close());
+
+type Told = Record<string, unknown> & { __typename: string };
+
+const JOB_EVENTS = `subscription ($after: Cursor, $filter: JobFilter) {
+  jobEvents(after: $after, filter: $filter) {
+    __typename
+    ... on JobEvent { cursor seq type at jobId attempt data }
+    ... on EventGap { message oldestCursor }
+  }
+}`;
+
+/** What the feed tells a key over a websocket. */
+function follow(key: string, variables: Record<string, unknown>) {
+  const heard: Told[] = [];
+  const errors: { message: string }[] = [];
+  let ended = false;
+  const leave = app.socket(key).subscribe<{ jobEvents: Told }>(
+    { query: JOB_EVENTS, variables },
+    {
+      next: ({ data, errors: faults }) => {
+        errors.push(...(faults ?? []));
+        if (data) heard.push(data.jobEvents);
+      },
+      error: (error) => errors.push(...(Array.isArray(error) ? (error as { message: string }[]) : [])),
+      complete: () => (ended = true),
+    },
+  );
+  return { heard, errors, leave, ended: () => ended };
+}
+
+async function feedCursor(key: string): Promise<string> {
+  const { data } = await app.graphql(key, '{ feedCursor }');
+  return z.object({ feedCursor: z.string() }).parse(data).feedCursor;
+}
+
+describe('jobEvents', () => {
+  test('tells what happens after a cursor, of jobs that fit, and resumes after any event', async () => {
+    const { viewer, secret } = await app.account();
+    const after = await feedCursor(secret);
+    const kept = await submit(app.core, viewer, { labels: { team: 'a' } });
+    await submit(app.core, viewer, { labels: { team: 'b' } });
+    await cancelJob(app.core, viewer, kept.id);
+    const filter = { labels: { team: 'a' } };
+    const all = follow(secret, { after, filter });
+    await until('both events', () => all.heard.length === 2);
+    expect(all.heard[0]).toMatchObject({ __typename: 'JobEvent', seq: 1, type: 'SUBMITTED', jobId: kept.id });
+    const rest = follow(secret, { after: all.heard[0]?.cursor, filter });
+    await until('the rest', () => rest.heard.length === 1);
+    expect(rest.heard).toEqual(all.heard.slice(1));
+    all.leave();
+    rest.leave();
+  });
+
+  test('tells that events were removed, and goes on with the oldest that are left', async () => {
+    const { viewer, secret } = await app.account();
+    const after = await feedCursor(secret);
+    const [gone, left] = [await submit(app.core, viewer), await submit(app.core, viewer)];
+    const first = follow(secret, { after });
+    await until('both events', () => first.heard.length === 2);
+    first.leave();
+    await app.database.query(
+      `with last as (delete from job_events where job_id = $1 returning xid, id)
+       update event_horizon set xid = last.xid, event_id = last.id from last`,
+      [gone.id],
+    );
+    const late = follow(secret, { after });
+    await until('the gap and the rest', () => late.heard.length === 2);
+    expect(late.heard[0]).toMatchObject({ __typename: 'EventGap', oldestCursor: first.heard[0]?.cursor });
+    expect(String(late.heard[0]?.message)).toContain('removed');
+    expect(late.heard[1]?.jobId).toBe(left.id);
+    late.leave();
+  });
+
+  test('ends within 5 s when the key is revoked, though its socket is open', async () => {
+    const { viewer, secret } = await app.account();
+    const feed = follow(secret, { after: await feedCursor(secret) });
+    await submit(app.core, viewer);
+    await until('the event', () => feed.heard.length === 1);
+    await app.database.query('update api_keys set revoked_at = now() where id = $1', [viewer.keyId]);
+    await until('the end', feed.ended, 5_000);
+  });
+
+  test.each([
+    ['a text that is none', 'nonsense'],
+    ['a cursor of another list', Buffer.from('p:1').toString('base64url')],
+  ])('%s is refused as a place', async (_, after) => {
+    const { secret } = await app.account();
+    const feed = follow(secret, { after });
+    await until('the refusal', () => feed.errors.length > 0);
+    expect(feed.errors[0]?.message).toContain('after: Expected the cursor of an event');
+  });
+
+  test('a key that may not read learns neither events nor where they stand', async () => {
+    const { secret } = await app.account('AGENT');
+    const feed = follow(secret, {});
+    await until('the refusal', () => feed.errors.length > 0);
+    expect(feed.errors[0]?.message).toContain('may read');
+    expect((await refusal(app, secret, '{ feedCursor }')).extensions?.code).toBe('FORBIDDEN');
+  });
+});
