@@ -39,6 +39,8 @@ export function respondWithStream(
   around: { stopping: AbortSignal; log: RestLog; onEnd: () => void; patienceMs?: number },
 ): Response {
   const over = new AbortController();
+  let patience: NodeJS.Timeout | undefined;
+  let coming: Promise<string | undefined> | undefined;
   const end = (): void => {
     if (over.signal.aborted) return;
     over.abort();
@@ -47,11 +49,14 @@ export function respondWithStream(
     around.onEnd();
   };
   for (const signal of [around.stopping, context.req.raw.signal]) {
-    signal.addEventListener('abort', end, { signal: over.signal });
-    if (signal.aborted) end();
+    const stop = (): void => {
+      end();
+      // A client that is not reading would not see the end either.
+      if (coming === undefined) context.env.hangUp();
+    };
+    signal.addEventListener('abort', stop, { signal: over.signal });
+    if (signal.aborted) stop();
   }
-  let patience: NodeJS.Timeout | undefined;
-  let coming: Promise<string | undefined> | undefined;
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       start: (controller) => controller.enqueue(encoded(`retry: ${RETRY_MS}\n\n`)),

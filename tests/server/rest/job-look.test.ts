@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
@@ -210,4 +211,25 @@ describe('Prefer: wait', () => {
     expect(names('"ab"', '"a"')).toBe(false);
     expect(names(undefined, '"a"')).toBe(false);
   });
+});
+
+test('the documents tell of tags, waiting, streams, pages by place, and bounds', async () => {
+  const { body } = await app.rest(undefined, 'GET', '/openapi.json');
+  const paths = z
+    .object({
+      paths: z.record(
+        z.string(),
+        z.object({ get: z.looseObject({ responses: z.record(z.string(), z.any()) }).optional() }),
+      ),
+    })
+    .parse(body).paths;
+  const of = (path: string) => JSON.stringify(paths[path]?.get);
+  for (const name of ['if-none-match', 'prefer', 'ETag', 'Preference-Applied', '304', '429']) {
+    expect(of('/jobs/{id}')).toContain(`"${name}"`);
+  }
+  for (const path of ['/jobs/{id}/events', '/events']) {
+    for (const name of ['last-event-id', 'after', 'text/event-stream', '429']) expect(of(path)).toContain(`"${name}"`);
+  }
+  for (const name of ['after', 'next', 'Link']) expect(of('/jobs')).toContain(`"${name}"`);
+  expect(JSON.stringify(body)).toContain('Idempotency-Replayed');
 });
