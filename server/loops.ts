@@ -2,28 +2,12 @@ import { recordPresence, signalDrains } from '../core/agents/presence.ts';
 import { sweepLeases } from '../core/leases/rescue.ts';
 import type { OpenCore } from '../core/open.ts';
 import { deliverDue } from '../core/webhooks/deliver.ts';
-import { periodic, type Service } from '../lib/service.ts';
-
-/** How soon events that could not be settled are looked at again, in milliseconds. */
-const SETTLE_MS = 50;
+import { backoffMillis } from '../lib/backoff.ts';
+import { periodic, type Periodic, type Service } from '../lib/service.ts';
 
 /** The core's periodic work, on timers. What can't wait for its turn is poked when some server announces a change. */
 export function createLoops(core: OpenCore, onError: (error: Error) => void): Service {
-  const feed = periodic({
-    name: 'feed',
-    everyMs: 1_000,
-    runOnce: async () => {
-      const { unsettled } = await core.feed.runOnce();
-      if (unsettled > 0) lookAgain();
-    },
-    onError,
-  });
-  let again: NodeJS.Timeout | undefined;
-  // What an open transaction holds up is settled by its end, which nobody may announce: a heartbeat changes nothing to be told.
-  const lookAgain = (): void => {
-    clearTimeout(again);
-    again = setTimeout(() => feed.poke(), SETTLE_MS);
-  };
+  const feed = createFeedLoop(core, onError);
   const rescue = periodic({
     name: 'rescue',
     everyMs: 1_000,
@@ -48,6 +32,35 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     start: () => all.forEach((loop) => loop.start()),
     stop: async () => {
       await Promise.all(all.map((loop) => loop.stop()));
+    },
+  };
+}
+
+/** How soon events that could not be settled are looked at again, in milliseconds. */
+const SETTLING = { baseMs: 40, capMs: 1_000 };
+
+/**
+ * Reads the feed. What an open transaction holds up is settled by its end, which nobody may announce, because a heartbeat changes
+ * nothing to be told: so it is looked at again soon, and less and less often while it lasts.
+ */
+function createFeedLoop(core: OpenCore, onError: (error: Error) => void): Periodic {
+  let again: NodeJS.Timeout | undefined;
+  let heldUp = 0;
+  const loop = periodic({
+    name: 'feed',
+    everyMs: 1_000,
+    runOnce: async () => {
+      const { unsettled } = await core.feed.runOnce();
+      heldUp = unsettled > 0 ? heldUp + 1 : 0;
+      clearTimeout(again);
+      if (heldUp > 0) again = setTimeout(() => loop.poke(), backoffMillis(heldUp - 1, SETTLING));
+    },
+    onError,
+  });
+  return {
+    ...loop,
+    async stop() {
+      await loop.stop();
       clearTimeout(again);
     },
   };
