@@ -71,8 +71,7 @@ export function createApp(parts: AppParts): App {
     async start({ host, port }) {
       await listen(server, host, port);
       loops.start();
-      const address = server.address() as AddressInfo;
-      return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+      return urlOf(server.address() as AddressInfo);
     },
     async stop() {
       stopping.abort();
@@ -90,6 +89,10 @@ export function createApp(parts: AppParts): App {
       await loops.stop();
     },
   };
+}
+
+function urlOf({ family, address, port }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 function listenerOf(rest: ReturnType<typeof createRest>) {

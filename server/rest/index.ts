@@ -25,14 +25,7 @@ export function createRest(parts: RestParts): {
     cors({
       origin: '*',
       allowMethods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-      exposeHeaders: [
-        REQUEST_ID_HEADER,
-        'ETag',
-        'Idempotency-Replayed',
-        'Link',
-        'Preference-Applied',
-        'Retry-After',
-      ],
+      exposeHeaders: [REQUEST_ID_HEADER, 'ETag', 'Idempotency-Replayed', 'Link', 'Preference-Applied', 'Retry-After'],
       maxAge: 600,
     }),
   );

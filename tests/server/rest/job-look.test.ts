@@ -37,13 +37,21 @@ async function untilWatched(looks: () => number, atLeast: number): Promise<void>
   await until(`${atLeast} requests to wait`, () => looks() >= atLeast);
 }
 
-/** Counts how often jobs are begun to be watched. */
+/** Counts the watched jobs of which the present state has been told: from then on a change is one. */
 function countWatches({ core }: TestApp = app): () => number {
   let count = 0;
   const watch = core.watchers.watch.bind(core.watchers);
   core.watchers.watch = (...args) => {
-    count += 1;
-    return watch(...args);
+    const states = watch(...args);
+    const next = states.next.bind(states);
+    let isFirst = true;
+    states.next = async () => {
+      const step = await next();
+      if (isFirst) count += 1;
+      isFirst = false;
+      return step;
+    };
+    return states;
   };
   return () => count;
 }
