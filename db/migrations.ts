@@ -1,14 +1,14 @@
 import { Spine } from './migrations/0001-spine.ts';
 import { LeasesInTime } from './migrations/0002-leases-in-time.ts';
 import { Organizations } from './migrations/0005-organizations.ts';
-import { ConnectionsInOrder } from './migrations/0008-connections-in-order.ts';
 import { JobLogs } from './migrations/0007-job-logs.ts';
+import { ConnectionsInOrder } from './migrations/0008-connections-in-order.ts';
 
 /** In the order in which they run. Append-only: a migration that has been released is never edited. */
 export const migrations = [
   { name: '0001-spine', class: Spine },
   { name: '0002-leases-in-time', class: LeasesInTime },
   { name: '0005-organizations', class: Organizations },
-  { name: '0008-connections-in-order', class: ConnectionsInOrder },
   { name: '0007-job-logs', class: JobLogs },
+  { name: '0008-connections-in-order', class: ConnectionsInOrder },
 ];
