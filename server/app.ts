@@ -41,17 +41,19 @@ export function createApp(parts: AppParts): App {
   const door = createDoor(parts);
   const yoga = createGraphQL({ core, log, door });
   const sockets = createSockets({ yoga, log, door, trustedProxies });
+  const stopping = new AbortController();
   const rest = createRest({
     core,
+    logFollowers: core.logFollowers,
+    stopping: stopping.signal,
     log,
     viewerOf: (request) => door.viewerOf((name) => request.headers.get(name), currentRequest()?.address),
     ready: async () => {
-      if (isStopping) throw new Error('The server is stopping');
+      if (stopping.signal.aborted) throw new Error('The server is stopping');
       await core.ping();
     },
   });
-  const listener = getRequestListener((request) => rest.fetch(request), { overrideGlobalObjects: false });
-  let isStopping = false;
+  const listener = listenerOf(rest);
   const loops = createLoops(core, (error) => log.warn({ err: error }, 'Periodic work failed; it is tried again'));
 
   const server = createServer((request, response) => {
@@ -74,7 +76,7 @@ export function createApp(parts: AppParts): App {
       return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
     },
     async stop() {
-      isStopping = true;
+      stopping.abort();
       // Agents go to another server, and lose nothing over it.
       core.signals.closing();
       const force = setTimeout(() => {
@@ -89,6 +91,13 @@ export function createApp(parts: AppParts): App {
       await loops.stop();
     },
   };
+}
+
+/** An answer that breaks off closes its connection: that is how its reader can tell. */
+function listenerOf(rest: ReturnType<typeof createRest>) {
+  return getRequestListener((request, { outgoing }) => rest.fetch(request, () => void outgoing.destroy()), {
+    overrideGlobalObjects: false,
+  });
 }
 
 function isGraphQL(request: IncomingMessage): boolean {

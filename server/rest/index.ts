@@ -5,6 +5,7 @@ import { currentRequest, REQUEST_ID_HEADER, requestId } from '../requests.ts';
 import { registerCredentials } from './credentials.ts';
 import { docsRoutes } from './docs.ts';
 import { jobRoutes } from './jobs.ts';
+import { logRoutes } from './logs.ts';
 import { onError, onNotFound } from './problem.ts';
 import type { RestEnv, RestParts } from './parts.ts';
 import { createRouter } from './router.ts';
@@ -12,7 +13,9 @@ import { userRoutes } from './users.ts';
 import { workRoutes } from './work.ts';
 
 /** The whole REST layer with its documents and probes, as a function from request to response. */
-export function createRest(parts: RestParts): { fetch(request: Request): Response | Promise<Response> } {
+export function createRest(parts: RestParts): {
+  fetch(request: Request, hangUp?: () => void): Response | Promise<Response>;
+} {
   const app = createRouter();
   app.use(identified);
   app.use(
@@ -25,13 +28,14 @@ export function createRest(parts: RestParts): { fetch(request: Request): Respons
   );
   registerCredentials(app);
   app.route('/', jobRoutes(parts));
+  app.route('/', logRoutes(parts));
   app.route('/', workRoutes(parts));
   app.route('/', userRoutes(parts));
   app.route('/', docsRoutes(app));
   app.route('/', healthRoutes(parts));
   app.notFound(onNotFound);
   app.onError(onError(parts.log));
-  return { fetch: (request) => app.fetch(request) };
+  return { fetch: (request, hangUp = () => undefined) => app.fetch(request, { hangUp }) };
 }
 
 /** Every answer bears the request's id, a bad one too. */

@@ -78,6 +78,7 @@ describe('the documents', () => {
       'DELETE /jobs/{id}',
       'GET /jobs',
       'GET /jobs/{id}',
+      'GET /jobs/{id}/logs',
       'GET /users/me',
       'GET /work',
       'POST /jobs',
@@ -136,6 +137,8 @@ describe('an unexpected error', () => {
     const logged: Record<string, unknown>[] = [];
     const rest = createRest({
       core: app.core,
+      logFollowers: app.core.logFollowers,
+      stopping: new AbortController().signal,
       viewerOf: () => Promise.reject(new Error('password of the database: hunter2')),
       log: { error: (fields) => logged.push(fields) },
       ready: () => Promise.reject(new Error('password of the database: hunter2')),
