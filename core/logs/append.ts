@@ -1,6 +1,7 @@
 import { statement } from '../../db/statement.ts';
-import { demand, type Viewer } from '../accounts/keys.ts';
+import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
+import { demandLease } from '../leases/bound.ts';
 import { leaseLost } from '../leases/lost.ts';
 import type { LeaseRef } from '../leases/terms.ts';
 import { toStored, type SentLine } from './lines.ts';
@@ -32,7 +33,7 @@ export async function appendLogs(
   lease: LeaseRef,
   chunk: { offset: number; lines: readonly SentLine[] },
 ): Promise<{ nextOffset: number }> {
-  demand(viewer, 'work');
+  await demandLease(core, viewer, lease);
   const em = core.em.fork();
   const [log] = await appendStatement(em, {
     account_id: viewer.accountId,
