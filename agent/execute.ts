@@ -9,6 +9,7 @@ import { type HandOver, createHandOver } from './hand-over.ts';
 import { holdLease } from './hold.ts';
 import type { Lease } from './lease.ts';
 import type { Claim, Link } from './link.ts';
+import { type LogShipper, shipLogs } from './logs.ts';
 import type { PresenceRecord } from './presence.ts';
 import { CommandNotStarted, type RunningCommand, startCommand } from './process.ts';
 import { type ProgressFile, createProgressFile } from './progress.ts';
@@ -60,6 +61,7 @@ interface Attempt extends AttemptParts {
   patience: AbortSignal;
   progress: ProgressFile;
   activity: Activity;
+  logs: LogShipper;
 }
 
 type CutReason = Extract<Ending['kind'], 'CANCELED' | 'LEASE_LOST'>;
@@ -97,23 +99,25 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
   };
 }
 
-async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity' | 'patience'>): Promise<Ending> {
+async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity' | 'patience' | 'logs'>): Promise<Ending> {
   const { log, lease, sync, link, claim, cut, shutdown, handOver } = parts;
   log.info({ command: claim.job.command }, 'Attempt begins');
   const activity = createActivity(() => sync.counts().filesUploaded);
   const over = new AbortController();
   const patience = graceAfter(shutdown, parts.config.shutdownGraceMs, over.signal);
-  const attempt: Attempt = { ...parts, activity, patience, progress: await createProgressFile(log) };
+  const named = { jobId: claim.job.id, attempt: claim.attempt.number };
+  const logs = shipLogs({ ...named, link, cut, hurrying: shutdown.hurrying, beganAt: parts.askedAt, log });
+  const attempt: Attempt = { ...parts, activity, patience, logs, progress: await createProgressFile(log) };
   const ending = await pursue(attempt);
   handOver.cease();
   over.abort();
   log.info({ ending }, 'Attempt ends');
   await stopSync(sync, log);
   // After the report nobody may speak of the attempt any more, so what its command said last goes before.
-  await lease.tellLast(AbortSignal.any([cut, shutdown.hurrying]));
+  await Promise.all([lease.tellLast(AbortSignal.any([cut, shutdown.hurrying])), logs.end()]);
   await settle(ending, {
     link,
-    lease: { jobId: claim.job.id, attempt: claim.attempt.number },
+    lease: named,
     transferred: transferred(sync),
     cut,
     hurrying: shutdown.hurrying,
@@ -169,7 +173,11 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
   lease.enter('RUNNING');
   try {
     const command = await start(attempt);
-    void command.exited.then(({ killedAt }) => attempt.sync.commandEnded(killedAt));
+    void command.exited.then(({ killedAt }) => {
+      attempt.sync.commandEnded(killedAt);
+      // While the last uploads go on.
+      void attempt.logs.end();
+    });
     progress.watch((now) => {
       activity.seen();
       lease.report(now);
@@ -186,7 +194,7 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
   }
 }
 
-function start({ claim, config, progress, activity }: Attempt): Promise<RunningCommand> {
+function start({ claim, config, progress, activity, logs }: Attempt): Promise<RunningCommand> {
   return startCommand({
     command: claim.job.command,
     arguments: claim.job.arguments,
@@ -201,7 +209,10 @@ function start({ claim, config, progress, activity }: Attempt): Promise<RunningC
     workingDirectory: config.workingDirectory,
     stdout: process.stdout,
     stderr: process.stderr,
-    onOutput: () => activity.seen(),
+    onOutput: (chunk, stream) => {
+      activity.seen();
+      logs.push(stream, chunk);
+    },
   });
 }
 

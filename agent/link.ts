@@ -13,6 +13,7 @@ export type HeartbeatAnswer =
   | { kind: 'RENEWED'; leaseMillis: number; directive: operations.LeaseDirective }
   | { kind: 'LEASE_LOST'; message: string; isCanceled: boolean }
   | { kind: 'REFUSED'; message: string };
+export type AppendAnswer = { kind: 'TAKEN'; nextOffset: number } | { kind: 'LEASE_LOST' | 'REFUSED'; message: string };
 export type ReportAnswer = { kind: 'ACCEPTED' } | { kind: 'LEASE_LOST' | 'REFUSED'; message: string };
 
 /** The agent's verbs. Each rejects when no answer came; an answer that says no is data. */
@@ -20,6 +21,7 @@ export interface Link {
   /** Waits until this agent is registered. A claim whose answer was lost is asked for again, and is the same one. */
   claim(signal: AbortSignal): Promise<ClaimAnswer>;
   heartbeat(input: operations.HeartbeatInput, signal: AbortSignal): Promise<HeartbeatAnswer>;
+  appendLogs(input: operations.AppendLogsInput, signal: AbortSignal): Promise<AppendAnswer>;
   complete(input: operations.CompleteAttemptInput, signal: AbortSignal): Promise<ReportAnswer>;
   fail(input: operations.FailAttemptInput, signal: AbortSignal): Promise<ReportAnswer>;
   release(input: operations.ReleaseAttemptInput, signal: AbortSignal): Promise<ReportAnswer>;
@@ -49,6 +51,10 @@ export function createLink(parts: SessionParts & { open: (onConnected: () => voi
     async heartbeat(input, signal) {
       const { heartbeat } = await transport.request(operations.HeartbeatDocument, { input }, signal);
       return heartbeatAnswer(heartbeat);
+    },
+    async appendLogs(input, signal) {
+      const { appendLogs } = await transport.request(operations.AppendLogsDocument, { input }, signal);
+      return appendAnswer(appendLogs);
     },
     async complete(input, signal) {
       const data = await transport.request(operations.CompleteAttemptDocument, { input }, signal);
@@ -96,6 +102,18 @@ function heartbeatAnswer(answer: operations.HeartbeatMutation['heartbeat']): Hea
       return { kind: 'RENEWED', leaseMillis: answer.leaseMillis, directive: answer.directive };
     case 'LeaseLost':
       return { kind: 'LEASE_LOST', message: answer.message, isCanceled: answer.canceled };
+    case 'InvalidInput':
+    case 'Forbidden':
+      return { kind: 'REFUSED', message: answer.message };
+  }
+}
+
+function appendAnswer(answer: operations.AppendLogsMutation['appendLogs']): AppendAnswer {
+  switch (answer.__typename) {
+    case 'AppendedLogs':
+      return { kind: 'TAKEN', nextOffset: answer.nextOffset };
+    case 'LeaseLost':
+      return { kind: 'LEASE_LOST', message: answer.message };
     case 'InvalidInput':
     case 'Forbidden':
       return { kind: 'REFUSED', message: answer.message };

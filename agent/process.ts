@@ -22,7 +22,7 @@ export interface CommandSpec {
   stdout: Writable;
   stderr: Writable;
   /** Called whenever the command has written something. */
-  onOutput?: () => void;
+  onOutput?: (chunk: Buffer, stream: 'STDOUT' | 'STDERR') => void;
 }
 
 export interface CommandExit {
@@ -70,10 +70,10 @@ export class CommandNotStarted extends Error {
 export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
   const child = await spawned(spec);
   const tail = keepLastLines(TAIL_LINES, TAIL_WIDTH);
-  passOn(child.stdout, spec.stdout, () => spec.onOutput?.());
+  passOn(child.stdout, spec.stdout, (chunk) => spec.onOutput?.(chunk, 'STDOUT'));
   passOn(child.stderr, spec.stderr, (chunk) => {
     tail.push(chunk);
-    spec.onOutput?.();
+    spec.onOutput?.(chunk, 'STDERR');
   });
 
   let patience: AbortSignal | undefined;

@@ -1,3 +1,4 @@
+import type { Topic } from '../db/listen.ts';
 import type { EntityManager } from '../db/orm.ts';
 import type { SecretBox } from './accounts/secret-box.ts';
 
@@ -5,8 +6,10 @@ import type { SecretBox } from './accounts/secret-box.ts';
 export interface Core {
   readonly em: EntityManager;
   readonly secrets: SecretBox;
-  /** Says that a transaction has committed something that others may be waiting for. */
-  announce(): void;
+  /** How many bytes of an attempt's log are kept, within one chunk. */
+  readonly logBytes: number;
+  /** Says that a transaction has committed something that others may be waiting for: by default a change of a job. */
+  announce(topic?: Topic): void;
 }
 
 /**

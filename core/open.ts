@@ -1,6 +1,6 @@
 import { createOrm, type Orm } from '../db/orm.ts';
 import { migrate } from '../db/migrate.ts';
-import { startAnnouncements } from '../db/listen.ts';
+import { startAnnouncements, type Topic } from '../db/listen.ts';
 import { atMost } from '../lib/pause.ts';
 import { createKeyWatch, type KeyWatch } from './accounts/key-watch.ts';
 import { ensureAdmin } from './accounts/keys.ts';
@@ -11,6 +11,7 @@ import type { Core } from './core.ts';
 import { createAccountFeed, type AccountFeed } from './events/account-feed.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
+import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
 
 export interface CoreOptions {
   databaseUrl: string;
@@ -22,6 +23,8 @@ export interface CoreOptions {
   maxConnections?: number | undefined;
   /** How long an agent whose connection is gone may take to come back, in seconds (5). */
   reconnectGraceSeconds?: number | undefined;
+  /** How many bytes of an attempt's log are kept (1 MiB): half of them its beginning, half its end. */
+  logBytes?: number | undefined;
   /** Told of trouble that mends itself: a lost connection that is being made again. */
   onError: (error: Error) => void;
 }
@@ -32,10 +35,11 @@ export interface OpenCore extends Core {
   readonly watchers: JobWatchers;
   readonly accountFeed: AccountFeed;
   readonly keyWatch: KeyWatch;
+  readonly logFollowers: LogFollowers;
   readonly signals: AgentSignals;
   readonly reconnectGraceSeconds: number;
-  /** Calls back when some server has announced a change, this one included. */
-  onChange(listener: () => void): void;
+  /** Calls back when some server has announced a change of this kind, this one included. */
+  onChange(topic: Topic, listener: () => void): void;
   /** @throws when the database does not answer */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -44,6 +48,7 @@ export interface OpenCore extends Core {
 const RECONNECT_GRACE_SECONDS = 5;
 /** How long the end of the connections to the database is waited for. */
 const CLOSE_MS = 3_000;
+const LOG_BYTES = 1024 * 1024;
 
 /** Brings the database up to date and opens the core on it. What was opened before a fault is closed again. */
 export async function openCore(options: CoreOptions): Promise<OpenCore> {
@@ -71,11 +76,12 @@ async function bringUpToDate(url: string): Promise<void> {
 
 async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
   const grace = options.reconnectGraceSeconds ?? RECONNECT_GRACE_SECONDS;
-  const listeners = new Set<() => void>();
+  const listeners: Record<Topic, Set<() => void>> = { jobs: new Set(), logs: new Set() };
   const base: Core = {
     em: orm.em,
     secrets: createSecretBox(options.masterKey),
-    announce: () => announcements.announce(),
+    logBytes: options.logBytes ?? LOG_BYTES,
+    announce: (topic) => announcements.announce(topic),
   };
   const feed = createFeed(base);
   const keyWatch = createKeyWatch(base);
@@ -84,7 +90,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
   // Last, because it keeps a connection of its own.
   const announcements = startAnnouncements({
     url: options.databaseUrl,
-    onChange: () => listeners.forEach((listener) => listener()),
+    onChange: (topic) => listeners[topic].forEach((listener) => listener()),
     onError: options.onError,
   });
   return {
@@ -93,12 +99,13 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     watchers: createJobWatchers(base, feed),
     accountFeed: createAccountFeed(base, feed, keyWatch),
     keyWatch,
+    logFollowers: createLogFollowers(base, feed),
     signals: createAgentSignals(feed, {
       connected: (agent, number) => connected(base, agent, number),
       disconnected: (agent, connectionId) => disconnected(base, agent, connectionId, grace).catch(options.onError),
     }),
     reconnectGraceSeconds: grace,
-    onChange: (listener) => listeners.add(listener),
+    onChange: (topic, listener) => void listeners[topic].add(listener),
     ping: async () => {
       await orm.em.fork().execute('select 1');
     },

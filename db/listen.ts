@@ -2,8 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { atMost } from '../lib/pause.ts';
 
-/** No payload matters: it says that something was committed, and the reader looks for itself. */
-const CHANNEL = 'kelpie';
+/**
+ * What may have changed: the state of jobs, or what their commands wrote, which is told apart because few read it. No payload
+ * matters: it says that something was committed, and the reader looks for itself.
+ */
+export type Topic = 'jobs' | 'logs';
+const CHANNELS = { jobs: 'kelpie', logs: 'kelpie_logs' } as const satisfies Record<Topic, string>;
 /** About 50 notifications a second per server, however many jobs change. */
 const ANNOUNCE_EVERY_MS = 20;
 const RECONNECT_AFTER_MS = 500;
@@ -12,19 +16,19 @@ const GOODBYE_MS = 1_000;
 const LIMITS = { connectionTimeoutMillis: 10_000, query_timeout: 10_000 };
 
 export interface Announcements {
-  /** Tells every server that something was committed. Cheap to call often: calls within 20 ms become one NOTIFY. */
-  announce(): void;
+  /** Tells every server that something was committed. Cheap to call often: calls within 20 ms become one NOTIFY a topic. */
+  announce(topic?: Topic): void;
   stop(): Promise<void>;
 }
 
 /**
  * Listens and announces on one connection of its own, never inside a job's transaction, so that no claim waits for
- * PostgreSQL's notification lock. `onChange` is called for each notification, and after every reconnection, because
+ * PostgreSQL's notification lock. `onChange` is called for each notification, and for all after every reconnection, because
  * whatever was announced meanwhile was missed: notification is a hint, reading is the truth.
  */
 export function startAnnouncements(options: {
   url: string;
-  onChange: () => void;
+  onChange: (topic: Topic) => void;
   onError: (error: Error) => void;
 }): Announcements {
   const stopping = new AbortController();
@@ -32,25 +36,27 @@ export function startAnnouncements(options: {
   let scheduled: NodeJS.Timeout | undefined;
   let lastSent = 0;
   let sending = false;
-  let again = false;
+  const unsaid = new Set<Topic>();
 
-  const announce = (): void => {
-    if (sending) again = true;
+  const announce = (topic: Topic = 'jobs'): void => {
+    unsaid.add(topic);
+    if (!sending) schedule();
+  };
+  const schedule = (): void => {
     // The first one goes at once, for latency's sake; those that follow within the window share the next.
-    else scheduled ??= setTimeout(() => void send(), Math.max(0, lastSent + ANNOUNCE_EVERY_MS - Date.now()));
+    scheduled ??= setTimeout(() => void send(), Math.max(0, lastSent + ANNOUNCE_EVERY_MS - Date.now()));
   };
   const send = async (): Promise<void> => {
     scheduled = undefined;
     lastSent = Date.now();
     sending = true;
-    again = false;
+    const notifications = [...unsaid].map((topic) => `notify ${CHANNELS[topic]}`).join('; ');
+    unsaid.clear();
     // One at a time: a slow database is not given a queue of them, and what came meanwhile is said by one more.
-    await client?.query(`notify ${CHANNEL}`).catch(options.onError);
+    await client?.query(notifications).catch(options.onError);
     sending = false;
-    // Behind a function, because the type checker can't know that `announce` may run meanwhile.
-    if (isAskedAgain()) announce();
+    if (unsaid.size > 0) schedule();
   };
-  const isAskedAgain = (): boolean => again;
   const listening = keepListening(options, stopping.signal, (next) => (client = next));
 
   return {
@@ -64,7 +70,7 @@ export function startAnnouncements(options: {
 }
 
 async function keepListening(
-  options: { url: string; onChange: () => void; onError: (error: Error) => void },
+  options: { url: string; onChange: (topic: Topic) => void; onError: (error: Error) => void },
   stopping: AbortSignal,
   use: (client: pg.Client | undefined) => void,
 ): Promise<void> {
@@ -72,7 +78,7 @@ async function keepListening(
     const client = new pg.Client({ connectionString: options.url, keepAlive: true, ...LIMITS });
     // Before connect: without a listener, a restart of the database would end this process.
     client.on('error', options.onError);
-    client.on('notification', () => options.onChange());
+    client.on('notification', ({ channel }) => options.onChange(channel === CHANNELS.logs ? 'logs' : 'jobs'));
     try {
       await client.connect();
       const ended = new Promise<void>((resolve) => {
@@ -81,9 +87,11 @@ async function keepListening(
         if (stopping.aborted) resolve();
         stopping.addEventListener('abort', () => resolve(), { once: true });
       });
-      await client.query(`listen ${CHANNEL}`);
+      await client.query(`listen ${CHANNELS.logs}`);
+      await client.query(`listen ${CHANNELS.jobs}`);
       use(client);
-      options.onChange();
+      options.onChange('logs');
+      options.onChange('jobs');
       await ended;
     } catch (error) {
       options.onError(error as Error);

@@ -2,6 +2,7 @@ import { Spine } from './migrations/0001-spine.ts';
 import { LeasesInTime } from './migrations/0002-leases-in-time.ts';
 import { Organizations } from './migrations/0005-organizations.ts';
 import { EventPositions } from './migrations/0006-event-positions.ts';
+import { JobLogs } from './migrations/0007-job-logs.ts';
 import { ConnectionsInOrder } from './migrations/0008-connections-in-order.ts';
 
 /** In the order in which they run. Append-only: a migration that has been released is never edited. */
@@ -10,5 +11,6 @@ export const migrations = [
   { name: '0002-leases-in-time', class: LeasesInTime },
   { name: '0005-organizations', class: Organizations },
   { name: '0006-event-positions', class: EventPositions },
+  { name: '0007-job-logs', class: JobLogs },
   { name: '0008-connections-in-order', class: ConnectionsInOrder },
 ];

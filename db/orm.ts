@@ -7,6 +7,7 @@ import { Attempt } from './entities/attempt.ts';
 import { Ban } from './entities/ban.ts';
 import { EventHorizon } from './entities/event-horizon.ts';
 import { JobEvent } from './entities/job-event.ts';
+import { JobLog } from './entities/job-log.ts';
 import { Job } from './entities/job.ts';
 import { Sweep } from './entities/sweep.ts';
 import { WebhookDelivery } from './entities/webhook-delivery.ts';
@@ -34,7 +35,7 @@ export async function createOrm(options: {
   unlimited?: boolean;
 }): Promise<Orm> {
   return MikroORM.init({
-    entities: [Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, Sweep, WebhookDelivery],
+    entities: [Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, JobLog, Sweep, WebhookDelivery],
     clientUrl: options.url,
     extensions: [Migrator],
     migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false },

@@ -141,6 +141,16 @@ create table job_events (
   at timestamp(3) with time zone not null default clock_timestamp()
 );
 
+create table job_logs (
+  job_id uuid not null,
+  attempt integer not null,
+  "position" bigint not null,
+  "offset" integer not null,
+  lines integer not null,
+  bytes integer not null,
+  content jsonb not null
+);
+
 create table jobs (
   id uuid not null default gen_random_uuid(),
   "position" bigint not null default nextval('jobs_position_seq'::regclass),
@@ -235,6 +245,10 @@ alter table bans add constraint bans_pkey PRIMARY KEY (job_id, machine_id);
 alter table event_horizon add constraint event_horizon_pkey PRIMARY KEY (id);
 
 alter table job_events add constraint job_events_pkey PRIMARY KEY (id);
+
+alter table job_logs add constraint job_logs_job_id_attempt_foreign FOREIGN KEY (job_id, attempt) REFERENCES attempts(job_id, number) ON UPDATE CASCADE ON DELETE CASCADE;
+
+alter table job_logs add constraint job_logs_pkey PRIMARY KEY (job_id, attempt, "position");
 
 alter table jobs add constraint jobs_account_id_foreign FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 

@@ -4,12 +4,15 @@ import type { Viewer } from '../core/accounts/keys.ts';
 import type { Core } from '../core/core.ts';
 import type { AccountFeed } from '../core/events/account-feed.ts';
 import type { JobWatchers } from '../core/events/watch.ts';
+import type { LogFollowers } from '../core/logs/follow.ts';
+import type { LogLine } from '../core/logs/lines.ts';
 import { listBans } from '../core/jobs/bans.ts';
 import { whyWaiting } from '../core/jobs/waiting.ts';
 import { jobTotals, newestAttempts, type JobTotals } from '../core/jobs/find.ts';
 import type { Ban } from '../db/entities/ban.ts';
 import type { Attempt } from '../db/entities/attempt.ts';
 import type { Job } from '../db/entities/job.ts';
+import { createLogLoader } from './log-loader.ts';
 
 /** What the whole server shares, given to every operation. */
 export interface Shared {
@@ -17,6 +20,7 @@ export interface Shared {
   watchers: JobWatchers;
   accountFeed: AccountFeed;
   signals: AgentSignals;
+  logFollowers: LogFollowers;
   /** How long an agent may be without a connection before its leases end. */
   reconnectGraceSeconds: number;
 }
@@ -29,6 +33,8 @@ export interface Context extends Shared {
   /** Why a pending job waits. */
   whyWaiting(job: Job): Promise<string | undefined>;
   bans(job: Job): Promise<Ban[]>;
+  /** The last lines of an attempt, by default the newest. */
+  logs(wanted: { job: Job; tail: number; attempt: number | undefined }): Promise<LogLine[]>;
   /** Jobs that this operation has claimed: their holder sees all of them. */
   readonly claimed: Set<string>;
 }
@@ -48,6 +54,7 @@ export function createContext(shared: Shared, viewer: Viewer): Context {
     totals: async (job) => (await totals(job)) ?? { numHeartbeats: 0, runSeconds: 0 },
     whyWaiting: waiting,
     bans: async (job) => (await bans(job)) ?? [],
+    logs: createLogLoader(core, viewer),
   };
 }
 

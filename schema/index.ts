@@ -11,6 +11,7 @@ import './job.ts';
 import './job-verbs.ts';
 import './jobs.ts';
 import './lease.ts';
+import './log.ts';
 import './submission.ts';
 import { builder } from './builder.ts';
 

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { OpenCore } from '../core/open.ts';
 import { createDoor, type SaladChecks } from './auth.ts';
@@ -9,7 +10,7 @@ import { createLoops } from './loops.ts';
 import type { Rates } from './rate.ts';
 import { answerRequest, currentRequest } from './requests.ts';
 import { createRest } from './rest/index.ts';
-import { createSockets } from './sockets.ts';
+import { createSockets, type Sockets } from './sockets.ts';
 
 /** How long requests that have begun may take to end when the server stops (milliseconds). */
 const DRAIN_MS = 3_000;
@@ -60,12 +61,7 @@ export function createApp(parts: AppParts): App {
       isGraphQL(request) ? yoga(request, response) : listener(request, response),
     );
   });
-  server.on('upgrade', (request, socket, head) => {
-    // Node has let go of the socket: without a listener, a peer that hangs up would end this process.
-    socket.on('error', () => socket.destroy());
-    if (isGraphQL(request)) sockets.upgrade(request, socket, head);
-    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
-  });
+  server.on('upgrade', (request, socket, head) => upgrade(sockets, request, socket, head));
 
   return {
     async start({ host, port }) {
@@ -95,10 +91,18 @@ function urlOf({ family, address, port }: AddressInfo): string {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
+/** An answer that breaks off closes its connection: that is how its reader can tell. */
 function listenerOf(rest: ReturnType<typeof createRest>) {
   return getRequestListener((request, { outgoing }) => rest.fetch(request, { hangUp: () => void outgoing.destroy() }), {
     overrideGlobalObjects: false,
   });
+}
+
+function upgrade(sockets: Sockets, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  // Node has let go of the socket: without a listener, a peer that hangs up would end this process.
+  socket.on('error', () => socket.destroy());
+  if (isGraphQL(request)) sockets.upgrade(request, socket, head);
+  else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
 }
 
 function isGraphQL(request: IncomingMessage): boolean {

@@ -71,6 +71,13 @@ const variables = z
       .max(10)
       .default(0)
       .describe('How many proxies of yours stand before this server, each of which appends to X-Forwarded-For'),
+    KELPIE_LOG_BYTES: z.coerce
+      .number()
+      .int()
+      .min(512 * 1024)
+      .max(1024 * 1024 * 1024)
+      .default(1024 * 1024)
+      .describe('Bytes kept of what one attempt’s command writes: half of its beginning, half of its end'),
     KELPIE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.KELPIE_MASTER_KEY !== undefined, {

@@ -26,8 +26,8 @@ export function createGraphQL(parts: { core: OpenCore; log: Logger; door: Door }
     plugins: [admission(door)],
     context: ({ asker }) => {
       if (asker === undefined) throw new Error('An operation came through no door that knows who asks');
-      const { watchers, accountFeed, signals, reconnectGraceSeconds } = core;
-      return createContext({ core, watchers, accountFeed, signals, reconnectGraceSeconds }, asker);
+      const { watchers, accountFeed, signals, logFollowers, reconnectGraceSeconds } = core;
+      return createContext({ core, watchers, accountFeed, signals, logFollowers, reconnectGraceSeconds }, asker);
     },
     cors: { origin: '*', credentials: false, exposedHeaders: [REQUEST_ID_HEADER, 'Retry-After'] },
     graphiql: {

@@ -3,7 +3,11 @@ import { sweepLeases } from '../core/leases/rescue.ts';
 import type { OpenCore } from '../core/open.ts';
 import { deliverDue } from '../core/webhooks/deliver.ts';
 import { backoffMillis } from '../lib/backoff.ts';
+import { pause } from '../lib/pause.ts';
 import { periodic, type Periodic, type Service } from '../lib/service.ts';
+
+/** Commands write all the time, so those who follow their logs are told in bundles (milliseconds). */
+const LOGS_AT_MOST_EVERY_MS = 50;
 
 /** The core's periodic work, on timers. What can't wait for its turn is poked when some server announces a change. */
 export function createLoops(core: OpenCore, onError: (error: Error) => void): Service {
@@ -16,6 +20,15 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
   });
   const drains = periodic({ name: 'drains', everyMs: 1_000, runOnce: () => signalDrains(core, core.signals), onError });
   const webhooks = periodic({ name: 'webhooks', everyMs: 1_000, runOnce: () => deliverDue(core), onError });
+  const logs = periodic({
+    name: 'logs',
+    everyMs: 1_000,
+    runOnce: async () => {
+      await core.logFollowers.runOnce();
+      await pause(LOGS_AT_MOST_EVERY_MS);
+    },
+    onError,
+  });
   const presence = periodic({
     name: 'presence',
     everyMs: 5_000,
@@ -23,11 +36,12 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     onError,
   });
   const keys = periodic({ name: 'keys', everyMs: 2_000, runOnce: () => core.keyWatch.runOnce(), onError });
-  const all = [feed, rescue, webhooks, presence, drains, keys];
-  core.onChange(() => {
+  const all = [feed, rescue, webhooks, logs, presence, drains, keys];
+  core.onChange('jobs', () => {
     feed.poke();
     webhooks.poke();
   });
+  core.onChange('logs', () => logs.poke());
   return {
     start: () => all.forEach((loop) => loop.start()),
     stop: async () => {

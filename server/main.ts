@@ -34,6 +34,7 @@ async function main(config: Config): Promise<void> {
     masterKey: database.masterKey,
     adminKey: config.KELPIE_ADMIN_KEY,
     reconnectGraceSeconds: config.KELPIE_RECONNECT_GRACE,
+    logBytes: config.KELPIE_LOG_BYTES,
     maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
   });

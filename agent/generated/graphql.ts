@@ -15,6 +15,18 @@ export type AgentSignalType =
   /** Claim now. */
   | 'WORK_AVAILABLE';
 
+/** Some lines in a row. */
+export type AppendLogsInput = {
+  /** The attempt that holds it. */
+  attempt: number;
+  /** The job. */
+  jobId: string;
+  /** At most 4,096 lines, and 128 KiB of text. */
+  lines: Array<LogLineInput>;
+  /** Number of the first line within the attempt, counted from 0. */
+  offset: number;
+};
+
 /** How an attempt ended. */
 export type AttemptOutcome =
   /** The job was canceled meanwhile. */
@@ -103,6 +115,25 @@ export type LeaseDirective =
   | 'CONTINUE'
   /** Stop the command, flush, and release the job. */
   | 'STOP';
+
+/** One line of what the command wrote. */
+export type LogLineInput = {
+  /** Milliseconds from the beginning of the attempt. */
+  afterMillis: number;
+  /** Where it comes from. */
+  stream: LogStream;
+  /** Without its line end, at most 8,400 characters. */
+  text: string;
+};
+
+/** Where a line comes from. */
+export type LogStream =
+  /** Not the command: what was left out here, or how an attempt ended. */
+  | 'KELPIE'
+  /** The command’s standard error. */
+  | 'STDERR'
+  /** The command’s standard output. */
+  | 'STDOUT';
 
 /** How a pattern is to be read. Without it, the pattern itself decides. */
 export type PatternSyntax =
@@ -194,6 +225,18 @@ export type HeartbeatMutation = { heartbeat:
     | { __typename: 'InvalidInput', message: string }
     | { __typename: 'Lease', leaseMillis: number, directive: LeaseDirective }
     | { __typename: 'LeaseLost', canceled: boolean, message: string }
+   };
+
+export type AppendLogsMutationVariables = Exact<{
+  input: AppendLogsInput;
+}>;
+
+
+export type AppendLogsMutation = { appendLogs:
+    | { __typename: 'AppendedLogs', nextOffset: number }
+    | { __typename: 'Forbidden', message: string }
+    | { __typename: 'InvalidInput', message: string }
+    | { __typename: 'LeaseLost', message: string }
    };
 
 export type CompleteAttemptMutationVariables = Exact<{
@@ -404,6 +447,19 @@ export const HeartbeatDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<HeartbeatMutation, HeartbeatMutationVariables>;
+export const AppendLogsDocument = new TypedDocumentString(`
+    mutation AppendLogs($input: AppendLogsInput!) {
+  appendLogs(input: $input) {
+    __typename
+    ... on AppendedLogs {
+      nextOffset
+    }
+    ... on Failure {
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<AppendLogsMutation, AppendLogsMutationVariables>;
 export const CompleteAttemptDocument = new TypedDocumentString(`
     mutation CompleteAttempt($input: CompleteAttemptInput!) {
   completeAttempt(input: $input) {

@@ -9,6 +9,7 @@ import { jobEventRoutes } from './job-events.ts';
 import { jobLookRoutes } from './job-look.ts';
 import { jobRoutes } from './jobs.ts';
 import { createOpenRequests } from './open-requests.ts';
+import { logRoutes } from './logs.ts';
 import { onError, onNotFound } from './problem.ts';
 import type { RestBindings, RestEnv, RestParts } from './parts.ts';
 import { createRouter } from './router.ts';
@@ -35,6 +36,7 @@ export function createRest(parts: RestParts): {
   app.route('/', jobLookRoutes(parts, open));
   app.route('/', jobEventRoutes(parts, open));
   app.route('/', eventRoutes(parts, open));
+  app.route('/', logRoutes(parts));
   app.route('/', workRoutes(parts));
   app.route('/', userRoutes(parts));
   app.route('/', docsRoutes(app));

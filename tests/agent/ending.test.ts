@@ -19,6 +19,7 @@ function linkAnswering(...answers: (ReportAnswer | Error)[]) {
   const link: Link = {
     claim: unasked,
     heartbeat: unasked,
+    appendLogs: unasked,
     close: unasked,
     complete: answering('complete'),
     fail: answering('fail'),

@@ -16,6 +16,7 @@ afterAll(() => database.drop());
 interface Ear {
   announcements: Announcements;
   changes: number;
+  logs: number;
   errors: Error[];
 }
 
@@ -23,10 +24,11 @@ interface Ear {
 async function listen(url = database.url): Promise<Ear> {
   const ear: Ear = {
     changes: 0,
+    logs: 0,
     errors: [],
     announcements: startAnnouncements({
       url,
-      onChange: () => (ear.changes += 1),
+      onChange: (topic) => (ear[topic === 'jobs' ? 'changes' : 'logs'] += 1),
       onError: (error) => ear.errors.push(error),
     }),
   };
@@ -49,6 +51,17 @@ describe('announcements', () => {
     const before = [one.changes, two.changes];
     one.announcements.announce();
     await until('both to hear', () => one.changes > before[0]! && two.changes > before[1]!);
+  });
+
+  test('of logs do not wake those who wait for jobs, and neither swallows the other', async () => {
+    const [speaker, hearer] = [await listen(), await listen()];
+    const before = { changes: hearer.changes, logs: hearer.logs };
+    speaker.announcements.announce('logs');
+    await until('the logs', () => hearer.logs > before.logs);
+    expect(hearer.changes).toBe(before.changes);
+    speaker.announcements.announce('logs');
+    speaker.announcements.announce();
+    await until('both', () => hearer.logs > before.logs + 1 && hearer.changes > before.changes);
   });
 
   test('a burst of 100 becomes a few notifications, and the last of it is not swallowed', async () => {

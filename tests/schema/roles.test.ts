@@ -27,6 +27,7 @@ const mutations: [MutationName, unknown, ApiKeyRole[]][] = [
   ['registerAgent', { machineId: 'm', containerGroupId: 'g', sessionId: randomUUID() }, ['OWNER', 'AGENT']],
   ['claimJob', { agentId: randomUUID() }, ['OWNER', 'AGENT']],
   ['heartbeat', lease, ['OWNER', 'AGENT']],
+  ['appendLogs', { ...lease, offset: 0, lines: [] }, ['OWNER', 'AGENT']],
   ['completeAttempt', lease, ['OWNER', 'AGENT']],
   ['failAttempt', { ...lease, outcome: 'FAILED', reason: 'x' }, ['OWNER', 'AGENT']],
   ['releaseAttempt', lease, ['OWNER', 'AGENT']],

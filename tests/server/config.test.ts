@@ -50,6 +50,7 @@ describe('the server’s configuration', () => {
     ['KELPIE_PORT', '65536'],
     ['KELPIE_PORT', 'http'],
     ['KELPIE_DATABASE_CONNECTIONS', '1'],
+    ['KELPIE_LOG_BYTES', '524287'],
     ['DATABASE_URL', 'mysql://db.example.test/kelpie'],
     ['DATABASE_URL', 'db.example.test'],
     ['KELPIE_MASTER_KEY', 'short'],

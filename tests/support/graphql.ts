@@ -48,6 +48,8 @@ const documents = {
       ... on Claim { leaseMillis attempt { number machineId phase } job { id status environment } } } }`,
   heartbeat: `mutation ($input: HeartbeatInput!) {
     heartbeat(input: $input) { ${FAILURE} ... on Lease { leaseMillis directive } } }`,
+  appendLogs: `mutation ($input: AppendLogsInput!) {
+    appendLogs(input: $input) { ${FAILURE} ... on AppendedLogs { nextOffset } } }`,
   completeAttempt: `mutation ($input: CompleteAttemptInput!) {
     completeAttempt(input: $input) { ${FAILURE} ... on Job { id status } } }`,
   failAttempt: `mutation ($input: FailAttemptInput!) {

@@ -80,6 +80,7 @@ describe('the documents', () => {
       'GET /jobs',
       'GET /jobs/{id}',
       'GET /jobs/{id}/events',
+      'GET /jobs/{id}/logs',
       'GET /users/me',
       'GET /work',
       'POST /jobs',

@@ -1,0 +1,149 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { accepts } from 'hono/accepts';
+import { KelpieError } from '../../core/errors.ts';
+import { findJob } from '../../core/jobs/find.ts';
+import type { LogChunk, LogStart } from '../../core/logs/follow.ts';
+import { attemptField, DEFAULT_TAIL, MAX_TAIL, tailField, type LogLine } from '../../core/logs/lines.ts';
+import { tailLogs } from '../../core/logs/read.ts';
+import { messageOf } from '../../lib/errors.ts';
+import type { RestParts } from './parts.ts';
+import { problemResponses } from './problem.ts';
+import { createRouter, doors, jsonOutput } from './router.ts';
+import { streamOf } from './stream.ts';
+
+/** What commands write: the last lines, or as it comes. */
+export function logRoutes({ core, stopping, log, viewerOf }: Omit<RestParts, 'ready'>) {
+  const { reading } = doors(viewerOf);
+  const router = createRouter();
+  router.openapi({ ...logs, ...reading }, async (context) => {
+    const viewer = context.get('viewer');
+    const { tail, attempt, follow } = context.req.valid('query');
+    const job = await findJob(core, viewer, context.req.valid('param').id);
+    const wanted = (...supports: string[]) =>
+      accepts(context, { header: 'Accept', supports: [PLAIN, ...supports], default: PLAIN });
+    context.header('Vary', 'Accept', { append: true });
+    // A browser that takes a log for a page would run what stands in it.
+    context.header('X-Content-Type-Options', 'nosniff');
+    // Whoever asks for the headers alone would never end a stream.
+    if (follow && context.req.method !== 'HEAD') {
+      const type = wanted(EVENTS);
+      const start = placeAfter(context.req.header('Last-Event-ID')) ?? { tail, attempt };
+      const parts = core.logFollowers.follow(viewer, job.id, start);
+      context.header('Content-Type', `${type}; charset=utf-8`);
+      context.header('X-Accel-Buffering', 'no');
+      const encoding = type === EVENTS ? asEvents : asText;
+      const onError = (error: unknown) => {
+        // A key that was revoked, a job that was removed.
+        if (error instanceof KelpieError) return;
+        log.error(
+          { err: error, request_id: context.get('requestId') },
+          `A log could not be followed: ${messageOf(error)}`,
+        );
+      };
+      return context.body(streamOf({ ...encoding, parts, stopping, hangUp: () => context.env.hangUp(), onError }), 200);
+    }
+    const { lines } = await tailLogs(core, viewer, job, { tail, attempt });
+    if (wanted(JSON_TYPE) === JSON_TYPE) return context.json({ _count: lines.length, lines: lines.map(viewOf) }, 200);
+    return context.text(textOf(lines), 200);
+  });
+  return router;
+}
+
+const PLAIN = 'text/plain';
+const JSON_TYPE = 'application/json';
+const EVENTS = 'text/event-stream';
+
+const asText = {
+  encode: ({ lines }: LogChunk) => textOf(lines),
+  end: '',
+};
+
+/** Each event bears the place after it, which a browser sends back when it connects again. The last one says that there is no more. */
+const asEvents = {
+  encode: ({ attempt, nextOffset, lines }: LogChunk) =>
+    `id: ${attempt}:${nextOffset}\ndata: ${JSON.stringify({ lines: lines.map(viewOf) })}\n\n`,
+  end: 'event: end\ndata: {}\n\n',
+};
+
+function placeAfter(eventId: string | undefined): LogStart | undefined {
+  const [, attempt, fromOffset] = /^(\d{1,9}):(\d{1,10})$/.exec(eventId ?? '') ?? [];
+  if (attempt === undefined || fromOffset === undefined) return undefined;
+  return { attempt: Math.max(Number(attempt), 1), fromOffset: Math.min(Number(fromOffset), 2_147_483_647) };
+}
+
+/** Lines as they were written; what the command has not written is told apart by how it begins. */
+function textOf(lines: readonly LogLine[]): string {
+  return lines.map(({ stream, text }) => `${stream === 'KELPIE' ? '[kelpie] ' : ''}${text}\n`).join('');
+}
+
+const streamNames = { STDOUT: 'stdout', STDERR: 'stderr', KELPIE: 'kelpie' } as const satisfies Record<
+  LogLine['stream'],
+  string
+>;
+
+function viewOf({ attempt, offset, at, stream, text }: LogLine): z.infer<typeof lineView> {
+  return { attempt, offset, at: at.toISOString(), stream: streamNames[stream], text };
+}
+
+const lineView = z
+  .object({
+    attempt: z.int(),
+    offset: z.int().openapi({ description: 'Its number within the attempt, counted from 0' }),
+    at: z.iso.datetime(),
+    stream: z.enum(['stdout', 'stderr', 'kelpie']).openapi({
+      description: '`kelpie`: not the command’s; what was left out here, or how an attempt ended',
+    }),
+    text: z.string(),
+  })
+  .openapi('LogLine');
+
+const query = z.object({
+  tail: wholeNumber(MAX_TAIL, tailField)
+    .transform((tail) => tail ?? DEFAULT_TAIL)
+    .openapi({ description: 'At most so many of the last lines', default: DEFAULT_TAIL, param: { required: false } }),
+  attempt: wholeNumber(2_147_483_647, attemptField).openapi({
+    description: 'Of this attempt; without it, of the newest',
+  }),
+  follow: z
+    .stringbool({ truthy: ['true', '1'], falsy: ['false', '0'], error: 'Expected true or false' })
+    .optional()
+    .transform((follow) => follow ?? false)
+    .openapi({
+      type: 'boolean',
+      default: false,
+      description: 'Go on with what is written, over later attempts too, until the job has ended',
+      param: { required: false },
+    }),
+});
+
+/** Digits only: not the empty text, `1e3` or `0x10`, which JavaScript takes for numbers too. */
+function wholeNumber(max: number, schema: z.ZodInt) {
+  const error = `Expected a whole number from 1 to ${max}`;
+  return z
+    .string({ error })
+    .regex(/^[1-9]\d{0,9}$/, { error })
+    .transform(Number)
+    .pipe(schema.max(max, { error }))
+    .optional()
+    .openapi({ type: 'integer', minimum: 1, maximum: max });
+}
+
+const page = z.object({ _count: z.int(), lines: z.array(lineView) });
+const answer = jsonOutput('The lines; as text by default, each as it was written', page);
+
+const logs = createRoute({
+  method: 'get',
+  path: '/jobs/{id}/logs',
+  summary: 'Read or follow what a job’s command writes',
+  description:
+    'With `follow`, an answer of text or of events (by `Accept`) that goes on until the job has ended. ' +
+    'A line that begins with `[kelpie]` was not written by the command. Nothing in a log is hidden.',
+  request: { params: z.object({ id: z.string().openapi({ format: 'uuid' }) }), query },
+  responses: {
+    200: {
+      ...answer,
+      content: { ...answer.content, [PLAIN]: { schema: z.string() }, [EVENTS]: { schema: z.string() } },
+    },
+    ...problemResponses(400, 401, 403, 404, 409),
+  },
+});

@@ -1,0 +1,52 @@
+import { whenAborted } from '../../lib/pause.ts';
+
+/** How the parts of a stream are written, and what follows the last. */
+export interface Encoding<Part> {
+  encode: (part: Part) => string;
+  end: string;
+}
+
+export interface StreamParts<Part> extends Encoding<Part> {
+  parts: AsyncGenerator<Part, void, undefined>;
+  /** Aborted when the server stops. */
+  stopping: AbortSignal;
+  /** Closes the connection without an end, which its reader can tell from one. */
+  hangUp: () => void;
+  onError: (error: unknown) => void;
+}
+
+/**
+ * A body that reads `parts` as fast as its own reader takes it: the next one is asked for when the last is gone, so nothing is
+ * kept for a slow reader. When the server stops, and when `parts` fail, it breaks off: the framework would tell the reader the
+ * error's own words.
+ */
+export function streamOf<Part>({ parts, encode, end, stopping, hangUp, onError }: StreamParts<Part>) {
+  const encoder = new TextEncoder();
+  const left = new AbortController();
+  const leave = async (): Promise<void> => {
+    left.abort();
+    await parts.return();
+  };
+  void whenAborted(stopping, left.signal).then(hangUp);
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const step = await parts.next();
+          if (left.signal.aborted) return;
+          const text = step.done === true ? end : encode(step.value);
+          if (text !== '') controller.enqueue(encoder.encode(text));
+          if (step.done !== true) return;
+          left.abort();
+          controller.close();
+        } catch (error) {
+          onError(error);
+          hangUp();
+        }
+      },
+      // Also when the connection is gone.
+      cancel: leave,
+    },
+    { highWaterMark: 0 },
+  );
+}
