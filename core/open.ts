@@ -99,7 +99,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     watchers: createJobWatchers(base, feed),
     accountFeed: createAccountFeed(base, feed, keyWatch),
     keyWatch,
-    logFollowers: createLogFollowers(base, feed),
+    logFollowers: createLogFollowers(base, feed, keyWatch),
     signals: createAgentSignals(feed, {
       connected: (agent, number) => connected(base, agent, number),
       disconnected: (agent, connectionId) => disconnected(base, agent, connectionId, grace).catch(options.onError),

@@ -1,6 +1,7 @@
 import { Attempt, type AttemptOutcome } from '../../db/entities/attempt.ts';
 import { statement } from '../../db/statement.ts';
 import { latest, readerOf, type Latest } from '../../lib/latest.ts';
+import type { KeyWatch } from '../accounts/key-watch.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { ConflictError, ForbiddenError } from '../errors.ts';
@@ -14,11 +15,9 @@ const aheadStatement = statement<
   { job_ids: readonly string[]; attempts: readonly string[]; positions: readonly string[] },
   { number: number }
 >('logs-ahead');
-const liveKeysStatement = statement<{ ids: readonly string[] }, { id: string }>('live-keys');
 
 /** A key of its own account may hold up others by nothing but numbers. */
 const MOST_PER_KEY = 100;
-const LOOK_AT_KEYS_EVERY_MS = 1_000;
 
 /** Where to begin. Without an attempt: with the newest. */
 export interface LogStart {
@@ -61,18 +60,22 @@ interface Follower {
   isKeyDead: boolean;
 }
 
-export function createLogFollowers(core: Core, feed: Feed): LogFollowers {
+export function createLogFollowers(core: Core, feed: Feed, keys: KeyWatch): LogFollowers {
   const byJob = new Map<string, Set<Follower>>();
   const everyone = () => [...byJob.values()].flatMap((followers) => [...followers]);
-  let keysSeenAt = -Infinity;
   feed.listen(({ jobId }) => byJob.get(jobId)?.forEach(({ wake }) => wake.push(true)));
 
   async function* admitted(follower: Follower, viewer: Viewer, start: LogStart) {
     const followers = byJob.get(follower.jobId) ?? new Set();
     byJob.set(follower.jobId, followers.add(follower));
+    const unwatch = keys.follow(viewer, () => {
+      follower.isKeyDead = true;
+      follower.wake.push(true);
+    });
     try {
       yield* chunksOf(core, follower, viewer, start);
     } finally {
+      unwatch();
       followers.delete(follower);
       if (followers.size === 0) byJob.delete(follower.jobId);
     }
@@ -92,24 +95,11 @@ export function createLogFollowers(core: Core, feed: Feed): LogFollowers {
     async runOnce() {
       const all = everyone();
       if (all.length === 0) return { followed: 0, woken: 0 };
-      if (performance.now() - keysSeenAt >= LOOK_AT_KEYS_EVERY_MS) {
-        await lookAtKeys(core, all);
-        keysSeenAt = performance.now();
-      }
       const ahead = await withNews(core, all);
       for (const follower of ahead) follower.wake.push(true);
       return { followed: all.length, woken: ahead.length };
     },
   };
-}
-
-async function lookAtKeys(core: Core, followers: readonly Follower[]): Promise<void> {
-  const ids = [...new Set(followers.map(({ keyId }) => keyId))];
-  const live = new Set((await liveKeysStatement(core.em.fork(), { ids })).map(({ id }) => id));
-  for (const follower of followers.filter(({ keyId }) => !live.has(keyId))) {
-    follower.isKeyDead = true;
-    follower.wake.push(true);
-  }
 }
 
 async function withNews(core: Core, followers: readonly Follower[]): Promise<Follower[]> {

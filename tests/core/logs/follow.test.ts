@@ -27,6 +27,7 @@ async function lines(chunks: AsyncGenerator<LogChunk>, count: number): Promise<s
   while (!isRead) {
     await core.feed.runOnce();
     await core.logFollowers.runOnce();
+    await core.keyWatch.runOnce();
     await new Promise((resolve) => setImmediate(resolve));
   }
   return reading;
