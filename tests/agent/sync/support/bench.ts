@@ -1,7 +1,12 @@
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { GetObjectCommand, type GetObjectCommandOutput, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
 import {
   type AttemptSync,
   createAttemptSync,
@@ -11,15 +16,16 @@ import {
 import type { SyncInstruction } from '../../../../agent/sync/entry.ts';
 import type { Logger } from '../../../../agent/sync/logger.ts';
 import { createS3Store, type ObjectStore } from '../../../../agent/sync/s3.ts';
-import { startS3 } from '../../../../deploy/local/s3.ts';
 import { type Relay, startRelay } from './relay.ts';
+import { BUCKET, openStore, type StoreChoice } from './store.ts';
 
-const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'test' };
-export const BUCKET = 'herd';
+export { BUCKET } from './store.ts';
 
-/** A real store with a relay before it, and a directory for each test. */
+/** A store with a relay before it, and a directory for each test. */
 export interface Bench {
   relay: Relay;
+  /** What goes through the relay, as an agent has it. */
+  store: ObjectStore;
   /** Makes a sync that works in `directory()`. */
   sync(given: SyncGiven): AttemptSync;
   /** The present test's directory. */
@@ -62,14 +68,12 @@ export function instruction(
   return { bucket: BUCKET, prefix, localPath, direction, pattern: null, patternSyntax: null, ...more };
 }
 
-export async function startBench(): Promise<Bench> {
-  process.env.AWS_ACCESS_KEY_ID ??= CREDENTIALS.accessKeyId;
-  process.env.AWS_SECRET_ACCESS_KEY ??= CREDENTIALS.secretAccessKey;
-  const server = await startS3({ buckets: [BUCKET] });
+/** On the store of `choice`; without one, on that of KELPIE_TEST_S3_ENDPOINT, or else the embedded one. */
+export async function startBench(choice?: StoreChoice): Promise<Bench> {
+  const server = await openStore(choice);
+  const { client } = server;
   const relay = await startRelay(server.url);
-  const region = 'us-east-1';
-  const ownStore = createS3Store({ endpoint: relay.url, region });
-  const client = new S3Client({ endpoint: server.url, forcePathStyle: true, region, credentials: CREDENTIALS });
+  const ownStore = createS3Store({ endpoint: relay.url, region: 'us-east-1', stallMs: STALL_MS });
   const started: AttemptSync[] = [];
   const logged: Bench['logged'] = [];
   let directory = '';
@@ -81,6 +85,7 @@ export async function startBench(): Promise<Bench> {
   const get = (key: string) => client.send(new GetObjectCommand({ Bucket: BUCKET, Key: key }));
   return {
     relay,
+    store: ownStore,
     logged,
     keys,
     get,
@@ -116,9 +121,13 @@ export async function startBench(): Promise<Bench> {
       return absolute;
     },
     async put(key, body, { ContentEncoding } = {}) {
+      if (server.asksForSignatures) {
+        await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: body, ContentEncoding }));
+        return;
+      }
       const headers = ContentEncoding === undefined ? {} : { 'content-encoding': ContentEncoding };
       const url = `${server.url}/${BUCKET}/${key.split('/').map(encodeURIComponent).join('/')}`;
-      // The store asks nobody for a signature, and a plain request is several times as quick.
+      // A plain request is several times as quick.
       const answer = await fetch(url, { method: 'PUT', body, headers });
       if (!answer.ok) throw new Error(`the store answered ${answer.status} to a PUT of ${key}`);
     },
@@ -139,12 +148,14 @@ export async function startBench(): Promise<Bench> {
     },
     async stop() {
       ownStore.close();
-      client.destroy();
       await relay.stop();
       await server.stop();
     },
   };
 }
+
+/** Short enough to be waited for, and much longer than a busy machine lets a store think. */
+const STALL_MS = 2_000;
 
 const QUICK: SyncSettings = { debounceMs: 10, stabilityCheckMs: 20, maxWaitMs: 300, maxRetries: 1, concurrency: 8 };
 
