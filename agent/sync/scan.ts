@@ -43,11 +43,16 @@ export interface Scan {
 /** Downloads are written under such a name first, followed by a UUID; no scan sees them. */
 export const TEMPORARY_PREFIX = '.kelpie-part-';
 
-const TEMPORARY_NAME = /^\.kelpie-part-(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|(?:job|aside)-of-)/;
+const PART_NAME = /^\.kelpie-part-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const MARK_NAME = /^\.kelpie-part-(?:job|aside)-of-/;
+
+export function isPartOfDownload(name: string): boolean {
+  return PART_NAME.test(name);
+}
 
 /** Whether the agent itself gives such names; what only looks alike is the command's. */
 export function isTemporary(name: string): boolean {
-  return TEMPORARY_NAME.test(name);
+  return isPartOfDownload(name) || MARK_NAME.test(name);
 }
 
 /**

@@ -2,6 +2,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
+  DeleteObjectCommand,
   GetObjectCommand,
   type GetObjectCommandOutput,
   ListObjectsV2Command,
@@ -32,6 +33,7 @@ export interface Bench {
   directory(): string;
   write(path: string, content: string | Buffer): Promise<string>;
   put(key: string, body: string | Buffer<ArrayBuffer>, more?: { ContentEncoding?: string }): Promise<void>;
+  remove(key: string): Promise<void>;
   get(key: string): Promise<GetObjectCommandOutput>;
   /** The object's bytes as text; undefined when there is no such object. */
   text(key: string): Promise<string | undefined>;
@@ -73,7 +75,7 @@ export async function startBench(choice?: StoreChoice): Promise<Bench> {
   const server = await openStore(choice);
   const { client } = server;
   const relay = await startRelay(server.url);
-  const ownStore = createS3Store({ endpoint: relay.url, region: 'us-east-1', stallMs: STALL_MS });
+  const ownStore = createS3Store({ endpoint: relay.url, region: 'us-east-1' });
   const started: AttemptSync[] = [];
   const logged: Bench['logged'] = [];
   let directory = '';
@@ -131,6 +133,9 @@ export async function startBench(choice?: StoreChoice): Promise<Bench> {
       const answer = await fetch(url, { method: 'PUT', body, headers });
       if (!answer.ok) throw new Error(`the store answered ${answer.status} to a PUT of ${key}`);
     },
+    async remove(key) {
+      await client.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: key }));
+    },
     async text(key) {
       const answer = await get(key).catch(() => undefined);
       return answer?.Body?.transformToString();
@@ -142,6 +147,9 @@ export async function startBench(choice?: StoreChoice): Promise<Bench> {
     },
     async clear() {
       relay.interfere = () => undefined;
+      relay.breakOff = () => false;
+      relay.rewrite = (headers) => headers;
+      relay.rewriteAnswer = (headers) => headers;
       relay.answer = () => undefined;
       await Promise.all(started.splice(0).map((sync) => sync.stop()));
       await rm(directory, { recursive: true, force: true });
@@ -154,10 +162,13 @@ export async function startBench(choice?: StoreChoice): Promise<Bench> {
   };
 }
 
-/** Short enough to be waited for, and much longer than a busy machine lets a store think. */
-const STALL_MS = 2_000;
-
-const QUICK: SyncSettings = { debounceMs: 10, stabilityCheckMs: 20, maxWaitMs: 300, maxRetries: 1, concurrency: 8 };
+export const QUICK: SyncSettings = {
+  debounceMs: 10,
+  stabilityCheckMs: 20,
+  maxWaitMs: 300,
+  maxRetries: 1,
+  concurrency: 8,
+};
 
 function loggerInto(logged: Bench['logged']): Logger {
   const at = (level: string) => (details: object, message: string) => void logged.push({ level, details, message });
