@@ -45,6 +45,7 @@ async function runSuite(endpoint: string): Promise<number> {
     KELPIE_TEST_S3_ENDPOINT: endpoint,
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    KELPIE_BURST_FILES: '10000',
   };
   const vitest = spawn('vitest', ['run', 'tests/agent/sync'], {
     env: { ...process.env, ...environment },

@@ -81,8 +81,10 @@ export async function startBench(choice?: StoreChoice): Promise<Bench> {
   let directory = '';
 
   const keys = async (prefix = ''): Promise<string[]> => {
-    const page = await client.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: prefix }));
-    return (page.Contents ?? []).map(({ Key = '' }) => Key).sort();
+    const query = { Bucket: BUCKET, Prefix: prefix, EncodingType: 'url' as const };
+    const page = await client.send(new ListObjectsV2Command(query));
+    const decode = (key: string) => (page.EncodingType === 'url' ? decodeURIComponent(key.replaceAll('+', ' ')) : key);
+    return (page.Contents ?? []).map(({ Key = '' }) => decode(Key)).sort();
   };
   const get = (key: string) => client.send(new GetObjectCommand({ Bucket: BUCKET, Key: key }));
   return {

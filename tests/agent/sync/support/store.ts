@@ -16,6 +16,9 @@ export interface TestStore {
 
 const GIVEN = process.env.KELPIE_TEST_S3_ENDPOINT;
 
+/** Whether the suite runs on a store of whoever runs it, and starts none itself. */
+export const isStoreGiven = GIVEN !== undefined;
+
 /** A store that was given may serve several suites at once, so each process has a bucket of its own there. */
 export const BUCKET = GIVEN === undefined ? 'herd' : `herd-${randomBytes(4).toString('hex')}`;
 
