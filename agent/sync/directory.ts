@@ -1,5 +1,6 @@
-import { lstat, mkdir } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isPartOfDownload } from './scan.ts';
 
 /**
  * Makes the directory `relativePath` ('' or `a/b`) below `root`, itself included. Throws when something on the way below
@@ -14,6 +15,16 @@ export async function makeDirectory(root: string, relativePath: string): Promise
     const stats = await lstat(path);
     if (stats.isSymbolicLink()) throw new Error(`${path} is a link, and nothing is written through links; remove it`);
     if (!stats.isDirectory()) throw new Error(`${path} should be a directory, but is a file; remove one of the two`);
+  }
+}
+
+/** Removes what a download of an agent that died has left below `root`: it may be as large as the data itself. */
+export async function removeLeftParts(root: string): Promise<void> {
+  const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    const path = join(root, entry.name);
+    if (entry.isDirectory()) await removeLeftParts(path);
+    else if (entry.isFile() && isPartOfDownload(entry.name)) await rm(path, { force: true });
   }
 }
 

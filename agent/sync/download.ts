@@ -2,11 +2,11 @@ import { messageOf } from '../../lib/errors.ts';
 import { idOf, localPathOf, relativePathOf, type SyncEntry } from './entry.ts';
 import { SyncError } from './errors.ts';
 import { fetchFile } from './fetch.ts';
-import { makeDirectory } from './directory.ts';
+import { makeDirectory, removeLeftParts } from './directory.ts';
 import { inParallel, type Task } from './parallel.ts';
-import { type RetryPolicy, withRetries } from './retry.ts';
+import { type RetryPolicy, waitToRetry, withRetries } from './retry.ts';
 import type { ObjectStore, StoredObject } from './s3.ts';
-import type { Observed } from './scan.ts';
+import { isTemporary, type Observed } from './scan.ts';
 
 export interface Download {
   store: ObjectStore;
@@ -41,18 +41,41 @@ interface Wanted extends StoredObject {
  * missing after all retries, or if a key would leave the directory: a job must not start from half of its data.
  */
 export async function download(parts: Download, onFile: (file: DownloadedFile) => void): Promise<void> {
-  const objects = await listAll(parts);
-  const wanted = objects.map((object) => wantedOf(parts.entry, object)).filter((one) => one !== undefined);
+  const { entry, policy, signal } = parts;
+  await removeLeftParts(entry.root);
+  const brought = new Set<string>();
+  for (let failures = 0; ; failures++) {
+    const objects = (await listAll(parts)).filter(({ key }) => !brought.has(key));
+    const wanted = objects.map((object) => wantedOf(entry, object)).filter((one) => one !== undefined);
+    const gone = await bringAll(parts, wanted, (key, file) => {
+      brought.add(key);
+      if (file !== undefined) onFile(file);
+    });
+    if (gone.length === 0) return;
+    // It was deleted after it was listed, or the list was old: then the next one does not have it.
+    const error = new SyncError(`${entry.name}: ${gone.join(', ')} listed, but the store has no such object`);
+    await waitToRetry(policy, `list ${entry.name}`, signal, { error, failures });
+  }
+}
+
+/** Resolves to what the store does not have, as a person reads it. */
+async function bringAll(
+  parts: Download,
+  wanted: readonly Wanted[],
+  onBrought: (key: string, file: DownloadedFile | undefined) => void,
+): Promise<string[]> {
+  const gone: string[] = [];
   // Where both `x` and `x.gz` would become `x`, the one that sync itself has written comes last and wins.
   for (const expands of [false, true]) {
     const wave = wanted.filter(({ expandedPath }) => (expandedPath !== undefined) === expands);
-    const tasks = wave.map(
-      (one): Task<void> =>
-        (signal) =>
-          bring({ ...parts, signal }, one, onFile),
-    );
+    const tasks = wave.map((one): Task<void> => async (signal) => {
+      const file = await bring({ ...parts, signal }, one);
+      if (file === 'GONE') gone.push(`"${one.key}"`);
+      else onBrought(one.key, file);
+    });
     await inParallel(tasks, parts.concurrency, parts.signal);
   }
+  return gone;
 }
 
 async function listAll({ store, policy, entry, signal }: Download): Promise<StoredObject[]> {
@@ -80,6 +103,8 @@ function wantedOf(entry: SyncEntry, object: StoredObject): Wanted | undefined {
     const advice = 'remove or rename that object, or narrow the prefix';
     throw new SyncError(`${entry.name}: the key "${object.key}" would be written outside the directory; ${advice}`);
   }
+  // No scan would see it, and nobody has put it there who means a file.
+  if (relativePath.split('/').some(isTemporary)) return undefined;
   if (isDirectory) return { ...object, relativePath, expandedPath: undefined };
   const expandedPath = entry.compression ? expandedPathOf(entry, object.key) : undefined;
   const matches = entry.matches(relativePath) || (expandedPath !== undefined && entry.matches(expandedPath));
@@ -90,23 +115,25 @@ function expandedPathOf(entry: SyncEntry, key: string): string | undefined {
   return key.endsWith('.gz') ? relativePathOf(entry, key.slice(0, -3)) : undefined;
 }
 
-async function bring(parts: Download, wanted: Wanted, onFile: (file: DownloadedFile) => void): Promise<void> {
+/** Resolves to undefined for a directory. */
+async function bring(parts: Download, wanted: Wanted): Promise<DownloadedFile | 'GONE' | undefined> {
   const { store, policy, entry, signal } = parts;
   const { key, size, relativePath, expandedPath } = wanted;
   const address = { bucket: entry.bucket, key };
   try {
     if (key.endsWith('/')) {
       await makeDirectory(entry.root, relativePath);
-      return;
+      return undefined;
     }
     const folder = relativePath.includes('/') ? relativePath.slice(0, relativePath.lastIndexOf('/')) : '';
     await makeDirectory(entry.root, folder);
     const path = localPathOf(entry, relativePath);
     const expanded = expandedPath === undefined ? undefined : localPathOf(entry, expandedPath);
     const fetched = await fetchFile({ store, policy, address, path, expandedPath: expanded, size, signal });
-    onFile({ id: idOf(address), ...fetched });
+    return { id: idOf(address), ...fetched };
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof Error && error.name === 'NoSuchKey') return 'GONE';
     throw new SyncError(`${entry.name}: "${key}" could not be downloaded: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -21,6 +21,11 @@ function kindOf(etag: string): string {
   return bare(etag).replaceAll(/[0-9a-f]/g, 'x');
 }
 
+/** The MD5 digest in an ETag that looks like one of a whole object; undefined in any other. */
+export function digestIn(etag: string): string | undefined {
+  return /^[0-9a-f]{32}$/.test(bare(etag)) ? bare(etag) : undefined;
+}
+
 const CHUNK_BYTES = 2 ** 20;
 
 /**

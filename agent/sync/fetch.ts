@@ -1,12 +1,13 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { messageOf } from '../../lib/errors.ts';
 import type { Address } from './entry.ts';
+import { digestIn } from './etag.ts';
 import { inParallel, type Task } from './parallel.ts';
-import { GaveUp, type RetryPolicy, withRetries } from './retry.ts';
+import { type Piece, receive, type Received } from './receive.ts';
+import { type RetryPolicy, withRetries } from './retry.ts';
 import type { FetchedObject, ObjectStore } from './s3.ts';
 import { type Observed, observe, TEMPORARY_PREFIX } from './scan.ts';
 
@@ -35,13 +36,17 @@ export interface FetchedFile {
 const RANGE_BYTES = 16 * 2 ** 20;
 const RANGES_AT_ONCE = 4;
 
-/** Writes the object beside its place and renames it when its length is right. Rejects after all retries. */
+/**
+ * Writes the object beside its place and renames it when length and content are right. A connection that breaks is gone on
+ * from where it broke; only an object that was replaced, or damaged, is begun anew. Rejects after all retries.
+ */
 export async function fetchFile(request: FetchRequest): Promise<FetchedFile> {
   const { policy, address, signal } = request;
+  const suspects = new Set<string>();
   return withRetries(policy, `download ${address.key}`, signal, async () => {
     const temporary = join(dirname(request.path), TEMPORARY_PREFIX + randomUUID());
     try {
-      const { path, ...fetched } = await fetchTo(temporary, request);
+      const { path, ...fetched } = await fetchTo(temporary, request, suspects);
       await rename(temporary, path);
       const state = await observe(path);
       if (state === undefined) throw new Error(`${path} vanished right after it was written`);
@@ -53,78 +58,88 @@ export async function fetchFile(request: FetchRequest): Promise<FetchedFile> {
   });
 }
 
-async function fetchTo(temporary: string, request: FetchRequest): Promise<Omit<FetchedFile, 'state'>> {
-  const { store, address, path, expandedPath, size, signal } = request;
+async function fetchTo(
+  temporary: string,
+  request: FetchRequest,
+  suspects: Set<string>,
+): Promise<Omit<FetchedFile, 'state'>> {
+  const { path, expandedPath } = request;
   const handle = await open(temporary, 'wx');
   try {
-    const ranged = size > RANGE_BYTES && expandedPath === undefined;
-    const first = await store.get(address, ranged ? { range: [0, RANGE_BYTES - 1] } : {}, signal);
+    const first = await begin(request);
+    const { etag, totalSize: bytes } = first;
+    const object: Received = { ...request, etag };
     const expands = expandedPath !== undefined && first.contentEncoding === 'gzip';
-    await write(handle, first, { position: 0, expands, signal });
-    await fetchRest(handle, first, request);
+    // What is expanded has to come in order, and what comes in order can be checked on the way.
+    const digest = expands || first.size === bytes ? createDigest(etag) : undefined;
+    if (expands) {
+      await pipeline(inOrder(object, first), digesting(digest), createGunzip(), into(handle, 0), own(request));
+    } else {
+      await pipeline(receive(object, pieceOf(first)), digesting(digest), into(handle, 0), own(request));
+      await fetchRest(handle, first, object);
+    }
+    if (digest !== undefined) checkDigest(digest.value(), etag, suspects, request);
     // A command that looks for its latest checkpoint by time finds it, whatever the order of the downloads was.
     if (first.lastModified !== undefined) await handle.utimes(first.lastModified, first.lastModified);
-    const bytes = first.totalSize;
-    return expands ? { path: expandedPath, bytes } : { path, bytes, etag: first.etag };
+    return expands ? { path: expandedPath, bytes } : { path, bytes, etag };
   } finally {
     await handle.close();
   }
 }
 
-async function fetchRest(handle: FileHandle, first: FetchedObject, request: FetchRequest): Promise<void> {
-  const starts: number[] = [];
-  for (let start = first.size; start < first.totalSize; start += RANGE_BYTES) starts.push(start);
-  const tasks = starts.map((start): Task<void> => {
-    const range: [number, number] = [start, Math.min(start + RANGE_BYTES, first.totalSize) - 1];
-    return (signal) => fetchRange(handle, range, first.etag, { ...request, signal });
+async function begin({ store, address, size, signal }: FetchRequest): Promise<FetchedObject> {
+  const range: [number, number] = [0, RANGE_BYTES - 1];
+  const first = await store.get(address, size > RANGE_BYTES ? { range } : {}, signal).catch((error: unknown) => {
+    // It was large when it was listed, and is empty now: no range of it can be had.
+    if (error instanceof Error && error.name === 'InvalidRange') return store.get(address, {}, signal);
+    throw error;
   });
-  await inParallel(tasks, RANGES_AT_ONCE, request.signal);
-}
-
-async function fetchRange(
-  handle: FileHandle,
-  range: [number, number],
-  etag: string,
-  { store, policy, address, signal }: FetchRequest,
-): Promise<void> {
+  if (first.totalSize === size) return first;
   try {
-    await withRetries(policy, `download ${address.key} from byte ${range[0]}`, signal, async () => {
-      const part = await store.get(address, { range, etag }, signal);
-      const expected = range[1] - range[0] + 1;
-      if (part.size !== expected) {
-        part.body.destroy();
-        throw new Error(`the store sent ${part.size} bytes of a range of ${expected}`);
-      }
-      await write(handle, part, { position: range[0], expands: false, signal });
-    });
+    // Another object by now, or an answer that whoever passed it on has cut short: the store itself knows.
+    const object = await store.head(address, signal);
+    if (object?.size === first.totalSize) return first;
+    throw new Error(`the answer has ${first.totalSize} bytes, and the object ${object?.size ?? 'is gone'}`);
   } catch (error) {
-    if (error instanceof Error && error.name === 'PreconditionFailed') {
-      throw new Error('the object was replaced during the download', { cause: error });
-    }
-    throw new GaveUp(messageOf(error), { cause: error });
+    first.body.destroy();
+    throw error;
   }
 }
 
-interface Placement {
-  position: number;
-  expands: boolean;
-  signal: AbortSignal;
+function pieceOf(first: FetchedObject): Piece {
+  return { start: 0, end: first.size, first };
 }
 
-async function write(
-  handle: FileHandle,
-  object: FetchedObject,
-  { position, expands, signal }: Placement,
-): Promise<void> {
-  let received = 0;
-  const count = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of chunks) {
-      received += chunk.length;
-      yield chunk;
-    }
-  };
-  const save = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
-    let end = position;
+async function* inOrder(object: Received, first: FetchedObject): AsyncGenerator<Buffer> {
+  yield* receive(object, pieceOf(first));
+  for (const piece of piecesAfter(first)) yield* receive(object, piece);
+}
+
+function piecesAfter({ size, totalSize }: FetchedObject): Piece[] {
+  const pieces: Piece[] = [];
+  for (let start = size; start < totalSize; start += RANGE_BYTES) {
+    pieces.push({ start, end: Math.min(start + RANGE_BYTES, totalSize) });
+  }
+  return pieces;
+}
+
+async function fetchRest(handle: FileHandle, first: FetchedObject, object: Received): Promise<void> {
+  const tasks = piecesAfter(first).map(
+    (piece): Task<void> =>
+      (signal) =>
+        pipeline(receive({ ...object, signal }, piece), into(handle, piece.start), own({ signal })),
+  );
+  await inParallel(tasks, RANGES_AT_ONCE, object.signal);
+}
+
+/** A pipeline leaves its listeners on the signal it is given. */
+function own({ signal }: { signal: AbortSignal }): { signal: AbortSignal } {
+  return { signal: AbortSignal.any([signal]) };
+}
+
+function into(handle: FileHandle, start: number): (chunks: AsyncIterable<Buffer>) => Promise<void> {
+  return async (chunks) => {
+    let end = start;
     for await (const chunk of chunks) {
       for (let written = 0; written < chunk.length;) {
         const { bytesWritten } = await handle.write(chunk, written, chunk.length - written, end);
@@ -133,8 +148,38 @@ async function write(
       }
     }
   };
-  const own = { signal: AbortSignal.any([signal]) };
-  if (expands) await pipeline(object.body, count, createGunzip(), save, own);
-  else await pipeline(object.body, count, save, own);
-  if (received !== object.size) throw new Error(`the connection ended after ${received} of ${object.size} bytes`);
+}
+
+interface Digest {
+  update(chunk: Buffer): void;
+  value(): string;
+}
+
+/** Undefined where the ETag is no digest of the whole, and so there is nothing to compare with. */
+function createDigest(etag: string): Digest | undefined {
+  if (digestIn(etag) === undefined) return undefined;
+  const hash = createHash('md5');
+  return { update: (chunk) => void hash.update(chunk), value: () => hash.digest('hex') };
+}
+
+function digesting(digest: Digest | undefined): (chunks: AsyncIterable<Buffer>) => AsyncIterable<Buffer> {
+  return async function* (chunks) {
+    for await (const chunk of chunks) {
+      digest?.update(chunk);
+      yield chunk;
+    }
+  };
+}
+
+/**
+ * Stores that encrypt give ETags that look like digests and are none. So a content that does not fit is fetched again, and is
+ * taken for the object when it comes a second time: what is damaged on the way is not damaged twice in the same way.
+ */
+function checkDigest(digest: string, etag: string, suspects: Set<string>, { policy, address }: FetchRequest): void {
+  if (digest === digestIn(etag)) return;
+  if (!suspects.has(digest)) {
+    suspects.add(digest);
+    throw new Error(`the content has the MD5 digest ${digest}, and the ETag ${etag}: it may be damaged`);
+  }
+  policy.log.debug({ ...address, etag }, 'the ETag of this object is no digest of it');
 }

@@ -2,25 +2,19 @@ import { messageOf } from '../../lib/errors.ts';
 import { pause } from '../../lib/pause.ts';
 import type { Aside } from './aside.ts';
 import { deleteAll } from './deletion.ts';
+import { doubt, noteUnanswered } from './doubt.ts';
 import type { SyncEntry } from './entry.ts';
 import { SyncError } from './errors.ts';
 import type { Gate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
-import type { Logger } from './logger.ts';
+import { createLookout, LOOKS } from './lookout.ts';
 import { createSlots, inParallel, type Slots, type Task, untilAborted } from './parallel.ts';
-import {
-  type DeletionQueue,
-  planMirror,
-  type PlannedUpload,
-  queueDeletions,
-  releaseDeletions,
-  startable,
-} from './plan.ts';
+import { type PlannedUpload, startable } from './plan.ts';
 import { createPublisher, type Publish } from './publisher.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { ObjectStore } from './s3.ts';
 import type { SettleTimes } from './settle.ts';
-import { type Candidate, survey, type Survey } from './survey.ts';
+import type { Candidate, Survey } from './survey.ts';
 import type { Outcome } from './transfer.ts';
 
 export interface MirrorParts {
@@ -62,37 +56,27 @@ export interface Pass {
 const BURST_WAITS = 12;
 
 export function createMirror(parts: MirrorParts): Mirror {
-  const { entries, ledger, aside, policy, times } = parts;
-  const publisher = createPublisher(parts);
-  const bench = createBench(parts);
+  const { policy, times } = parts;
+  const { store, unanswered } = noteUnanswered(parts.store);
+  const publisher = createPublisher({ ...parts, store });
+  const bench = createBench(parts, unanswered);
   const { underWay, batches } = bench;
-  const told = new Set<string>();
-  let queue: DeletionQueue = new Map();
+  const lookout = createLookout(parts);
 
-  const look = async () => {
-    const began = performance.now();
-    const found = await aside.steady(() => survey(entries, ledger, aside));
-    tellOnce(found.problems, told, policy.log);
-    const plan = planMirror(found.known, found.seen, found.complete);
-    queue = queueDeletions(queue, plan, found.seen);
-    return { found, plan, lookedMs: performance.now() - began };
-  };
-  const deleteReleased = async (results: readonly Result[], signal: AbortSignal) => {
-    const released = releaseDeletions(queue, arrivedAmong(results));
-    queue = released.queue;
-    await deleteAll(bench, released.due, signal);
-  };
+  const deleteReleased = (results: readonly Result[], deleting: RetryPolicy, signal: AbortSignal) =>
+    deleteAll({ ...bench, policy: deleting }, lookout.release(arrivedAmong(results)), signal);
 
   return {
     async pass(signal) {
-      const { found, plan, lookedMs } = await look();
+      const { found, plan, lookedMs } = await lookout.look();
       const waits = publisher.lookAt(plan.uploads);
       const isReady = (id: string) => !waits.has(id) && !underWay.has(id);
       const uploads = startable(plan.uploads, isReady, BURST_WAITS * times.maxWaitMs);
       const batch = { found, uploads, publish: publisher.publishSettled };
       const results = await uploadInTime(bench, batch, signal);
-      await deleteReleased(results, signal);
-      const isUnsure = plan.complete && hasUnsure(queue);
+      // What fails comes again with the next pass, and must not hold up what that one publishes.
+      await deleteReleased(results, { ...policy, maxRetries: 0 }, signal);
+      const isUnsure = plan.complete && lookout.hasUnsure();
       const soon = isUnsure || results.some(({ kind }) => kind === 'changed') ? [times.stabilityCheckMs] : [];
       const again = Math.min(...waits.values(), ...soon);
       return { again: again === Infinity ? undefined : again, lookedMs };
@@ -100,14 +84,20 @@ export function createMirror(parts: MirrorParts): Mirror {
 
     async finish({ deletes, killedAt }, signal) {
       await untilAborted(Promise.allSettled(batches), signal);
-      const { found, plan } = await look();
       bench.failures.clear();
-      const batch = { found, uploads: plan.uploads, publish: publisher.publishNow(killedAt) };
-      const results = await uploadAll(bench, batch, signal);
-      rejectOn([...found.problems, ...results.flatMap((one) => (one.kind === 'failed' ? [one.reason] : []))]);
-      if (!deletes || queue.size === 0) return;
-      await look();
-      await deleteReleased(results, signal);
+      const publish = publisher.publishNow(killedAt);
+      const results: Result[] = [];
+      for (let rounds = 0, moved = true; moved && rounds < LOOKS; rounds++) {
+        const { found, plan } = await lookout.lookWell();
+        const round = await uploadAll(bench, { found, uploads: plan.uploads, publish }, signal);
+        results.push(...round);
+        rejectOn([...found.problems, ...round.flatMap((one) => (one.kind === 'failed' ? [one.reason] : []))]);
+        // What is gone was perhaps renamed by something that the command had left running.
+        moved = round.some(({ kind }) => kind === 'gone');
+      }
+      if (!deletes || !lookout.hasDeletions()) return;
+      await lookout.lookWell();
+      await deleteReleased(results, policy, signal);
     },
 
     async settled() {
@@ -120,15 +110,17 @@ interface Bench extends MirrorParts {
   /** Failures in a row, by object id. */
   failures: Map<string, number>;
   slots: Slots;
+  /** The ids of objects of which nobody knows whether they were made. */
+  unanswered: Set<string>;
   /** The ids of what is being uploaded, or is about to be. */
   underWay: Set<string>;
   /** What passes have begun. */
   batches: Set<Promise<unknown>>;
 }
 
-function createBench(parts: MirrorParts): Bench {
+function createBench(parts: MirrorParts, unanswered: Set<string>): Bench {
   const slots = createSlots(parts.concurrency);
-  return { ...parts, failures: new Map(), slots, underWay: new Set(), batches: new Set() };
+  return { ...parts, failures: new Map(), slots, unanswered, underWay: new Set(), batches: new Set() };
 }
 
 interface Batch {
@@ -141,13 +133,6 @@ interface Batch {
 }
 
 type Result = { id: string } & (Outcome | { kind: 'failed'; reason: string } | { kind: 'postponed' });
-
-function tellOnce(problems: readonly string[], told: Set<string>, log: Logger): void {
-  for (const problem of problems) {
-    if (!told.has(problem)) log.warn({ problem }, 'part of a synced directory cannot be read');
-    told.add(problem);
-  }
-}
 
 /** Uploads, and resolves to the results of all that is done in time; the rest goes on. */
 async function uploadInTime(bench: Bench, batch: Batch, signal: AbortSignal): Promise<Result[]> {
@@ -214,8 +199,11 @@ async function settleOne(bench: Bench, batch: Batch, turn: Turn, signal: AbortSi
     (result) => result.kind === 'postponed' || (result.kind === 'failed' && (failures.get(result.id) ?? 0) < PATIENCE),
   );
   if (isHeldBack && batch.isLast !== true) return { id, kind: 'postponed' };
+  const noteDoubt = () => {
+    if (bench.unanswered.delete(id)) doubt(bench.ledger, id, candidate.path);
+  };
   try {
-    const publish = (own: AbortSignal) => batch.publish(id, candidate, own);
+    const publish = (own: AbortSignal) => batch.publish(id, candidate, own).finally(noteDoubt);
     const outcome = await slots.hold(signal, () => gate.pass(signal, publish));
     record(bench, id, candidate, outcome);
     return { id, ...outcome };
@@ -253,10 +241,6 @@ function record(bench: Bench, id: string, { path, entry }: Candidate, outcome: O
     case 'changed':
     case 'gone':
   }
-}
-
-function hasUnsure(queue: DeletionQueue): boolean {
-  return [...queue.values()].some(({ waits, isSure }) => !isSure && waits.size === 0);
 }
 
 function arrivedAmong(results: readonly Result[]): ReadonlySet<string> {

@@ -1,4 +1,4 @@
-import { isSame, type Observed } from './scan.ts';
+import { isSame, NO_STATE, type Observed } from './scan.ts';
 
 /** A file whose present state is not the one in the bucket. Its id is that of its object. */
 export interface PlannedUpload {
@@ -35,7 +35,7 @@ export function planMirror(
   complete: boolean,
 ): MirrorPlan {
   const dirty = [...seen]
-    .map(([id, state]) => ({ id, state, previous: known.get(id) }))
+    .map(([id, state]) => ({ id, state, previous: publishedState(known.get(id)) }))
     .filter(({ state, previous }) => previous === undefined || !isSame(previous, state))
     .sort(byWriting);
   const replaced = dirty.filter(({ previous }) => previous !== undefined);
@@ -45,6 +45,11 @@ export function planMirror(
     deletions: complete ? [...known.keys()].filter((id) => !seen.has(id)) : [],
     complete,
   };
+}
+
+/** Of an object that was sent once and may have arrived, there is no state that the bucket has for certain. */
+function publishedState(known: Observed | undefined): Observed | undefined {
+  return known === NO_STATE ? undefined : known;
 }
 
 type Dirty = Omit<PlannedUpload, 'marker'>;
@@ -96,8 +101,9 @@ export interface PendingDeletion {
 
 /**
  * Takes the plan of a new scan into the queue. A new deletion waits for every upload pending now. One that waited for a
- * file that is gone unpublished waits for everything pending now instead: what replaced that file is among it. A file
- * that came back is not deleted.
+ * file that is gone unpublished waits for everything pending now instead: what replaced that file is among it. A deletion
+ * that is seen for the second time waits for what is pending by then, too: what replaces a file may appear right after the
+ * file went. A file that came back is not deleted.
  */
 export function queueDeletions(
   queue: DeletionQueue,
@@ -109,9 +115,14 @@ export function queueDeletions(
     const unchanged = !plan.complete || [...waits].every((id) => seen.has(id));
     return unchanged ? new Set([...waits].filter((id) => pending.has(id) || !seen.has(id))) : pending;
   });
+  const alsoPending = shared(
+    (waits: ReadonlySet<string>): ReadonlySet<string> => new Set([...stillWaiting(waits), ...pending]),
+  );
   const kept = [...queue]
     .filter(([id]) => !seen.has(id))
-    .map(([id, { waits }]): [string, PendingDeletion] => [id, { waits: stillWaiting(waits), isSure: plan.complete }]);
+    .map(([id, { waits, isSure }]): [string, PendingDeletion] => {
+      return [id, { waits: isSure ? stillWaiting(waits) : alsoPending(waits), isSure: plan.complete }];
+    });
   const fresh = plan.deletions
     .filter((id) => !queue.has(id))
     .map((id): [string, PendingDeletion] => [id, { waits: pending, isSure: false }]);

@@ -26,15 +26,23 @@ export async function withRetries<T>(
     try {
       return await attempt();
     } catch (error) {
-      signal.throwIfAborted();
-      if (failures >= policy.maxRetries || isPermanent(error)) throw error;
-      policy.log.debug(
-        { what, failures: failures + 1, reason: messageOf(error) },
-        'storage request failed, trying again',
-      );
-      await pause(backoffMillis(failures, WAITS), signal);
+      await waitToRetry(policy, what, signal, { error, failures });
     }
   }
+}
+
+/** Waits before the next try after `failures` failures and this `error`; throws it when trying again is of no use. */
+export async function waitToRetry(
+  policy: RetryPolicy,
+  what: string,
+  signal: AbortSignal,
+  { error, failures }: { error: unknown; failures: number },
+): Promise<void> {
+  signal.throwIfAborted();
+  if (failures >= policy.maxRetries || isPermanent(error)) throw error;
+  policy.log.debug({ what, failures: failures + 1, reason: messageOf(error) }, 'storage request failed, trying again');
+  await pause(backoffMillis(failures, WAITS), signal);
+  signal.throwIfAborted();
 }
 
 /** Faults that the next try would meet again: the request itself is wrong, or the local disk says no. */
@@ -46,6 +54,7 @@ const PERMANENT = new Set([
     'EntityTooLarge',
     'FileShrank',
     'UploadVanished',
+    'NoSuchKey',
     'PreconditionFailed',
     'GaveUp',
   ],

@@ -13,6 +13,9 @@ export interface Observed {
   ctimeNs: bigint;
 }
 
+/** The state of no file at all: no file is the same. */
+export const NO_STATE: Observed = { size: 0, mtimeNs: -1n, ino: -1n, ctimeNs: -1n };
+
 export interface ScannedFile {
   /** Below the scanned directory, `/` between parts. */
   relativePath: string;
@@ -37,8 +40,20 @@ export interface Scan {
   complete: boolean;
 }
 
-/** Downloads are written under such a name first; no scan sees them. */
+/** Downloads are written under such a name first, followed by a UUID; no scan sees them. */
 export const TEMPORARY_PREFIX = '.kelpie-part-';
+
+const PART_NAME = /^\.kelpie-part-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const MARK_NAME = /^\.kelpie-part-(?:job|aside)-of-/;
+
+export function isPartOfDownload(name: string): boolean {
+  return PART_NAME.test(name);
+}
+
+/** Whether the agent itself gives such names; what only looks alike is the command's. */
+export function isTemporary(name: string): boolean {
+  return isPartOfDownload(name) || MARK_NAME.test(name);
+}
 
 /**
  * All regular files below `root`. Links are followed only to what lies below `root` as well, and to directories only
@@ -109,7 +124,7 @@ async function walk(context: Walk, place: Place): Promise<void> {
 async function list(context: Walk, { path, relativePath }: Place): Promise<Dirent[]> {
   try {
     const names = await readdir(path, { withFileTypes: true });
-    return names.filter(({ name }) => !name.startsWith(TEMPORARY_PREFIX));
+    return names.filter(({ name }) => !isTemporary(name));
   } catch (error) {
     if (isMissing(error)) vanished(context, relativePath, true);
     else note(context, relativePath, error, true);
@@ -168,6 +183,6 @@ function undefinedWhenMissing(error: unknown): undefined {
   if (!isMissing(error)) throw error;
 }
 
-function isMissing(error: unknown): boolean {
+export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }

@@ -4,7 +4,7 @@ import { type FSWatcher, watch } from 'chokidar';
 import { messageOf } from '../../lib/errors.ts';
 import type { Logger } from './logger.ts';
 import type { Pass } from './mirror.ts';
-import { TEMPORARY_PREFIX } from './scan.ts';
+import { isTemporary } from './scan.ts';
 
 export interface WatchParts {
   roots: readonly string[];
@@ -92,7 +92,7 @@ async function watchRoots(roots: readonly string[], hint: () => void, log: Logge
   const watcher = watch([...new Set(real)], {
     followSymlinks: false,
     ignorePermissionErrors: true,
-    ignored: (path) => basename(path).startsWith(TEMPORARY_PREFIX),
+    ignored: (path) => isTemporary(basename(path)),
   });
   watcher.on('all', hint);
   watcher.on('error', (error) => log.warn({ reason: messageOf(error) }, 'changes may be seen later: watching failed'));

@@ -127,7 +127,7 @@ describe('an incomplete download', () => {
       .download(always)
       .catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(SyncError);
-    expect(String(failure)).toMatch(/s3:\/\/herd\/broken\/ -> in.*"broken\/bad"/);
+    expect(String(failure)).toMatch(/s3:\/\/herd[-0-9a-f]*\/broken\/ -> in.*"broken\/bad"/);
     expect((await readdir(local('in'))).filter((name) => name !== 'ok')).toEqual([]);
   });
 

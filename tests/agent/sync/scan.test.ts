@@ -60,8 +60,8 @@ const ROTATION = `
   writeFileSync(root + '/0', '');
   parentPort.postMessage('begun');
   for (let number = 0; ; number++) {
-    writeFileSync(root + '/.kelpie-part-next', '');
-    renameSync(root + '/.kelpie-part-next', root + '/' + (number + 1));
+    writeFileSync(root + '/.kelpie-part-00000000-0000-4000-8000-000000000000', '');
+    renameSync(root + '/.kelpie-part-00000000-0000-4000-8000-000000000000', root + '/' + (number + 1));
     rmSync(root + '/' + number);
   }
 `;

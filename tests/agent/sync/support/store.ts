@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import { CreateBucketCommand, DeleteObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { startS3 } from '../../../../deploy/local/s3.ts';
+import { type RealStoreName, startRealStore } from '../../../support/real-store.ts';
+
+export type StoreChoice = 'embedded' | RealStoreName;
+
+/** A store of any kind that has a bucket BUCKET. */
+export interface TestStore {
+  url: string;
+  /** Past any relay. */
+  client: S3Client;
+  asksForSignatures: boolean;
+  stop(): Promise<void>;
+}
+
+const GIVEN = process.env.KELPIE_TEST_S3_ENDPOINT;
+
+/** Whether the suite runs on a store of whoever runs it, and starts none itself. */
+export const isStoreGiven = GIVEN !== undefined;
+
+/** A store that was given may serve several suites at once, so each process has a bucket of its own there. */
+export const BUCKET = GIVEN === undefined ? 'herd' : `herd-${randomBytes(4).toString('hex')}`;
+
+/** The agent finds the same in its environment. */
+export async function openStore(choice?: StoreChoice): Promise<TestStore> {
+  const credentials = {
+    accessKeyId: (process.env.AWS_ACCESS_KEY_ID ??= 'kelpie-tests'),
+    secretAccessKey: (process.env.AWS_SECRET_ACCESS_KEY ??= 'a-secret-of-the-tests'),
+  };
+  const clientOf = (url: string) =>
+    new S3Client({ endpoint: url, forcePathStyle: true, region: 'us-east-1', credentials });
+  if (choice === undefined && GIVEN !== undefined) {
+    const client = clientOf(GIVEN);
+    await client.send(new CreateBucketCommand({ Bucket: BUCKET })).catch(ignoreOwned);
+    return { url: GIVEN, client, asksForSignatures: true, stop: () => emptied(client) };
+  }
+  const server =
+    choice === undefined || choice === 'embedded'
+      ? await startS3({ buckets: [BUCKET] })
+      : await startRealStore(choice, credentials);
+  const client = clientOf(server.url);
+  const asksForSignatures = !('pid' in server);
+  if (asksForSignatures) await client.send(new CreateBucketCommand({ Bucket: BUCKET }));
+  return {
+    ...{ url: server.url, client, asksForSignatures },
+    async stop() {
+      client.destroy();
+      await server.stop();
+    },
+  };
+}
+
+/** Files of one process use the same bucket one after the other, and may use the same keys. */
+async function emptied(client: S3Client): Promise<void> {
+  for (;;) {
+    const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: BUCKET }));
+    if (Contents.length === 0) break;
+    for (const { Key } of Contents) await client.send(new DeleteObjectCommand({ Bucket: BUCKET, Key }));
+  }
+  client.destroy();
+}
+
+function ignoreOwned(error: unknown): void {
+  if (!(error instanceof Error && error.name.startsWith('BucketAlready'))) throw error;
+}
