@@ -12,6 +12,7 @@ import { createAccountFeed, type AccountFeed } from './events/account-feed.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
+import type { AllowedRange } from './webhooks/guard.ts';
 
 export interface CoreOptions {
   databaseUrl: string;
@@ -25,6 +26,8 @@ export interface CoreOptions {
   reconnectGraceSeconds?: number | undefined;
   /** How many bytes of an attempt's log are kept (1 MiB): half of them its beginning, half its end. */
   logBytes?: number | undefined;
+  /** Ranges of addresses to which webhooks may go although they are not public; none. */
+  webhookAllowed?: readonly AllowedRange[] | undefined;
   /** Told of trouble that mends itself: a lost connection that is being made again. */
   onError: (error: Error) => void;
 }
@@ -38,6 +41,7 @@ export interface OpenCore extends Core {
   readonly logFollowers: LogFollowers;
   readonly signals: AgentSignals;
   readonly reconnectGraceSeconds: number;
+  readonly webhookAllowed: readonly AllowedRange[];
   /** Calls back when some server has announced a change of this kind, this one included. */
   onChange(topic: Topic, listener: () => void): void;
   /** @throws when the database does not answer */
@@ -106,6 +110,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     }),
     reconnectGraceSeconds: grace,
     onChange: (topic, listener) => void listeners[topic].add(listener),
+    webhookAllowed: options.webhookAllowed ?? [],
     ping: async () => {
       await orm.em.fork().execute('select 1');
     },

@@ -11,6 +11,8 @@ import { JobLog } from './entities/job-log.ts';
 import { Job } from './entities/job.ts';
 import { Sweep } from './entities/sweep.ts';
 import { WebhookDelivery } from './entities/webhook-delivery.ts';
+import { WebhookSecret } from './entities/webhook-secret.ts';
+import { WebhookTry } from './entities/webhook-try.ts';
 import { migrations } from './migrations.ts';
 
 export type { EntityManager };
@@ -35,7 +37,10 @@ export async function createOrm(options: {
   unlimited?: boolean;
 }): Promise<Orm> {
   return MikroORM.init({
-    entities: [Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, JobLog, Sweep, WebhookDelivery],
+    entities: [
+      ...[Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, JobLog, Sweep],
+      ...[WebhookDelivery, WebhookSecret, WebhookTry],
+    ],
     clientUrl: options.url,
     extensions: [Migrator],
     migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false },

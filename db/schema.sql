@@ -211,7 +211,26 @@ create table webhook_deliveries (
   last_error text,
   created_at timestamp(3) with time zone not null default now(),
   delivered_at timestamp(3) with time zone,
-  abandoned_at timestamp(3) with time zone
+  abandoned_at timestamp(3) with time zone,
+  "position" bigint not null default nextval('webhook_deliveries_position_seq'::regclass),
+  host text not null default lower(split_part(split_part(url, '/'::text, 3), '@'::text, '-1'::integer))
+);
+
+create table webhook_secrets (
+  account_id uuid not null,
+  sealed text not null,
+  previous text,
+  previous_until timestamp(3) with time zone
+);
+
+create table webhook_tries (
+  delivery_id uuid not null,
+  number integer not null,
+  at timestamp(3) with time zone not null default clock_timestamp(),
+  milliseconds integer not null,
+  status_code integer,
+  error text,
+  response text
 );
 
 alter table accounts add constraint accounts_organization_room CHECK (((organization IS NULL) = (lower(username) !~~ 'salad:%'::text)));
@@ -260,6 +279,14 @@ alter table webhook_deliveries add constraint webhook_deliveries_job_id_foreign 
 
 alter table webhook_deliveries add constraint webhook_deliveries_pkey PRIMARY KEY (id);
 
+alter table webhook_secrets add constraint webhook_secrets_account_id_foreign FOREIGN KEY (account_id) REFERENCES accounts(id) ON UPDATE CASCADE ON DELETE CASCADE;
+
+alter table webhook_secrets add constraint webhook_secrets_pkey PRIMARY KEY (account_id);
+
+alter table webhook_tries add constraint webhook_tries_delivery_id_foreign FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries(id) ON DELETE CASCADE;
+
+alter table webhook_tries add constraint webhook_tries_pkey PRIMARY KEY (delivery_id, number);
+
 CREATE INDEX agents_group_index ON public.agents USING btree (account_id, container_group_id);
 
 CREATE UNIQUE INDEX agents_session_unique ON public.agents USING btree (account_id, session_id);
@@ -290,9 +317,7 @@ CREATE UNIQUE INDEX jobs_idempotency_key_unique ON public.jobs USING btree (acco
 
 CREATE INDEX jobs_queue_index ON public.jobs USING btree (account_id, container_group_id, priority DESC, "position") WHERE (status = 'PENDING'::job_status);
 
-CREATE INDEX webhook_deliveries_due_index ON public.webhook_deliveries USING btree (next_try_at) WHERE ((delivered_at IS NULL) AND (abandoned_at IS NULL));
-
-CREATE INDEX webhook_deliveries_job_id_index ON public.webhook_deliveries USING btree (job_id);
+CREATE INDEX webhook_deliveries_due_index ON public.webhook_deliveries USING btree (host, next_try_at) WHERE ((delivered_at IS NULL) AND (abandoned_at IS NULL));
 
 CREATE OR REPLACE FUNCTION public.job_events_position_fn()
  RETURNS trigger
@@ -301,3 +326,4 @@ AS $function$ begin new.xid := greatest(new.xid, (select e.xid from job_events e
 ;
 
 CREATE TRIGGER "position" BEFORE INSERT ON public.job_events FOR EACH ROW EXECUTE FUNCTION job_events_position_fn();
+CREATE INDEX webhook_deliveries_job_index ON public.webhook_deliveries USING btree (job_id, "position");

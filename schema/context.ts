@@ -8,11 +8,14 @@ import type { LogFollowers } from '../core/logs/follow.ts';
 import type { LogLine } from '../core/logs/lines.ts';
 import { listBans } from '../core/jobs/bans.ts';
 import { whyWaiting } from '../core/jobs/waiting.ts';
+import { triesOf } from '../core/webhooks/log.ts';
 import { jobTotals, newestAttempts, type JobTotals } from '../core/jobs/find.ts';
 import type { Ban } from '../db/entities/ban.ts';
 import type { Attempt } from '../db/entities/attempt.ts';
 import type { Job } from '../db/entities/job.ts';
 import { createLogLoader } from './log-loader.ts';
+import type { WebhookDelivery } from '../db/entities/webhook-delivery.ts';
+import type { WebhookTry } from '../db/entities/webhook-try.ts';
 
 /** What the whole server shares, given to every operation. */
 export interface Shared {
@@ -35,6 +38,7 @@ export interface Context extends Shared {
   bans(job: Job): Promise<Ban[]>;
   /** The last lines of an attempt, by default the newest. */
   logs(wanted: { job: Job; tail: number; attempt: number | undefined }): Promise<LogLine[]>;
+  webhookTries(delivery: WebhookDelivery): Promise<WebhookTry[]>;
   /** Jobs that this operation has claimed: their holder sees all of them. */
   readonly claimed: Set<string>;
 }
@@ -42,10 +46,11 @@ export interface Context extends Shared {
 /** Attempts are loaded for all jobs of a step at once, and never remembered: a subscription's next step must see anew. */
 export function createContext(shared: Shared, viewer: Viewer): Context {
   const { core } = shared;
-  const newest = byJob(async (jobs) => newestAttempts(core, jobs));
-  const totals = byJob(async (jobs) => jobTotals(core, idsOf(jobs)));
-  const waiting = byJob(async (jobs) => whyWaiting(core, jobs));
-  const bans = byJob(async (jobs) => Map.groupBy(await listBans(core, idsOf(jobs)), (ban) => ban.jobId));
+  const newest = byId(async (jobs: readonly Job[]) => newestAttempts(core, jobs));
+  const totals = byId(async (jobs: readonly Job[]) => jobTotals(core, idsOf(jobs)));
+  const waiting = byId(async (jobs: readonly Job[]) => whyWaiting(core, jobs));
+  const tries = byId(async (deliveries: readonly WebhookDelivery[]) => triesOf(core, idsOf(deliveries)));
+  const bans = byId(async (jobs: readonly Job[]) => Map.groupBy(await listBans(core, idsOf(jobs)), (ban) => ban.jobId));
   return {
     ...shared,
     viewer,
@@ -55,21 +60,22 @@ export function createContext(shared: Shared, viewer: Viewer): Context {
     whyWaiting: waiting,
     bans: async (job) => (await bans(job)) ?? [],
     logs: createLogLoader(core, viewer),
+    webhookTries: async (delivery) => (await tries(delivery)) ?? [],
   };
 }
 
-/** Loads something for all jobs of a step at once, by job id. */
-function byJob<Value>(load: (jobs: readonly Job[]) => Promise<Map<string, Value>>) {
-  const loader = new DataLoader<Job, Value | undefined>(
-    async (jobs) => {
-      const found = await load(jobs);
-      return jobs.map((job) => found.get(job.id));
+/** Loads something for all rows of a step at once, by their ids. */
+function byId<Row extends { id: string }, Value>(load: (rows: readonly Row[]) => Promise<Map<string, Value>>) {
+  const loader = new DataLoader<Row, Value | undefined>(
+    async (rows) => {
+      const found = await load(rows);
+      return rows.map((row) => found.get(row.id));
     },
     { cache: false },
   );
-  return (job: Job): Promise<Value | undefined> => loader.load(job);
+  return (row: Row): Promise<Value | undefined> => loader.load(row);
 }
 
-function idsOf(jobs: readonly Job[]): string[] {
-  return jobs.map((job) => job.id);
+function idsOf(rows: readonly { id: string }[]): string[] {
+  return rows.map((row) => row.id);
 }

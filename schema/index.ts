@@ -13,6 +13,7 @@ import './jobs.ts';
 import './lease.ts';
 import './log.ts';
 import './submission.ts';
+import './webhook.ts';
 import { builder } from './builder.ts';
 
 export { createContext, type Context, type Shared } from './context.ts';

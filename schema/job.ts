@@ -1,14 +1,17 @@
 import { may } from '../core/accounts/keys.ts';
 import { listAttempts, listJobEvents } from '../core/jobs/find.ts';
+import { listDeliveries } from '../core/webhooks/log.ts';
 import type { Attempt } from '../db/entities/attempt.ts';
 import type { JobEvent } from '../db/entities/job-event.ts';
 import type { Job } from '../db/entities/job.ts';
+import type { WebhookDelivery } from '../db/entities/webhook-delivery.ts';
 import { AttemptRef, ProgressRef } from './attempt.ts';
 import { BanRef } from './ban.ts';
 import { builder } from './builder.ts';
 import { JobEventRef } from './events.ts';
-import { connection, numbers } from './paging.ts';
+import { connection, fromCursor, numbers } from './paging.ts';
 import { LegacySyncRef, SyncRef } from './sync.ts';
+import { WebhookDeliveryRef } from './webhook.ts';
 
 export const JobStatusRef = builder.enumType('JobStatus', {
   description: 'Where a job stands.',
@@ -145,6 +148,25 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       },
       { name: 'JobEventConnection' },
       { name: 'JobEventEdge' },
+    ),
+    webhookDeliveries: t.connection(
+      {
+        type: WebhookDeliveryRef,
+        description: 'What its webhook is told, in the order in which it became true.',
+        resolve: (job, args, { core }) =>
+          connection<WebhookDelivery>(
+            args,
+            (delivery) => delivery.position,
+            ({ limit, inverted, after, before }) =>
+              listDeliveries(core, job, {
+                ...{ limit, descending: inverted },
+                after: fromCursor('after', after),
+                before: fromCursor('before', before),
+              }),
+          ),
+      },
+      { name: 'WebhookDeliveryConnection' },
+      { name: 'WebhookDeliveryEdge' },
     ),
   }),
 });

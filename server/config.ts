@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { type AllowedRange, parseRanges } from '../core/webhooks/guard.ts';
+import { messageOf } from '../lib/errors.ts';
 
 /** Keys travel there: never in clear, except on this very machine. */
 const saladUrl = z.string().refine(isSafeUrl, {
@@ -78,6 +80,11 @@ const variables = z
       .max(1024 * 1024 * 1024)
       .default(1024 * 1024)
       .describe('Bytes kept of what one attempt’s command writes: half of its beginning, half of its end'),
+    KELPIE_WEBHOOK_ALLOW: z
+      .string()
+      .default('')
+      .transform(ranges)
+      .describe('Ranges such as 10.0.0.0/8 to which webhooks may go although they are not public'),
     KELPIE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.KELPIE_MASTER_KEY !== undefined, {
@@ -86,6 +93,15 @@ const variables = z
     when: () => true,
     error: 'is needed with DATABASE_URL: all servers on one database must share it (try: openssl rand -base64 32)',
   });
+
+function ranges(text: string, context: z.RefinementCtx): AllowedRange[] {
+  try {
+    return parseRanges(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: messageOf(error) });
+    return z.NEVER;
+  }
+}
 
 export type Config = z.output<typeof variables>;
 

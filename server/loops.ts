@@ -1,7 +1,7 @@
 import { recordPresence, signalDrains } from '../core/agents/presence.ts';
 import { sweepLeases } from '../core/leases/rescue.ts';
 import type { OpenCore } from '../core/open.ts';
-import { deliverDue } from '../core/webhooks/deliver.ts';
+import { createSender } from '../core/webhooks/deliver.ts';
 import { backoffMillis } from '../lib/backoff.ts';
 import { pause } from '../lib/pause.ts';
 import { periodic, type Periodic, type Service } from '../lib/service.ts';
@@ -19,7 +19,6 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     onError,
   });
   const drains = periodic({ name: 'drains', everyMs: 1_000, runOnce: () => signalDrains(core, core.signals), onError });
-  const webhooks = periodic({ name: 'webhooks', everyMs: 1_000, runOnce: () => deliverDue(core), onError });
   const logs = periodic({
     name: 'logs',
     everyMs: 1_000,
@@ -29,6 +28,8 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     },
     onError,
   });
+  const sender = createSender({ core, allowed: core.webhookAllowed, onRoom: () => webhooks.poke(), onError });
+  const webhooks = periodic({ name: 'webhooks', everyMs: 1_000, runOnce: () => sender.runOnce(), onError });
   const presence = periodic({
     name: 'presence',
     everyMs: 5_000,
@@ -46,6 +47,7 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     start: () => all.forEach((loop) => loop.start()),
     stop: async () => {
       await Promise.all(all.map((loop) => loop.stop()));
+      await sender.stop();
     },
   };
 }

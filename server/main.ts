@@ -35,6 +35,7 @@ async function main(config: Config): Promise<void> {
     adminKey: config.KELPIE_ADMIN_KEY,
     reconnectGraceSeconds: config.KELPIE_RECONNECT_GRACE,
     logBytes: config.KELPIE_LOG_BYTES,
+    webhookAllowed: config.KELPIE_WEBHOOK_ALLOW,
     maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
   });

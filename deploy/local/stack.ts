@@ -126,6 +126,8 @@ async function spawnServer(databaseUrl: string, masterKey: string, options: Stac
     environment: {
       DATABASE_URL: databaseUrl,
       KELPIE_MASTER_KEY: masterKey,
+      // Whoever tries it out listens on this machine.
+      KELPIE_WEBHOOK_ALLOW: '127.0.0.0/8,::1/128',
       KELPIE_PORT: String(await freePort(options.ports.server)),
     },
   });

@@ -68,7 +68,11 @@ export async function startWorld(
       (it) => it.close(),
     );
     const receiver = await part(startReceiver, (it) => it.close());
-    const environment = { DATABASE_URL: database.url, KELPIE_MASTER_KEY: masterKey };
+    const environment = {
+      DATABASE_URL: database.url,
+      KELPIE_MASTER_KEY: masterKey,
+      KELPIE_WEBHOOK_ALLOW: '127.0.0.0/8',
+    };
     const servers = await part(
       () => startServers({ count: extent.servers, directory: join(directory, 'servers'), environment, onDeath }),
       (it) => it.stop(),

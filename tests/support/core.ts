@@ -1,6 +1,7 @@
 import { createKey, ensureAccount, authenticate, type Viewer } from '../../core/accounts/keys.ts';
 import { parseInput } from '../../core/input.ts';
 import { jobSpecSchema, type JobSpec } from '../../core/jobs/spec.ts';
+import { parseRanges } from '../../core/webhooks/guard.ts';
 import { openCore, type OpenCore } from '../../core/open.ts';
 import type { ApiKeyRole } from '../../db/entities/api-key.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
@@ -25,6 +26,7 @@ export async function openTestCore(options: { maxConnections?: number } = {}): P
     masterKey: MASTER_KEY,
     adminKey: ADMIN_KEY,
     maxConnections: options.maxConnections,
+    webhookAllowed: parseRanges('127.0.0.0/8'),
     onError: () => undefined,
   });
   let accounts = 0;

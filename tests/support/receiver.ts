@@ -12,7 +12,7 @@ export interface Receiver {
   url: string;
   received: Received[];
   /** How the next requests are answered, in turn; 200 after that. */
-  answers: (number | { status: number; location: string })[];
+  answers: (number | ({ status: number } & Record<string, string | number>))[];
   close(): Promise<void>;
 }
 
@@ -28,7 +28,10 @@ export async function startReceiver(): Promise<Receiver> {
       received.push({ method, path, headers, body: Buffer.concat(chunks).toString('utf8') });
       const answer = answers.shift() ?? 200;
       if (typeof answer === 'number') response.writeHead(answer);
-      else response.writeHead(answer.status, { Location: answer.location });
+      else {
+        const { status, ...headers } = answer;
+        response.writeHead(status, headers);
+      }
       response.end();
     });
   });
