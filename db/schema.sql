@@ -213,7 +213,7 @@ create table webhook_deliveries (
   delivered_at timestamp(3) with time zone,
   abandoned_at timestamp(3) with time zone,
   "position" bigint not null default nextval('webhook_deliveries_position_seq'::regclass),
-  host text not null default lower(split_part(split_part(url, '/'::text, 3), '@'::text, '-1'::integer))
+  lane integer not null default hashtext(lower(COALESCE("substring"(url, '//([^/?#]+)'::text), ''::text)))
 );
 
 create table webhook_secrets (
@@ -317,7 +317,7 @@ CREATE UNIQUE INDEX jobs_idempotency_key_unique ON public.jobs USING btree (acco
 
 CREATE INDEX jobs_queue_index ON public.jobs USING btree (account_id, container_group_id, priority DESC, "position") WHERE (status = 'PENDING'::job_status);
 
-CREATE INDEX webhook_deliveries_due_index ON public.webhook_deliveries USING btree (host, next_try_at) WHERE ((delivered_at IS NULL) AND (abandoned_at IS NULL));
+CREATE INDEX webhook_deliveries_due_index ON public.webhook_deliveries USING btree (account_id, lane, next_try_at) WHERE ((delivered_at IS NULL) AND (abandoned_at IS NULL));
 
 CREATE OR REPLACE FUNCTION public.job_events_position_fn()
  RETURNS trigger

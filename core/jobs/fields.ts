@@ -67,7 +67,8 @@ export const jobFields = {
   containerGroupId,
   compression: z.boolean(),
   webhook: text({ min: 1, max: 2_048 }).refine(isHttpUrl, {
-    error: 'Expected a URL that starts with http:// or https://, without a user name or password in it',
+    error:
+      'Expected a URL that starts with http:// or https://, without spaces, and without a user name or password in it',
   }),
   name: text({ min: 1, max: 255 }),
   priority: z.int().min(-100).max(100),
@@ -122,8 +123,10 @@ function compilationFault(pattern: string, syntax: SyncEntry['patternSyntax']): 
   }
 }
 
+/** Others read a URL less kindly than WHATWG's rules do, which take `http:host` and `http:\\\\host`, and skip line feeds. */
+const PLAIN_HTTP = /^https?:\/\/[^\s\\@/?#]+([/?#][^\s\\]*)?$/i;
+
 function isHttpUrl(value: string): boolean {
   const url = URL.parse(value);
-  if (url === null || url.hostname === '' || url.username !== '' || url.password !== '') return false;
-  return url.protocol === 'http:' || url.protocol === 'https:';
+  return PLAIN_HTTP.test(value) && url !== null && url.username === '' && url.password === '';
 }

@@ -1,13 +1,13 @@
-import type { EntityData } from '@mikro-orm/core';
-import { ApiKey } from '../../db/entities/api-key.ts';
-import { WebhookDelivery } from '../../db/entities/webhook-delivery.ts';
+import type { ApiKey } from '../../db/entities/api-key.ts';
+import type { WebhookDelivery } from '../../db/entities/webhook-delivery.ts';
 import { statement } from '../../db/statement.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Core } from '../core.ts';
 import { ForbiddenAddress, type AllowedRange, type Resolve } from './guard.ts';
 import { type Answer, post } from './post.ts';
 import { nextTry } from './schedule.ts';
-import { sealedSecrets, signatureHeaders } from './sign.ts';
+import { openSecrets, signatureHeaders } from './sign.ts';
+import { type Due, ORDERED_TRIES, takeDue } from './take.ts';
 
 /** Sends the webhooks that are due, each at least once. Any number of servers may do this at once. */
 export interface Sender {
@@ -24,33 +24,19 @@ export interface SenderOptions {
   /** Ranges of addresses that receivers may be in although they are not public. */
   allowed: readonly AllowedRange[];
   resolve?: Resolve | undefined;
+  /** How long a receiver may take for all of its answer, in milliseconds (15,000). */
+  timeLimitMs?: number | undefined;
   /** A try has ended, and there is room for another. */
   onRoom?: (() => void) | undefined;
-  /** What became of a try could not be written down: it will be sent again. */
+  /** What became of a try could not be written down, and it will be sent again; or what it should carry could not be opened. */
   onError: (error: Error) => void;
 }
 
-/** Under way at once from one server: to one host, and in all. */
-const PER_HOST = 8;
+/** Under way at once from one server. */
 const AT_ONCE = 64;
 const TIME_LIMIT_MS = 15_000;
-/** A try is held for longer than it can take; a sender that dies leaves it to the others after that. */
-const HOLD_SECONDS = 60;
-/** A job's later state waits for the earlier one until that was tried so often: in the order in which they came, while the receiver is up. */
-const ORDERED_TRIES = 3;
-
-interface DueParameters {
-  batch: number;
-  per_host: number;
-  in_flight: Record<string, number>;
-  ordered_tries: number;
-  hold_seconds: number;
-}
-
-const dueStatement = statement<
-  { [name in keyof DueParameters]: DueParameters[name] },
-  EntityData<WebhookDelivery> & { id: string }
->('due-deliveries');
+/** So many of a delivery's last tries are kept: of its own it has ten at most, by hand it may be sent as often as somebody likes. */
+const KEPT_TRIES = 50;
 
 interface RecordParameters {
   id: string;
@@ -60,17 +46,19 @@ interface RecordParameters {
   error: string | null;
   response: string | null;
   wait_seconds: number | null;
+  kept_tries: number;
+  ordered_tries: number;
 }
 
 const recordStatement = statement<{ [name in keyof RecordParameters]: RecordParameters[name] }, never>(
   'record-delivery',
 );
-const giveBackStatement = statement<{ id: string }, never>('give-back-delivery');
+const giveBackStatement = statement<{ id: string; number: number }, never>('give-back-delivery');
 
 export function createSender(options: SenderOptions): Sender {
   const { core, onRoom, onError } = options;
   const stopping = new AbortController();
-  const underWay = new Map<string, { host: string; done: Promise<void> }>();
+  const underWay = new Map<string, { delivery: WebhookDelivery; done: Promise<void> }>();
   const counts = { delivered: 0, failed: 0 };
 
   const sendOne = async (due: Due): Promise<void> => {
@@ -89,10 +77,12 @@ export function createSender(options: SenderOptions): Sender {
     async runOnce() {
       const batch = AT_ONCE - underWay.size;
       if (batch <= 0 || stopping.signal.aborted) return { started: 0 };
-      const started = await takeDue(core, batch, inFlight(underWay.values()));
-      for (const due of started) {
-        underWay.set(due.delivery.id, { host: due.delivery.host, done: sendOne(due) });
-      }
+      const started = await takeDue(
+        core,
+        batch,
+        [...underWay.values()].map(({ delivery }) => delivery),
+      );
+      for (const due of started) underWay.set(due.delivery.id, { delivery: due.delivery, done: sendOne(due) });
       return { started: started.length };
     },
     async settled() {
@@ -108,62 +98,31 @@ export function createSender(options: SenderOptions): Sender {
   };
 }
 
-/** A delivery with what it needs to be sent. */
-interface Due {
-  delivery: WebhookDelivery;
-  key: ApiKey | undefined;
-  /** Sealed. */
-  secrets: readonly string[];
-}
-
-function inFlight(underWay: Iterable<{ host: string }>): Record<string, number> {
-  const hosts = Map.groupBy(underWay, ({ host }) => host);
-  return Object.fromEntries([...hosts].map(([host, deliveries]) => [host, deliveries.length]));
-}
-
-async function takeDue(core: Core, batch: number, underWay: Record<string, number>): Promise<Due[]> {
-  const em = core.em.fork();
-  const rows = await dueStatement(em, {
-    ...{ batch, per_host: PER_HOST, in_flight: underWay },
-    ...{ ordered_tries: ORDERED_TRIES, hold_seconds: HOLD_SECONDS },
-  });
-  if (rows.length === 0) return [];
-  const deliveries = rows.map((row) => em.map(WebhookDelivery, row));
-  const keys = await em.find(ApiKey, { id: { $in: deliveries.map(({ apiKeyId }) => apiKeyId) } });
-  const keyOf = new Map(keys.map((key) => [key.id, key]));
-  const secrets = await sealedSecrets(
-    core,
-    deliveries.map(({ accountId }) => accountId),
-  );
-  return deliveries.map((delivery) => ({
-    delivery,
-    key: keyOf.get(delivery.apiKeyId),
-    secrets: secrets.get(delivery.accountId) ?? [],
-  }));
-}
-
 /** @returns whether it was delivered; undefined when it was broken off, and counts for nothing */
 async function tryOnce(options: SenderOptions, due: Due, stopping: AbortSignal): Promise<boolean | undefined> {
-  const { core } = options;
-  const { delivery } = due;
+  const { core, timeLimitMs = TIME_LIMIT_MS } = options;
+  const { id, tries } = due.delivery;
   const began = performance.now();
+  const limit = AbortSignal.timeout(timeLimitMs);
   let answer: Answer | undefined;
   let error: string | undefined;
   try {
-    answer = await send(options, due, AbortSignal.any([stopping, AbortSignal.timeout(TIME_LIMIT_MS)]));
+    answer = await send(options, due, AbortSignal.any([stopping, limit]));
     if (answer.status < 200 || answer.status > 299) error = unexpected(answer.status);
   } catch (thrown) {
     if (stopping.aborted) {
-      await giveBackStatement(core.em.fork(), { id: delivery.id });
+      await giveBackStatement(core.em.fork(), { id, number: tries });
       return undefined;
     }
-    error = describe(thrown);
+    error = limit.aborted ? `No answer within ${timeLimitMs / 1_000} s` : describe(thrown);
+    if (thrown instanceof Unsealable) options.onError(thrown);
   }
   const chances = { now: new Date(), chance: Math.random() };
   await recordStatement(core.em.fork(), {
-    ...{ id: delivery.id, number: delivery.tries, milliseconds: Math.round(performance.now() - began) },
+    ...{ id, number: tries, milliseconds: Math.round(performance.now() - began) },
     ...{ status_code: answer?.status ?? null, error: error ?? null, response: answer?.body ?? null },
-    wait_seconds: error === undefined ? null : (nextTry(delivery.tries, answer ?? {}, chances) ?? null),
+    wait_seconds: error === undefined ? null : (nextTry(tries, answer ?? {}, chances) ?? null),
+    ...{ kept_tries: KEPT_TRIES, ordered_tries: ORDERED_TRIES },
   });
   return error === undefined;
 }
@@ -181,18 +140,36 @@ async function send(options: SenderOptions, { delivery, key, secrets }: Due, sig
     headers: {
       'Content-Type': 'application/json',
       'User-Agent': 'Kelpie',
-      ...(isValid(key) && { 'X-Kelpie-Key': core.secrets.open(key.encrypted) }),
+      ...(isValid(key) && { 'X-Kelpie-Key': unsealed(() => core.secrets.open(key.encrypted)) }),
       ...signatureHeaders(
-        secrets.map((sealed) => core.secrets.open(sealed)),
+        unsealed(() => openSecrets(core, secrets)),
         { id: delivery.id, at: new Date(), body },
       ),
     },
   });
 }
 
-/** A key that was revoked is not sent any more; the signature says who tells. */
+/** A key that was revoked, or is over, is not sent any more; the signature says who tells. */
 function isValid(key: ApiKey | undefined): key is ApiKey {
-  return key !== undefined && key.revokedAt === null;
+  if (key === undefined || key.revokedAt !== null) return false;
+  return key.expiresAt === null || key.expiresAt.getTime() > Date.now();
+}
+
+/** What a webhook should carry was sealed under another master key. For the account's owner to read, too: it names no detail. */
+class Unsealable extends Error {
+  override name = 'Unsealable';
+}
+
+function unsealed<Opened>(open: () => Opened): Opened {
+  try {
+    return open();
+  } catch (error) {
+    throw new Unsealable(
+      'Not sent: the account’s key or secret cannot be opened with this server’s KELPIE_MASTER_KEY. ' +
+        'All servers on one database must share the one that it was sealed with',
+      { cause: error },
+    );
+  }
 }
 
 function unexpected(status: number): string {
@@ -202,8 +179,7 @@ function unexpected(status: number): string {
 
 /** Without what a resolver or a connection says of addresses inside this network. */
 function describe(thrown: unknown): string {
-  if (thrown instanceof ForbiddenAddress) return thrown.message;
-  if (thrown instanceof Error && thrown.name === 'TimeoutError') return `No answer within ${TIME_LIMIT_MS / 1_000} s`;
+  if (thrown instanceof ForbiddenAddress || thrown instanceof Unsealable) return thrown.message;
   const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : messageOf(thrown);
   return `The receiver could not be reached: ${code}`;
 }

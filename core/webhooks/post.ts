@@ -46,7 +46,8 @@ export async function post({ url, headers, body, signal, allowed, resolve }: Pos
       signal,
     };
     const send = protocol === 'https:' ? requestHttps : requestHttp;
-    send(url, options, settle).once('error', reject).end(body);
+    // Not `once`: what breaks after the answer has begun is told by the answer, and must not end this process here.
+    send(url, options, settle).on('error', reject).end(body);
   });
   try {
     const retryAfter = response.headers['retry-after'];

@@ -17,9 +17,9 @@ const ensureStatement = statement<{ account_id: string; sealed: string }, never>
 /** The secret that receivers verify with; made when it is first asked for. `whsec_…`, as Standard Webhooks has them. */
 export async function webhookSecret(core: Core, viewer: Viewer): Promise<string> {
   demand(viewer, 'manage');
-  const sealed = (await sealedSecrets(core, [viewer.accountId])).get(viewer.accountId)?.[0];
-  if (sealed === undefined) throw new Error('An account has no secret for its webhooks although one was just made');
-  return core.secrets.open(sealed);
+  const secrets = (await sealedSecrets(core, [viewer.accountId])).get(viewer.accountId);
+  if (secrets === undefined) throw new Error('An account has no secret for its webhooks although one was just made');
+  return core.secrets.open(secrets.present);
 }
 
 /** Makes a new one. For a day, webhooks carry signatures by both. */
@@ -35,8 +35,15 @@ export async function rotateWebhookSecret(core: Core, viewer: Viewer): Promise<s
   return secret;
 }
 
-/** What the webhooks of accounts are signed with now, sealed, the newest first; an account that has none yet gets one. */
-export async function sealedSecrets(core: Core, accountIds: readonly string[]): Promise<Map<string, string[]>> {
+/** What an account's webhooks are signed with now. */
+export interface SealedSecrets {
+  present: string;
+  /** For a while after a rotation. */
+  previous: string | undefined;
+}
+
+/** The secrets of accounts; an account that has none yet gets one. */
+export async function sealedSecrets(core: Core, accountIds: readonly string[]): Promise<Map<string, SealedSecrets>> {
   const wanted = [...new Set(accountIds)];
   const found = await find(core, wanted);
   const without = wanted.filter((id) => !found.has(id));
@@ -46,6 +53,22 @@ export async function sealedSecrets(core: Core, accountIds: readonly string[]): 
     await ensureStatement(core.em.fork(), { account_id: accountId, sealed: core.secrets.seal(newSecret()) });
   }
   return find(core, wanted);
+}
+
+/**
+ * The secrets to sign with, the newest first. A previous one that can't be opened any more is left out: a rotation is how an account
+ * gets over a master key that was lost.
+ * @throws when the present one is missing, or was sealed under another master key
+ */
+export function openSecrets(core: Core, secrets: SealedSecrets | undefined): string[] {
+  if (secrets === undefined) throw new Error('An account has no secret for its webhooks');
+  const present = core.secrets.open(secrets.present);
+  if (secrets.previous === undefined) return [present];
+  try {
+    return [present, core.secrets.open(secrets.previous)];
+  } catch {
+    return [present];
+  }
 }
 
 /** The headers that Standard Webhooks asks for. `id` is the same over all tries, the time is of this one. */
@@ -60,13 +83,13 @@ export function signatureHeaders(
   };
 }
 
-async function find(core: Core, accountIds: readonly string[]): Promise<Map<string, string[]>> {
+async function find(core: Core, accountIds: readonly string[]): Promise<Map<string, SealedSecrets>> {
   const rows = await core.em.fork().find(WebhookSecret, { accountId: { $in: [...accountIds] } });
   const now = Date.now();
   return new Map(
     rows.map(({ accountId, sealed, previous, previousUntil }) => {
-      const isOverlap = previous !== null && previousUntil !== null && previousUntil.getTime() > now;
-      return [accountId, [sealed, ...(isOverlap ? [previous] : [])]];
+      const isOverlap = previousUntil !== null && previousUntil.getTime() > now;
+      return [accountId, { present: sealed, previous: isOverlap ? (previous ?? undefined) : undefined }];
     }),
   );
 }

@@ -9,7 +9,7 @@ export const WebhookDelivery = defineEntity({
     {
       name: 'webhook_deliveries_due_index',
       expression:
-        'create index "webhook_deliveries_due_index" on "webhook_deliveries" ("host", "next_try_at") ' +
+        'create index "webhook_deliveries_due_index" on "webhook_deliveries" ("account_id", "lane", "next_try_at") ' +
         'where "delivered_at" is null and "abandoned_at" is null',
     },
     { name: 'webhook_deliveries_job_index', properties: ['jobId', 'position'] },
@@ -23,11 +23,12 @@ export const WebhookDelivery = defineEntity({
     jobId: () => p.manyToOne(Job).mapToPk().fieldNames('job_id').deleteRule('cascade'),
     attempt: p.integer(),
     url: p.text(),
-    // Of the URL, with its port: a slow one holds up no other.
-    host: p
-      .text()
-      .$type<Opt<string>>()
-      .generated(`(lower(split_part(split_part(url, '/'::text, 3), '@'::text, '-1'::integer))) stored`),
+    // A number for the URL's host and port: what goes to a slow one holds up nothing else. A hash, so that a sender may begin to
+    // look at any number and is as likely to find one host as another.
+    lane: p
+      .integer()
+      .$type<Opt<number>>()
+      .generated(`(hashtext(lower(COALESCE("substring"(url, '//([^/?#]+)'::text), ''::text)))) stored`),
     status: p.text(),
     machineId: p.text().strictNullable(),
     containerGroupId: p.text(),

@@ -1,13 +1,13 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** Deliveries by host and in order, each try written down, and secrets to sign with. */
+/** Deliveries by account and host, in order, each try written down, and secrets to sign with. */
 export class WebhooksThatArrive extends Migration {
   override up(): void {
     this.addSql(`
       alter table "webhook_deliveries" add column "position" bigserial not null,
-        add column "host" text generated always as (lower(split_part(split_part("url", '/', 3), '@', -1))) stored not null;
+        add column "lane" int generated always as (hashtext(lower(coalesce(substring("url", '//([^/?#]+)'), '')))) stored not null;
       drop index "webhook_deliveries_due_index";
-      create index "webhook_deliveries_due_index" on "webhook_deliveries" ("host", "next_try_at")
+      create index "webhook_deliveries_due_index" on "webhook_deliveries" ("account_id", "lane", "next_try_at")
         where "delivered_at" is null and "abandoned_at" is null;
       drop index "webhook_deliveries_job_id_index";
       create index "webhook_deliveries_job_index" on "webhook_deliveries" ("job_id", "position");

@@ -1,50 +1,135 @@
 -- Takes due webhooks for one sender: each row is pushed into the future for as long as a try may take, so that a sender that
 -- dies in the middle loses nothing and nobody sends the same row beside it.
--- Of each host only as many as it may still be sent at once, found by the index one host after another: ten thousand for a slow
--- host are not looked at, and hold up nobody. Of a job, a later state waits for the earlier one, until that has failed a few times.
-with recursive hosts (host) as (
-  (select min(host) from webhook_deliveries where delivered_at is null and abandoned_at is null)
+-- A lane is what one account sends to one host. Accounts, and the lanes of each, are found by the index one after another, so ten
+-- thousand rows for a slow host are not looked at, and hold up nobody. An account with very many lanes shows some of them,
+-- beginning anywhere, so that none is always the last. Who has least under way comes first: account before account, lane before
+-- lane.
+-- Of a job, a later state waits for the earlier one until that has failed a few times. While the earlier one waits for its next
+-- try, the later one is put off to that time: otherwise all that piles up during an outage would be looked at again every time.
+with recursive some_accounts (account_id) as (
+  (
+    select account_id from webhook_deliveries
+    where delivered_at is null and abandoned_at is null
+    order by account_id
+    limit 1
+  )
   union all
   select (
-    select min(d.host) from webhook_deliveries d
-    where d.host > hosts.host and d.delivered_at is null and d.abandoned_at is null
+    select d.account_id from webhook_deliveries d
+    where d.account_id > a.account_id and d.delivered_at is null and d.abandoned_at is null
+    order by d.account_id
+    limit 1
   )
-  from hosts
-  where hosts.host is not null
+  from some_accounts a
+  where a.account_id is not null
 ),
-some_hosts as materialized (
-  -- At random, so that none is always the last.
-  select host from hosts where host is not null order by random() limit 1000
+rooms as materialized (
+  select account_id, coalesce((:in_flight::jsonb ->> account_id::text)::int, 0) as under_way
+  from some_accounts
+  where account_id is not null and coalesce((:in_flight::jsonb ->> account_id::text)::int, 0) < :per_account
 ),
-due as materialized (
-  select d.id, row_number() over (partition by h.host order by d.next_try_at) as rank
-  from some_hosts h
+lanes as materialized (
+  select
+    r.account_id, r.under_way as account_under_way, l.lane,
+    coalesce((:in_flight::jsonb ->> (r.account_id || '/' || l.lane))::int, 0) as under_way
+  from rooms r
   cross join lateral (
-    select id, next_try_at
+    with recursive ahead (lane) as (
+      (
+        select w.lane from webhook_deliveries w
+        where w.account_id = r.account_id and w.lane >= :start_lane and w.delivered_at is null and w.abandoned_at is null
+        order by w.lane
+        limit 1
+      )
+      union all
+      select (
+        select w.lane from webhook_deliveries w
+        where w.account_id = r.account_id and w.lane > ahead.lane and w.delivered_at is null and w.abandoned_at is null
+        order by w.lane
+        limit 1
+      )
+      from ahead
+      where ahead.lane is not null
+    ),
+    behind (lane) as (
+      (
+        select w.lane from webhook_deliveries w
+        where w.account_id = r.account_id and w.lane < :start_lane and w.delivered_at is null and w.abandoned_at is null
+        order by w.lane
+        limit 1
+      )
+      union all
+      select (
+        select w.lane from webhook_deliveries w
+        where w.account_id = r.account_id and w.lane > behind.lane and w.lane < :start_lane
+          and w.delivered_at is null and w.abandoned_at is null
+        order by w.lane
+        limit 1
+      )
+      from behind
+      where behind.lane is not null
+    )
+    select lane from (select lane from ahead union all select lane from behind) walked
+    where lane is not null
+    limit 500
+  ) l
+),
+looked as materialized (
+  select l.*, d.id, d.next_try_at, d.is_blocked, d.blocked_until
+  from lanes l
+  cross join lateral (
+    select w.id, w.next_try_at, earlier.is_blocked, earlier.blocked_until
     from webhook_deliveries w
-    where w.host = h.host
+    cross join lateral (
+      select
+        count(*) > 0 as is_blocked,
+        -- Only while its last try is over: one that is under way may be delivered in a moment.
+        max(e.next_try_at) filter (
+          where exists (select from webhook_tries t where t.delivery_id = e.id and t.number = e.tries)
+        ) as blocked_until
+      from webhook_deliveries e
+      where e.job_id = w.job_id
+        and e.position < w.position
+        and e.delivered_at is null
+        and e.abandoned_at is null
+        and e.tries < :ordered_tries
+    ) earlier
+    where w.account_id = l.account_id
+      and w.lane = l.lane
       and w.delivered_at is null
       and w.abandoned_at is null
       and w.next_try_at <= statement_timestamp()
-      and not exists (
-        select from webhook_deliveries earlier
-        where earlier.job_id = w.job_id
-          and earlier.position < w.position
-          and earlier.delivered_at is null
-          and earlier.abandoned_at is null
-          and earlier.tries < :ordered_tries
-      )
     order by w.next_try_at
-    limit greatest(0, :per_host - coalesce((:in_flight::jsonb ->> h.host)::int, 0))
-    for update skip locked
+    limit 200
   ) d
+  where l.under_way < :per_lane
 ),
-taken as (
-  select id from due order by rank, random() limit :batch
+by_lane as (
+  select id, account_id, account_under_way, under_way + row_number() over (partition by account_id, lane order by next_try_at) as rank
+  from looked
+  where not is_blocked
+),
+by_account as (
+  select id, account_under_way + row_number() over (partition by account_id order by rank, random()) as rank
+  from by_lane
+  where rank <= :per_lane
+),
+chosen as materialized (
+  (select id, null::timestamptz as put_off from by_account where rank <= :per_account order by rank, random() limit :batch)
+  union all
+  (select id, blocked_until from looked where is_blocked and blocked_until > statement_timestamp() limit 1000)
+),
+held as materialized (
+  -- Another sender may have been quicker since: what it holds is passed over, what it has taken is not due any more.
+  select d.id, c.put_off
+  from chosen c
+  join webhook_deliveries d on d.id = c.id
+  where d.delivered_at is null and d.abandoned_at is null and d.next_try_at <= statement_timestamp()
+  for update of d skip locked
 )
 update webhook_deliveries d
-set tries = d.tries + 1,
-    next_try_at = clock_timestamp() + make_interval(secs => :hold_seconds)
-from taken
-where d.id = taken.id
-returning d.*
+set tries = d.tries + (held.put_off is null)::int,
+    next_try_at = coalesce(held.put_off, clock_timestamp() + make_interval(secs => :hold_seconds))
+from held
+where d.id = held.id
+returning d.*, held.put_off is null as is_taken

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { deliverDue } from '../../../core/webhooks/deliver.ts';
 import { createLog } from '../../../server/log.ts';
 import { createProjectCheck } from '../../../server/salad/project.ts';
 import { createTokenCheck } from '../../../server/salad/token.ts';
@@ -12,6 +11,7 @@ import { mutation, type MutationName } from '../../support/graphql.ts';
 import { startReceiver } from '../../support/receiver.ts';
 import { jobIn, jobsIn, problemIn, submission } from '../../support/rest.ts';
 import { instanceClaims, startSaladApi, startSaladKeys, type SaladApi, type SaladKeys } from '../../support/salad.ts';
+import { until } from '../../support/until.ts';
 
 const API_KEY = 'salad_cloud_user_secret_of_acme';
 let api: SaladApi;
@@ -101,8 +101,8 @@ describe('a job submitted with a key of Salad’s', () => {
       await rest(person, 'POST', '/jobs', submission({ webhook: receiver.url, container_group_id: 'hooks' }));
       const hooks = await machine({ salad_workload_id: 'hooks' });
       await rest(hooks, 'GET', '/work?machine_id=machine&container_group_id=hooks');
-      await deliverDue(app.core);
-      const key = String(receiver.received[0]?.headers['x-kelpie-key']);
+      const told = await until('the webhook', () => receiver.received[0]);
+      const key = String(told.headers['x-kelpie-key']);
       expect((await graphql(person, '{ viewer { webhookKey } }')).data).toEqual({ viewer: { webhookKey: key } });
       expect((await rest({ 'X-Kelpie-Key': key }, 'GET', '/jobs')).status).toBe(200);
       expect((await rest({ 'X-Kelpie-Key': key }, 'POST', '/jobs', submission())).status).toBe(403);
