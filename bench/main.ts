@@ -1,9 +1,10 @@
 import { claim } from './claim.ts';
 import { latency } from './latency.ts';
 import { recovery } from './recovery.ts';
+import { webhooks } from './webhooks.ts';
 
 /** Each answers one question, asserts its own work, and gives its figures: printed for people, and as JSON with --json. */
-const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = { claim, latency, recovery };
+const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = { claim, latency, recovery, webhooks };
 
 const [name, ...flags] = process.argv.slice(2);
 const benchmark = benchmarks[name ?? ''];

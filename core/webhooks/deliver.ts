@@ -6,6 +6,7 @@ import type { Core } from '../core.ts';
 import { ForbiddenAddress, type AllowedRange, type Resolve } from './guard.ts';
 import { type Answer, post } from './post.ts';
 import { nextTry } from './schedule.ts';
+import { createResolve } from './resolve.ts';
 import { openSecrets, signatureHeaders } from './sign.ts';
 import { type Due, ORDERED_TRIES, takeDue } from './take.ts';
 
@@ -23,6 +24,7 @@ export interface SenderOptions {
   core: Core;
   /** Ranges of addresses that receivers may be in although they are not public. */
   allowed: readonly AllowedRange[];
+  /** How names are resolved: by the hosts file and the system's name servers. */
   resolve?: Resolve | undefined;
   /** How long a receiver may take for all of its answer, in milliseconds (15,000). */
   timeLimitMs?: number | undefined;
@@ -37,6 +39,8 @@ const AT_ONCE = 64;
 const TIME_LIMIT_MS = 15_000;
 /** So many of a delivery's last tries are kept: of its own it has ten at most, by hand it may be sent as often as somebody likes. */
 const KEPT_TRIES = 50;
+
+const systemResolve = createResolve();
 
 interface RecordParameters {
   id: string;
@@ -128,7 +132,7 @@ async function tryOnce(options: SenderOptions, due: Due, stopping: AbortSignal):
 }
 
 async function send(options: SenderOptions, { delivery, key, secrets }: Due, signal: AbortSignal): Promise<Answer> {
-  const { core, allowed, resolve } = options;
+  const { core, allowed, resolve = systemResolve } = options;
   const body = JSON.stringify({
     status: delivery.status,
     job_id: delivery.jobId,

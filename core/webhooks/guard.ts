@@ -1,13 +1,12 @@
 import type { LookupAddress } from 'node:dns';
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /** A range of addresses that an operator allows although it is not public. */
 export type AllowedRange = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number];
 
-/** All addresses of a name, as the system resolves it. */
-export type Resolve = (hostname: string) => Promise<LookupAddress[]>;
+/** All addresses of a name; rejects when there is none, or may when the signal is aborted. */
+export type Resolve = (hostname: string, signal?: AbortSignal) => Promise<LookupAddress[]>;
 
 /** A URL of a user's leads into this network, or to this machine. */
 export class ForbiddenAddress extends Error {
@@ -20,8 +19,6 @@ export class ForbiddenAddress extends Error {
   }
 }
 
-const systemResolve: Resolve = (hostname) => lookup(hostname, { all: true, order: 'verbatim' });
-
 /**
  * The addresses of a host that a user named, to which a connection may be made: the connection must go to one of these, and to
  * nothing that is resolved anew, as a name may resolve to something else every time (DNS rebinding).
@@ -30,11 +27,12 @@ const systemResolve: Resolve = (hostname) => lookup(hostname, { all: true, order
  */
 export async function publicAddresses(
   hostname: string,
-  { allowed, resolve = systemResolve }: { allowed: readonly AllowedRange[]; resolve?: Resolve | undefined },
+  { allowed, resolve, signal }: { allowed: readonly AllowedRange[]; resolve: Resolve; signal?: AbortSignal },
 ): Promise<LookupAddress[]> {
   const literal = hostname.replace(/^\[(.*)\]$/, '$1');
   const family = isIP(literal);
-  const addresses = family === 0 ? await resolve(hostname) : [{ address: literal, family }];
+  const addresses = family === 0 ? await resolve(hostname, signal) : [{ address: literal, family }];
+  if (addresses.length === 0) throw new Error('no address');
   // One that is private is enough: who answers with both is up to something, or inside this network.
   if (addresses.some(({ address }) => !mayConnect(address, allowed))) throw new ForbiddenAddress(hostname);
   return addresses;

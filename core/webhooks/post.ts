@@ -12,8 +12,8 @@ export interface Post {
   /** Aborts it; the time limit is the caller's. */
   signal: AbortSignal;
   allowed: readonly AllowedRange[];
-  /** How names are resolved; by the system. */
-  resolve?: Resolve | undefined;
+  /** How names are resolved. */
+  resolve: Resolve;
 }
 
 export interface Answer {
@@ -35,7 +35,7 @@ const KEPT_BYTES = 1_024;
 export async function post({ url, headers, body, signal, allowed, resolve }: Post): Promise<Answer> {
   const { protocol, hostname } = new URL(url);
   if (protocol !== 'http:' && protocol !== 'https:') throw new Error(`Expected an http or https URL, got ${protocol}`);
-  const addresses = await within(signal, publicAddresses(hostname, { allowed, resolve }));
+  const addresses = await within(signal, publicAddresses(hostname, { allowed, resolve, signal }));
   const response = await new Promise<IncomingMessage>((settle, reject) => {
     const options: RequestOptions = {
       method: 'POST',
@@ -57,7 +57,7 @@ export async function post({ url, headers, body, signal, allowed, resolve }: Pos
   }
 }
 
-/** A resolver cannot be interrupted, but left to itself. */
+/** A resolver need not heed its signal: then it is left to itself. */
 async function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const done = new AbortController();
   try {

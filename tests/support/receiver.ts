@@ -13,11 +13,13 @@ export interface Receiver {
   received: Received[];
   /** How the next requests are answered, in turn; 200 after that. */
   answers: (number | ({ status: number } & Record<string, string | number>))[];
+  /** How long it takes for an answer, in milliseconds; 0. */
+  slowMs: number;
   close(): Promise<void>;
 }
 
-/** Somebody who is told by webhooks: a real HTTP server that remembers what came. */
-export async function startReceiver(): Promise<Receiver> {
+/** Somebody who is told by webhooks: a real HTTP server that remembers what came. It takes any free port unless told which. */
+export async function startReceiver(onPort = 0): Promise<Receiver> {
   const received: Received[] = [];
   const answers: Receiver['answers'] = [];
   const server = createServer((request, response) => {
@@ -32,18 +34,20 @@ export async function startReceiver(): Promise<Receiver> {
         const { status, ...headers } = answer;
         response.writeHead(status, headers);
       }
-      response.end();
+      setTimeout(() => response.end(), receiver.slowMs);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(onPort, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  return {
+  const receiver: Receiver = {
     url: `http://127.0.0.1:${port}`,
     received,
     answers,
+    slowMs: 0,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
+  return receiver;
 }

@@ -12,6 +12,7 @@ import { openTestCore, spec } from '../../support/core.ts';
 import { claim, endings, submit } from '../../support/jobs.ts';
 import { startReceiver } from '../../support/receiver.ts';
 import { until } from '../../support/until.ts';
+import { deliverDue as deliverDueOf, passTime as passTimeIn } from '../../support/webhooks.ts';
 
 const { core, database, account, close } = await openTestCore({ maxConnections: 20 });
 const receiver = await startReceiver();
@@ -30,20 +31,10 @@ const allowed = parseRanges('127.0.0.0/8');
 const faults: Error[] = [];
 const newSender = () => createSender({ core, allowed, onError: (error) => faults.push(error) });
 const sender = newSender();
-/** Sends what is due now, and waits for what becomes of it. */
-async function deliverDue(by = sender) {
-  const all = { delivered: 0, failed: 0 };
-  while ((await by.runOnce()).started > 0) {
-    const { delivered, failed } = await by.settled();
-    all.delivered += delivered;
-    all.failed += failed;
-  }
-  return all;
-}
+const deliverDue = (by = sender) => deliverDueOf(by);
 
 const deliveries = () => database.query('select * from webhook_deliveries order by created_at');
-/** Makes the time pass that lies between two tries. */
-const passTime = () => database.query(`update webhook_deliveries set next_try_at = now() - interval '1 second'`);
+const passTime = () => passTimeIn(database);
 
 describe('what a webhook says', () => {
   test('running, then completed: the documented body and nothing else, with the submitter’s key', async () => {

@@ -17,8 +17,10 @@ async function serve(listener: RequestListener): Promise<number> {
   return (server.address() as AddressInfo).port; // A TCP server's address is never a pipe's name.
 }
 
+const unknown: Resolve = () => Promise.reject(new Error('No name was expected'));
+
 function sent(part: Partial<Post> & { url: string }): Post {
-  return { headers: {}, body: '{}', signal: AbortSignal.timeout(10_000), allowed: loopback, ...part };
+  return { resolve: unknown, headers: {}, body: '{}', signal: AbortSignal.timeout(10_000), allowed: loopback, ...part };
 }
 
 test('the answer is its status, how long to wait, and the beginning of its body', async () => {
