@@ -319,6 +319,8 @@ CREATE INDEX jobs_queue_index ON public.jobs USING btree (account_id, container_
 
 CREATE INDEX webhook_deliveries_due_index ON public.webhook_deliveries USING btree (account_id, lane, next_try_at) WHERE ((delivered_at IS NULL) AND (abandoned_at IS NULL));
 
+CREATE INDEX webhook_deliveries_job_index ON public.webhook_deliveries USING btree (job_id, "position");
+
 CREATE OR REPLACE FUNCTION public.job_events_position_fn()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -326,4 +328,3 @@ AS $function$ begin new.xid := greatest(new.xid, (select e.xid from job_events e
 ;
 
 CREATE TRIGGER "position" BEFORE INSERT ON public.job_events FOR EACH ROW EXECUTE FUNCTION job_events_position_fn();
-CREATE INDEX webhook_deliveries_job_index ON public.webhook_deliveries USING btree (job_id, "position");

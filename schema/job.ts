@@ -1,5 +1,6 @@
 import { may } from '../core/accounts/keys.ts';
 import { listAttempts, listJobEvents } from '../core/jobs/find.ts';
+import { numberOfCursor } from '../core/number-cursor.ts';
 import { listDeliveries } from '../core/webhooks/log.ts';
 import type { Attempt } from '../db/entities/attempt.ts';
 import type { JobEvent } from '../db/entities/job-event.ts';
@@ -9,7 +10,7 @@ import { AttemptRef, ProgressRef } from './attempt.ts';
 import { BanRef } from './ban.ts';
 import { builder } from './builder.ts';
 import { JobEventRef } from './events.ts';
-import { connection, fromCursor, numbers } from './paging.ts';
+import { connection, numbers } from './paging.ts';
 import { LegacySyncRef, SyncRef } from './sync.ts';
 import { WebhookDeliveryRef } from './webhook.ts';
 
@@ -160,8 +161,8 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
             ({ limit, inverted, after, before }) =>
               listDeliveries(core, job, {
                 ...{ limit, descending: inverted },
-                after: fromCursor('after', after),
-                before: fromCursor('before', before),
+                after: numberOfCursor('after', after),
+                before: numberOfCursor('before', before),
               }),
           ),
       },
