@@ -40,7 +40,8 @@ create type job_event_type as enum (
   'CANCELED',
   'RETRIED',
   'PURGED',
-  'BAN_LIFTED'
+  'BAN_LIFTED',
+  'WARNED'
 );
 
 create type job_status as enum (
@@ -110,7 +111,14 @@ create table attempts (
   bytes_downloaded bigint not null default '0'::bigint,
   bytes_uploaded bigint not null default '0'::bigint,
   claim_id uuid,
-  grace_given boolean not null default false
+  grace_given boolean not null default false,
+  transfer jsonb,
+  files_downloaded integer not null default 0,
+  files_uploaded integer not null default 0,
+  checkpoint_files integer not null default 0,
+  checkpoint_bytes bigint not null default '0'::bigint,
+  sync_lag_seconds double precision,
+  warning text
 );
 
 create table bans (
@@ -188,7 +196,8 @@ create table jobs (
   canceled_at timestamp(3) with time zone,
   failed_at timestamp(3) with time zone,
   stall_timeout_seconds integer,
-  banned_machine_id text
+  banned_machine_id text,
+  last_checkpoint_at timestamp(3) with time zone
 );
 
 create table sweeps (

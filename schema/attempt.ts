@@ -24,11 +24,11 @@ export const AttemptOutcomeRef = builder.enumType('AttemptOutcome', {
 });
 
 export const ProgressRef = builder.objectRef<Progress>('Progress').implement({
-  description: 'What the command last said of itself.',
+  description: 'What the command last said of itself, or what is said of its downloads and uploads.',
   fields: (t) => ({
     fraction: t.exposeFloat('fraction', { nullable: true, description: 'Between 0 and 1.' }),
     message: t.exposeString('message', { nullable: true, description: 'For a person.' }),
-    metrics: t.expose('metrics', { type: 'JSONObject', nullable: true, description: 'Whatever the command measures.' }),
+    metrics: t.expose('metrics', { type: 'JSONObject', nullable: true, description: 'Whatever is measured.' }),
     at: t.field({ type: 'DateTime', description: 'When it was said.', resolve: (progress) => new Date(progress.at) }),
   }),
 });
@@ -59,5 +59,9 @@ export const AttemptRef = builder.objectRef<Attempt>('Attempt').implement({
     endedAt: t.expose('endedAt', { type: 'DateTime', nullable: true, description: 'When it ended.' }),
     bytesDownloaded: t.expose('bytesDownloaded', { type: 'BigInt', description: 'Bytes brought from storage.' }),
     bytesUploaded: t.expose('bytesUploaded', { type: 'BigInt', description: 'Bytes carried to storage.' }),
+    filesDownloaded: t.exposeInt('filesDownloaded', { description: 'Files brought from storage.' }),
+    filesUploaded: t.exposeInt('filesUploaded', {
+      description: 'Files carried to storage; one that is published twice counts twice.',
+    }),
   }),
 });

@@ -9,7 +9,7 @@ import type { LogLine } from '../core/logs/lines.ts';
 import { listBans } from '../core/jobs/bans.ts';
 import { whyWaiting } from '../core/jobs/waiting.ts';
 import { triesOf } from '../core/webhooks/log.ts';
-import { jobTotals, newestAttempts, type JobTotals } from '../core/jobs/find.ts';
+import { jobTotals, newestAttempts, syncLags, type JobTotals } from '../core/jobs/find.ts';
 import type { Ban } from '../db/entities/ban.ts';
 import type { Attempt } from '../db/entities/attempt.ts';
 import type { Job } from '../db/entities/job.ts';
@@ -33,6 +33,8 @@ export interface Context extends Shared {
   viewer: Viewer;
   newestAttempt(job: Job): Promise<Attempt | undefined>;
   totals(job: Job): Promise<JobTotals>;
+  /** Seconds; see `Job.syncLagSeconds`. */
+  syncLag(job: Job): Promise<number | undefined>;
   /** Why a pending job waits. */
   whyWaiting(job: Job): Promise<string | undefined>;
   bans(job: Job): Promise<Ban[]>;
@@ -48,6 +50,7 @@ export function createContext(shared: Shared, viewer: Viewer): Context {
   const { core } = shared;
   const newest = byId(async (jobs: readonly Job[]) => newestAttempts(core, jobs));
   const totals = byId(async (jobs: readonly Job[]) => jobTotals(core, idsOf(jobs)));
+  const lags = byId(async (jobs: readonly Job[]) => syncLags(core, idsOf(jobs)));
   const waiting = byId(async (jobs: readonly Job[]) => whyWaiting(core, jobs));
   const tries = byId(async (deliveries: readonly WebhookDelivery[]) => triesOf(core, idsOf(deliveries)));
   const bans = byId(async (jobs: readonly Job[]) => Map.groupBy(await listBans(core, idsOf(jobs)), (ban) => ban.jobId));
@@ -57,6 +60,7 @@ export function createContext(shared: Shared, viewer: Viewer): Context {
     claimed: new Set(),
     newestAttempt: newest,
     totals: async (job) => (await totals(job)) ?? { numHeartbeats: 0, runSeconds: 0 },
+    syncLag: lags,
     whyWaiting: waiting,
     bans: async (job) => (await bans(job)) ?? [],
     logs: createLogLoader(core, viewer),

@@ -7,12 +7,11 @@ import { builder } from './builder.ts';
 import { JobRef } from './job.ts';
 import {
   attemptDescription,
-  byteFields,
-  downloaded,
   jobIdDescription,
   leaseFailures,
   leaseFields,
-  uploaded,
+  transferredFields,
+  transferredInputs,
 } from './lease-fields.ts';
 
 const CompleteAttemptInput = builder.inputType('CompleteAttemptInput', {
@@ -20,8 +19,11 @@ const CompleteAttemptInput = builder.inputType('CompleteAttemptInput', {
   fields: (t) => ({
     jobId: t.id(jobIdDescription),
     attempt: t.int(attemptDescription),
-    bytesDownloaded: t.field(downloaded),
-    bytesUploaded: t.field(uploaded),
+    bytesDownloaded: t.field(transferredInputs.bytesDownloaded),
+    bytesUploaded: t.field(transferredInputs.bytesUploaded),
+    filesDownloaded: t.field(transferredInputs.filesDownloaded),
+    filesUploaded: t.field(transferredInputs.filesUploaded),
+    checkpoints: t.field(transferredInputs.checkpoints),
   }),
 });
 
@@ -34,8 +36,11 @@ const FailAttemptInput = builder.inputType('FailAttemptInput', {
     reason: t.string({ required: true, description: 'For a person who wants to act on it.' }),
     exitCode: t.int({ description: 'The command’s exit code.' }),
     signal: t.string({ description: 'The signal that ended the command.' }),
-    bytesDownloaded: t.field(downloaded),
-    bytesUploaded: t.field(uploaded),
+    bytesDownloaded: t.field(transferredInputs.bytesDownloaded),
+    bytesUploaded: t.field(transferredInputs.bytesUploaded),
+    filesDownloaded: t.field(transferredInputs.filesDownloaded),
+    filesUploaded: t.field(transferredInputs.filesUploaded),
+    checkpoints: t.field(transferredInputs.checkpoints),
   }),
 });
 
@@ -45,24 +50,27 @@ const ReleaseAttemptInput = builder.inputType('ReleaseAttemptInput', {
     jobId: t.id(jobIdDescription),
     attempt: t.int(attemptDescription),
     reason: t.string({ description: 'For a person.' }),
-    bytesDownloaded: t.field(downloaded),
-    bytesUploaded: t.field(uploaded),
+    bytesDownloaded: t.field(transferredInputs.bytesDownloaded),
+    bytesUploaded: t.field(transferredInputs.bytesUploaded),
+    filesDownloaded: t.field(transferredInputs.filesDownloaded),
+    filesUploaded: t.field(transferredInputs.filesUploaded),
+    checkpoints: t.field(transferredInputs.checkpoints),
   }),
 });
 
 const MAX_REASON = 10_000;
 
-const completeSchema = z.strictObject({ ...leaseFields, ...byteFields });
+const completeSchema = z.strictObject({ ...leaseFields, ...transferredFields });
 const releaseSchema = z.strictObject({
   ...leaseFields,
-  ...byteFields,
+  ...transferredFields,
   reason: text({ max: MAX_REASON })
     .nullish()
     .transform((reason) => reason ?? 'The agent gave the job back'),
 });
 const failSchema = z.strictObject({
   ...leaseFields,
-  ...byteFields,
+  ...transferredFields,
   outcome: z.enum(['FAILED', 'SYNC_FAILED', 'TIMED_OUT'], { error: 'Expected FAILED, SYNC_FAILED or TIMED_OUT' }),
   reason: text({ min: 1, max: MAX_REASON }),
   exitCode: z

@@ -8,8 +8,11 @@ const JobEventTypeRef = builder.enumType('JobEventType', {
     SUBMITTED: { description: 'The job was stored.' },
     CLAIMED: { description: 'An attempt began.' },
     PHASE_CHANGED: { description: 'The attempt entered another phase.' },
-    PROGRESSED: { description: 'The command said how far it is.' },
-    CHECKPOINT_SAVED: { description: 'A checkpoint is in storage.' },
+    PROGRESSED: { description: 'The command, or a download or an upload, is so far.' },
+    CHECKPOINT_SAVED: {
+      description:
+        'Files that are synced during the command are in storage: how many (`files`, `bytes`), at most 10 `keys`, and how many `more`.',
+    },
     ATTEMPT_ENDED: { description: 'An attempt ended, with its outcome.' },
     ATTEMPT_RESUMED: { description: 'An attempt that was believed lost came back before anybody else had the job.' },
     COMPLETED: { description: 'The job completed.' },
@@ -17,6 +20,7 @@ const JobEventTypeRef = builder.enumType('JobEventType', {
     CANCELED: { description: 'The job was canceled.' },
     RETRIED: { description: 'The job was made pending again, with its whole budget.' },
     PURGED: { description: 'The job was removed.' },
+    WARNED: { description: 'Something hinders the attempt (`message`), or does so no longer (null).' },
     BAN_LIFTED: { description: 'A machine that was banned may have the job again.' },
   } as const,
 });

@@ -1,5 +1,7 @@
 import { may } from '../core/accounts/keys.ts';
 import { listAttempts, listJobEvents } from '../core/jobs/find.ts';
+import { statusReason } from '../core/jobs/reason.ts';
+import { shownProgress } from '../core/leases/transfer.ts';
 import { numberOfCursor } from '../core/number-cursor.ts';
 import { listDeliveries } from '../core/webhooks/log.ts';
 import type { Attempt } from '../db/entities/attempt.ts';
@@ -33,8 +35,12 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
     status: t.expose('status', { type: JobStatusRef, description: 'Where it stands.' }),
     statusReason: t.string({
       nullable: true,
-      description: 'Why it waits, or why it ended, for a person.',
-      resolve: async (job, _args, context) => (await context.whyWaiting(job)) ?? job.statusReason,
+      description: 'Why it waits, what hinders it while it runs, or why it ended, for a person.',
+      resolve: async (job, _args, context) =>
+        statusReason(job, {
+          waiting: await context.whyWaiting(job),
+          attempt: job.status === 'RUNNING' ? await context.newestAttempt(job) : undefined,
+        }),
     }),
     command: t.exposeString('command', { description: 'The program.' }),
     arguments: t.exposeStringList('arguments', { description: 'Its arguments; no shell comes in between.' }),
@@ -97,6 +103,19 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       description: 'When its newest attempt was last heard of.',
       resolve: async (job, _args, context) => (await context.newestAttempt(job))?.heartbeatAt ?? null,
     }),
+    lastCheckpointAt: t.expose('lastCheckpointAt', {
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'When a file that is synced during the command was last in storage, by any attempt and the database’s clock.',
+    }),
+    syncLagSeconds: t.float({
+      nullable: true,
+      description:
+        'How long the oldest change that is synced during the command has not been in storage, in seconds; 0 when everything is. ' +
+        'It grows while nothing is heard. Null when no attempt runs, or nothing is synced.',
+      resolve: async (job, _args, context) => (await context.syncLag(job)) ?? null,
+    }),
     machineId: t.exposeString('machineId', {
       nullable: true,
       description: 'The machine that holds it, or was the last to hold it.',
@@ -104,8 +123,10 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
     progress: t.field({
       type: ProgressRef,
       nullable: true,
-      description: 'What its newest attempt’s command last said of itself.',
-      resolve: async (job, _args, context) => (await context.newestAttempt(job))?.progress ?? null,
+      description:
+        'How far its newest attempt is. While that is DOWNLOADING or UPLOADING: its transfer, with the metrics bytesDone, ' +
+        'bytesTotal, filesDone, filesTotal and bytesPerSecond, as far as totals are known. Otherwise what the command last said.',
+      resolve: async (job, _args, context) => shownProgress(await context.newestAttempt(job)),
     }),
     attempt: t.field({
       type: AttemptRef,

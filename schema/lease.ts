@@ -6,12 +6,12 @@ import { AttemptPhaseRef } from './attempt.ts';
 import { builder } from './builder.ts';
 import {
   attemptDescription,
-  byteFields,
-  downloaded,
+  count,
   jobIdDescription,
   leaseFailures,
   leaseFields,
-  uploaded,
+  transferredFields,
+  transferredInputs,
 } from './lease-fields.ts';
 
 const LeaseDirectiveRef = builder.enumType('LeaseDirective', {
@@ -39,6 +39,17 @@ const ProgressInput = builder.inputType('ProgressInput', {
   }),
 });
 
+const TransferInput = builder.inputType('TransferInput', {
+  description: 'How far downloads or uploads are. Totals are what is known of so far.',
+  fields: (t) => ({
+    filesDone: t.int({ required: true, description: 'Files that are whole.' }),
+    filesTotal: t.int({ required: true, description: 'Files in all.' }),
+    bytesDone: t.field({ type: 'BigInt', required: true, description: 'Bytes moved, of files under way too.' }),
+    bytesTotal: t.field({ type: 'BigInt', required: true, description: 'Bytes in all.' }),
+    bytesPerSecond: t.float({ required: true, description: 'How quick it has been in the last seconds.' }),
+  }),
+});
+
 const HeartbeatInput = builder.inputType('HeartbeatInput', {
   description: 'A sign of life of an attempt.',
   fields: (t) => ({
@@ -46,14 +57,32 @@ const HeartbeatInput = builder.inputType('HeartbeatInput', {
     attempt: t.int(attemptDescription),
     phase: t.field({ type: AttemptPhaseRef, description: 'What it is doing, where that has changed.' }),
     progress: t.field({ type: ProgressInput, description: 'What the command says of itself, where that has changed.' }),
-    bytesDownloaded: t.field(downloaded),
-    bytesUploaded: t.field(uploaded),
+    transfer: t.field({
+      type: TransferInput,
+      description: 'How far its downloads or uploads are, while it is DOWNLOADING or UPLOADING.',
+    }),
+    syncLagSeconds: t.float({
+      description:
+        'For how long the oldest change that is synced during the command has not been in storage, in seconds; 0 when ' +
+        'everything is. Left out where nothing is synced.',
+    }),
+    warning: t.string({
+      description: 'What hinders it now, for a person, at most 500 characters. Left out when nothing does (any more).',
+    }),
+    bytesDownloaded: t.field(transferredInputs.bytesDownloaded),
+    bytesUploaded: t.field(transferredInputs.bytesUploaded),
+    filesDownloaded: t.field(transferredInputs.filesDownloaded),
+    filesUploaded: t.field(transferredInputs.filesUploaded),
+    checkpoints: t.field(transferredInputs.checkpoints),
   }),
 });
 
+/** A century: what is older is no age but a fault. */
+const LONGEST_LAG_SECONDS = 3_155_760_000;
+
 const heartbeatSchema = z.strictObject({
   ...leaseFields,
-  ...byteFields,
+  ...transferredFields,
   phase: z
     .enum(['DOWNLOADING', 'RUNNING', 'UPLOADING'])
     .nullish()
@@ -75,6 +104,18 @@ const heartbeatSchema = z.strictObject({
     })
     .nullish()
     .transform((progress) => progress ?? undefined),
+  transfer: z
+    .strictObject({
+      filesDone: count,
+      filesTotal: count,
+      bytesDone: z.string(),
+      bytesTotal: z.string(),
+      bytesPerSecond: z.number().min(0).max(1e15),
+    })
+    .nullish()
+    .transform((transfer) => transfer ?? undefined),
+  syncLagSeconds: z.number().min(0).max(LONGEST_LAG_SECONDS).nullish(),
+  warning: text({ min: 1, max: 500 }).nullish(),
 });
 
 builder.mutationField('heartbeat', (t) =>

@@ -53,6 +53,16 @@ export type AttemptPhase =
   /** The command has ended; its results are carried to storage. */
   | 'UPLOADING';
 
+/** What has been published while the command ran, in this attempt so far. Safe to send twice: totals only grow. */
+export type CheckpointsInput = {
+  /** Their bytes over the wire. */
+  bytes: string;
+  /** How many publications; a file that is published twice counts twice. */
+  files: number;
+  /** The keys of the newest ones, in the order of their publication, at most 10. */
+  newestKeys: Array<string>;
+};
+
 /** Who asks for work. */
 export type ClaimJobInput = {
   /** The agent, as it was registered. */
@@ -69,6 +79,12 @@ export type CompleteAttemptInput = {
   bytesDownloaded?: string | null | undefined;
   /** Bytes carried to storage in this attempt. */
   bytesUploaded?: string | null | undefined;
+  /** What it has published while its command ran. */
+  checkpoints?: CheckpointsInput | null | undefined;
+  /** Files brought from storage in this attempt. */
+  filesDownloaded?: number | null | undefined;
+  /** Files carried to storage in this attempt. */
+  filesUploaded?: number | null | undefined;
   /** The job. */
   jobId: string;
 };
@@ -81,8 +97,14 @@ export type FailAttemptInput = {
   bytesDownloaded?: string | null | undefined;
   /** Bytes carried to storage in this attempt. */
   bytesUploaded?: string | null | undefined;
+  /** What it has published while its command ran. */
+  checkpoints?: CheckpointsInput | null | undefined;
   /** The command’s exit code. */
   exitCode?: number | null | undefined;
+  /** Files brought from storage in this attempt. */
+  filesDownloaded?: number | null | undefined;
+  /** Files carried to storage in this attempt. */
+  filesUploaded?: number | null | undefined;
   /** The job. */
   jobId: string;
   /** FAILED, SYNC_FAILED or TIMED_OUT. */
@@ -101,12 +123,24 @@ export type HeartbeatInput = {
   bytesDownloaded?: string | null | undefined;
   /** Bytes carried to storage in this attempt. */
   bytesUploaded?: string | null | undefined;
+  /** What it has published while its command ran. */
+  checkpoints?: CheckpointsInput | null | undefined;
+  /** Files brought from storage in this attempt. */
+  filesDownloaded?: number | null | undefined;
+  /** Files carried to storage in this attempt. */
+  filesUploaded?: number | null | undefined;
   /** The job. */
   jobId: string;
   /** What it is doing, where that has changed. */
   phase?: AttemptPhase | null | undefined;
   /** What the command says of itself, where that has changed. */
   progress?: ProgressInput | null | undefined;
+  /** For how long the oldest change that is synced during the command has not been in storage, in seconds; 0 when everything is. Left out where nothing is synced. */
+  syncLagSeconds?: number | null | undefined;
+  /** How far its downloads or uploads are, while it is DOWNLOADING or UPLOADING. */
+  transfer?: TransferInput | null | undefined;
+  /** What hinders it now, for a person, at most 500 characters. Left out when nothing does (any more). */
+  warning?: string | null | undefined;
 };
 
 /** What the holder of a lease should do. */
@@ -174,6 +208,12 @@ export type ReleaseAttemptInput = {
   bytesDownloaded?: string | null | undefined;
   /** Bytes carried to storage in this attempt. */
   bytesUploaded?: string | null | undefined;
+  /** What it has published while its command ran. */
+  checkpoints?: CheckpointsInput | null | undefined;
+  /** Files brought from storage in this attempt. */
+  filesDownloaded?: number | null | undefined;
+  /** Files carried to storage in this attempt. */
+  filesUploaded?: number | null | undefined;
   /** The job. */
   jobId: string;
   /** For a person. */
@@ -186,6 +226,20 @@ export type SyncDirection =
   | 'DOWNLOAD'
   /** From the machine to the bucket. */
   | 'UPLOAD';
+
+/** How far downloads or uploads are. Totals are what is known of so far. */
+export type TransferInput = {
+  /** Bytes moved, of files under way too. */
+  bytesDone: string;
+  /** How quick it has been in the last seconds. */
+  bytesPerSecond: number;
+  /** Bytes in all. */
+  bytesTotal: string;
+  /** Files that are whole. */
+  filesDone: number;
+  /** Files in all. */
+  filesTotal: number;
+};
 
 export type RegisterAgentMutationVariables = Exact<{
   input: RegisterAgentInput;

@@ -107,6 +107,14 @@ export async function jobTotals(core: Core, jobIds: readonly string[]): Promise<
   return new Map(rows.map((row) => [row.job_id, { numHeartbeats: row.num_heartbeats, runSeconds: row.run_seconds }]));
 }
 
+const lagStatement = statement<{ job_ids: readonly string[] }, { job_id: string; seconds: number }>('sync-lag');
+
+/** Age in seconds of the oldest change that is not in the bucket, by job id; absent where no attempt runs or nothing is synced. */
+export async function syncLags(core: Core, jobIds: readonly string[]): Promise<Map<string, number>> {
+  const rows = await lagStatement(core.em.fork(), { job_ids: jobIds });
+  return new Map(rows.map((row) => [row.job_id, row.seconds]));
+}
+
 /** A slice of one job's history: numbers, exclusive. */
 export interface NumberSlice {
   limit: number;

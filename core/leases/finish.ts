@@ -9,22 +9,23 @@ import { publish } from '../events/publish.ts';
 import { settle } from '../jobs/states.ts';
 import { enqueueWebhook } from '../webhooks/enqueue.ts';
 import { demandLease } from './bound.ts';
+import { saveCheckpoint, type Checkpoints } from './checkpoint.ts';
 import { leaseLost } from './lost.ts';
 import type { LeaseRef } from './terms.ts';
+import { transferredColumns, type Transferred, type TransferredColumns } from './transferred.ts';
 
 type FinalOutcome = Exclude<AttemptOutcome, 'CANCELED' | 'LOST'>;
 
 /** How an attempt ended, as its agent says. */
-export interface Ending {
+export interface Ending extends Transferred {
   outcome: FinalOutcome;
   reason: string | null;
   exitCode?: number | undefined;
   signal?: string | undefined;
-  bytesDownloaded?: string | undefined;
-  bytesUploaded?: string | undefined;
+  checkpoints?: Checkpoints | undefined;
 }
 
-interface EndParameters {
+interface EndParameters extends TransferredColumns {
   account_id: string;
   job_id: string;
   attempt: number;
@@ -33,8 +34,6 @@ interface EndParameters {
   reason: string | null;
   exit_code: number | null;
   signal: string | null;
-  bytes_downloaded: string;
-  bytes_uploaded: string;
 }
 
 const endStatement = statement<
@@ -50,7 +49,10 @@ const endStatement = statement<
 export async function finishAttempt(core: Core, viewer: Viewer, lease: LeaseRef, ending: Ending): Promise<Job> {
   await demandLease(core, viewer, lease);
   return transact(core, async (em) => {
-    const [ended] = await endStatement(em, endParameters(viewer, lease, ending));
+    const parameters = endParameters(viewer, lease, ending);
+    // The last checkpoints may not have been told by a heartbeat, and are older than the ending.
+    if (ending.checkpoints !== undefined) await saveCheckpoint(em, parameters, ending.checkpoints);
+    const [ended] = await endStatement(em, parameters);
     if (ended === undefined) return alreadyReported(em, viewer, lease, ending);
     const job = await em.findOneOrFail(Job, { id: lease.jobId });
     await settleJob(em, job, {
@@ -134,7 +136,6 @@ function endParameters(viewer: Viewer, lease: LeaseRef, ending: Ending): EndPara
     reason: ending.reason,
     exit_code: ending.exitCode ?? null,
     signal: ending.signal ?? null,
-    bytes_downloaded: ending.bytesDownloaded ?? '0',
-    bytes_uploaded: ending.bytesUploaded ?? '0',
+    ...transferredColumns(ending),
   };
 }

@@ -1,40 +1,61 @@
 import type { AttemptPhase, Progress } from '../../db/entities/attempt.ts';
+import type { EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { demandLease } from './bound.ts';
+import { saveCheckpoint, type Checkpoints } from './checkpoint.ts';
 import { leaseLost } from './lost.ts';
 import { leaseMillis, type LeaseRef } from './terms.ts';
+import { progressOfTransfer, type Transfer } from './transfer.ts';
+import { transferredColumns, type Transferred, type TransferredColumns } from './transferred.ts';
+
+/** What every write under a lease carries, as the statements name it (rule 2). */
+interface Fence {
+  account_id: string;
+  job_id: string;
+  attempt: number;
+}
 
 interface Held {
   heartbeat_interval: number;
   draining: boolean;
+  phase: AttemptPhase | null;
+  warning: string | null;
+  checkpoint_files: number;
 }
 
-const renewStatement = statement<
-  { account_id: string; job_id: string; attempt: number; bytes_downloaded: string; bytes_uploaded: string },
-  Held
->('renew-lease');
+type RenewParameters = Fence & TransferredColumns & { sync_lag_seconds: number | null };
 
-const resumeStatement = statement<{ account_id: string; job_id: string; attempt: number }, Held>('resume-attempt');
+const renewStatement = statement<RenewParameters, Held>('renew-lease');
+
+const resumeStatement = statement<Fence & { sync_lag_seconds: number | null }, Held>('resume-attempt');
+
+/** An interface's fields as a JSON object's. */
+type Storable<Value> = { [name in keyof Value]: Value[name] };
 
 const reportStatement = statement<
-  {
-    account_id: string;
-    job_id: string;
-    attempt: number;
+  Fence & {
     phase: AttemptPhase | null;
-    progress: Record<string, unknown> | null;
+    progress: Storable<Progress> | null;
+    transfer: Storable<Progress> | null;
+    warning: string | null;
   },
   { events: number }
 >('report-attempt');
 
-/** What an agent says of its attempt when its heart beats. Bytes are totals of the attempt. */
-export interface Pulse {
+/** What an agent says of its attempt when its heart beats. */
+export interface Pulse extends Transferred {
   phase?: AttemptPhase | undefined;
+  /** What the command says of itself, where that has changed. */
   progress?: Omit<Progress, 'at'> | undefined;
-  bytesDownloaded?: string | undefined;
-  bytesUploaded?: string | undefined;
+  /** How far the downloads or uploads of the present phase are. */
+  transfer?: Transfer | undefined;
+  /** Age of the oldest unpublished change, in seconds; null where nothing is synced while the command runs. */
+  syncLagSeconds?: number | null | undefined;
+  /** What hinders the attempt now, for a person; nothing does when it is left out. */
+  warning?: string | null | undefined;
+  checkpoints?: Checkpoints | undefined;
 }
 
 export interface RenewedLease {
@@ -52,17 +73,37 @@ export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pul
   await demandLease(core, viewer, lease);
   const em = core.em.fork();
   const fence = { account_id: viewer.accountId, job_id: lease.jobId, attempt: lease.attempt };
-  const bytes = { bytes_downloaded: pulse.bytesDownloaded ?? '0', bytes_uploaded: pulse.bytesUploaded ?? '0' };
-  let [held] = await renewStatement(em, { ...fence, ...bytes });
+  const lag = { sync_lag_seconds: pulse.syncLagSeconds ?? null };
+  let [held] = await renewStatement(em, { ...fence, ...transferredColumns(pulse), ...lag });
   if (held === undefined) {
-    [held] = await resumeStatement(em, fence);
+    [held] = await resumeStatement(em, { ...fence, ...lag });
     if (held === undefined) throw await leaseLost(em, viewer, lease);
     core.announce();
   }
-  if (pulse.phase !== undefined || pulse.progress !== undefined) {
-    const progress = pulse.progress === undefined ? null : { ...pulse.progress, at: new Date().toISOString() };
-    const [reported] = await reportStatement(em, { ...fence, phase: pulse.phase ?? null, progress });
-    if (reported !== undefined && reported.events > 0) core.announce();
-  }
+  if ((await storeNews(em, fence, held, pulse)) > 0) core.announce();
   return { leaseMillis: leaseMillis(held.heartbeat_interval), draining: held.draining };
+}
+
+/**
+ * What has changed since the last heartbeat, with its events. Most heartbeats bring nothing new, and leave the job's row alone.
+ * @returns how many events were appended
+ */
+async function storeNews(em: EntityManager, fence: Fence, held: Held, pulse: Pulse): Promise<number> {
+  const { progress, transfer, warning = null, checkpoints } = pulse;
+  const phase = pulse.phase ?? held.phase;
+  const said = {
+    phase: pulse.phase ?? null,
+    progress: progress === undefined ? null : { ...progress, at: new Date().toISOString() },
+    transfer: transfer === undefined ? null : progressOfTransfer(phase, transfer, new Date()),
+    warning,
+  };
+  let events = 0;
+  if (phase !== held.phase || said.progress !== null || said.transfer !== null || warning !== held.warning) {
+    const [reported] = await reportStatement(em, { ...fence, ...said });
+    events += reported?.events ?? 0;
+  }
+  if (checkpoints !== undefined && checkpoints.files > held.checkpoint_files) {
+    events += await saveCheckpoint(em, fence, checkpoints);
+  }
+  return events;
 }

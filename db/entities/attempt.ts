@@ -18,7 +18,7 @@ export type AttemptOutcome = (typeof attemptOutcomes)[number];
 export const endedBy = ['AGENT', 'SERVER', 'USER'] as const;
 export type EndedBy = (typeof endedBy)[number];
 
-/** What the command says of itself. `fraction` is between 0 and 1. */
+/** What the command says of itself, or what is said of a transfer. `fraction` is between 0 and 1. */
 export interface Progress {
   fraction: number | null;
   message: string | null;
@@ -76,9 +76,21 @@ export const Attempt = defineEntity({
     // Whether its lease was prolonged after an outage without a word from its agent since: once is enough.
     graceGiven: p.boolean().default(false),
     numHeartbeats: p.integer().default(0),
+    // What the command last said of itself,
     progress: p.json().$type<Progress>().strictNullable(),
+    // and how far the present phase's downloads or uploads are: it goes with the phase.
+    transfer: p.json().$type<Progress>().strictNullable(),
     bytesDownloaded: p.bigint('string').default('0'),
     bytesUploaded: p.bigint('string').default('0'),
+    filesDownloaded: p.integer().default(0),
+    filesUploaded: p.integer().default(0),
+    // How many publications while the command ran have been told by CHECKPOINT_SAVED: a report counts only beyond them.
+    checkpointFiles: p.integer().default(0),
+    checkpointBytes: p.bigint('string').default('0'),
+    // Age of the oldest unpublished change at the last heartbeat; null where nothing is synced during the command.
+    syncLagSeconds: p.double().strictNullable(),
+    // What hinders it while it lives, for a person.
+    warning: p.text().strictNullable(),
   },
 });
 export type Attempt = InferEntity<typeof Attempt>;

@@ -14,6 +14,7 @@ export const jobEventTypes = [
   'RETRIED',
   'PURGED',
   'BAN_LIFTED',
+  'WARNED',
 ] as const;
 export type JobEventType = (typeof jobEventTypes)[number];
 

@@ -94,6 +94,7 @@ export const Job = defineEntity({
     completedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     canceledAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     failedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
+    lastCheckpointAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
   },
 });
 export type Job = InferEntity<typeof Job>;

@@ -18,7 +18,9 @@ set outcome = :outcome,
     exit_code = :exit_code,
     signal = :signal,
     bytes_downloaded = greatest(a.bytes_downloaded, :bytes_downloaded::bigint),
-    bytes_uploaded = greatest(a.bytes_uploaded, :bytes_uploaded::bigint)
+    bytes_uploaded = greatest(a.bytes_uploaded, :bytes_uploaded::bigint),
+    files_downloaded = greatest(a.files_downloaded, :files_downloaded::int),
+    files_uploaded = greatest(a.files_uploaded, :files_uploaded::int)
 from job
 where a.job_id = job.id and a.number = :attempt
 returning job.status = 'PENDING' as late, a.machine_id, a.agent_id, a.ended_at

@@ -6,10 +6,13 @@ set heartbeat_at = clock_timestamp(),
     num_heartbeats = num_heartbeats + 1,
     grace_given = false,
     bytes_downloaded = greatest(bytes_downloaded, :bytes_downloaded::bigint),
-    bytes_uploaded = greatest(bytes_uploaded, :bytes_uploaded::bigint)
+    bytes_uploaded = greatest(bytes_uploaded, :bytes_uploaded::bigint),
+    files_downloaded = greatest(files_downloaded, :files_downloaded::int),
+    files_uploaded = greatest(files_uploaded, :files_uploaded::int),
+    sync_lag_seconds = :sync_lag_seconds::float8
 where account_id = :account_id
   and job_id = :job_id
   and number = :attempt
   and outcome is null
-returning heartbeat_interval,
+returning heartbeat_interval, phase, warning, checkpoint_files,
           exists (select from agents g where g.id = agent_id and g.draining_at is not null) as draining

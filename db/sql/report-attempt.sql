@@ -1,5 +1,6 @@
--- Phase and progress of a live attempt, with their events, in one statement. Rows are locked job first, then attempt, as
--- everywhere.
+-- Phase, progress and warning of a live attempt, with their events, in one statement. Rows are locked job first, then attempt,
+-- as everywhere. The progress of a transfer stands beside the command's and goes with its phase; said again it is no news, and
+-- neither is a warning.
 with job as materialized (
   select id, account_id, container_group_id, event_seq
   from jobs
@@ -7,7 +8,7 @@ with job as materialized (
   for update
 ),
 before as materialized (
-  select a.number, a.phase
+  select a.number, a.phase, a.transfer, a.warning
   from attempts a
   join job on job.id = a.job_id
   where a.number = :attempt and a.outcome is null
@@ -21,6 +22,14 @@ news (type, data) as (
   select 'PROGRESSED', :progress::jsonb
   from before
   where :progress::jsonb is not null
+  union all
+  select 'PROGRESSED', :transfer::jsonb
+  from before
+  where :transfer::jsonb is not null and before.transfer - 'at' is distinct from :transfer::jsonb - 'at'
+  union all
+  select 'WARNED', jsonb_build_object('message', :warning::text)
+  from before
+  where before.warning is distinct from :warning::text
 ),
 numbered as materialized (
   select type, data, (row_number() over ())::int as n from news
@@ -28,7 +37,9 @@ numbered as materialized (
 attempt as (
   update attempts a
   set phase = coalesce(:phase::attempt_phase, a.phase),
-      progress = coalesce(:progress::jsonb, a.progress)
+      progress = coalesce(:progress::jsonb, a.progress),
+      transfer = coalesce(:transfer::jsonb, case when a.phase = coalesce(:phase::attempt_phase, a.phase) then a.transfer end),
+      warning = :warning::text
   from before
   where a.job_id = :job_id and a.number = before.number
 ),

@@ -19,10 +19,11 @@ attempt as (
       heartbeat_at = clock_timestamp(),
       lease_expires_at = clock_timestamp() + make_interval(secs => 2 * a.heartbeat_interval),
       num_heartbeats = a.num_heartbeats + 1,
-      grace_given = false
+      grace_given = false,
+      sync_lag_seconds = :sync_lag_seconds::float8
   from job
   where a.job_id = job.id and a.number = :attempt
-  returning a.job_id, a.machine_id, a.agent_id, a.heartbeat_interval
+  returning a.job_id, a.machine_id, a.agent_id, a.heartbeat_interval, a.phase, a.warning, a.checkpoint_files
 ),
 resumed as (
   update jobs j
@@ -42,6 +43,6 @@ event as (
          jsonb_build_object('machineId', attempt.machine_id, 'agentId', attempt.agent_id)
   from resumed, attempt
 )
-select heartbeat_interval,
+select heartbeat_interval, phase, warning, checkpoint_files,
        exists (select from agents g where g.id = attempt.agent_id and g.draining_at is not null) as draining
 from attempt

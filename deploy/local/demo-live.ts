@@ -18,7 +18,7 @@ const State = z.object({
   statusReason: z.string().nullable(),
   heartbeatInterval: z.number(),
   progress: z
-    .object({ fraction: z.number().nullable(), metrics: z.object({ step: z.number() }).nullable() })
+    .object({ fraction: z.number().nullable(), metrics: z.object({ step: z.number().optional() }).nullable() })
     .nullable(),
   attempt: z.object({ number: z.number(), machineId: z.string(), phase: z.string().nullable() }).nullable(),
 });
@@ -79,7 +79,9 @@ function createFate(stack: Stack, { victim, killAt, say }: Watching, story: Stor
     const { attempt } = state;
     story.attempts = attempt?.number ?? 0;
     story.heartbeatInterval = state.heartbeatInterval;
-    if (killedAt === undefined && attempt !== null && (state.progress?.fraction ?? 0) >= killAt) {
+    // In any other phase the progress is that of downloads or uploads.
+    const done = attempt?.phase === 'RUNNING' ? (state.progress?.fraction ?? 0) : 0;
+    if (killedAt === undefined && attempt !== null && done >= killAt) {
       story.stepAtKill = state.progress?.metrics?.step ?? 0;
       say(`  ✗ SIGKILL for ${attempt.machineId}, which runs "${victim.name}": the machine has vanished`);
       await stack.agents.find(({ name }) => name === attempt.machineId)?.kill();

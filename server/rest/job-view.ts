@@ -1,9 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import { may, type Viewer } from '../../core/accounts/keys.ts';
-import type { findJob, JobFilter } from '../../core/jobs/find.ts';
+import { statusReason } from '../../core/jobs/reason.ts';
+import type { findJob, JobFilter, newestAttempts } from '../../core/jobs/find.ts';
 import type { JobSpec } from '../../core/jobs/spec.ts';
 
 export type Job = Awaited<ReturnType<typeof findJob>>;
+type Attempt = Awaited<ReturnType<typeof newestAttempts>> extends Map<string, infer One> ? One : never;
 type JobStatus = NonNullable<JobFilter['status']>[number];
 type Sync = NonNullable<JobSpec['sync']>;
 type LegacySync = NonNullable<JobSpec['legacySync']>;
@@ -43,7 +45,10 @@ export const jobView = z
     id: z.uuid(),
     user_id: z.uuid(),
     status: z.enum(statusNames),
-    status_reason: z.string().nullable().openapi({ description: 'Why it waits, or why it ended, for a person' }),
+    status_reason: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Why it waits, what hinders it while it runs, or why it ended, for a person' }),
     created: time,
     started: time.nullable(),
     completed: time.nullable(),
@@ -84,7 +89,7 @@ export type JobView = z.infer<typeof jobView>;
 
 /** What is told of a job besides its own row: its newest attempt, and why it waits. */
 export interface Beside {
-  attempt?: { heartbeatAt: Date | null } | undefined;
+  attempt?: Pick<Attempt, 'heartbeatAt' | 'outcome' | 'warning'> | undefined;
   waiting?: string | undefined;
 }
 
@@ -95,7 +100,7 @@ export function viewOfJob(job: Job, { attempt, waiting }: Beside, viewer: Viewer
     id: job.id,
     user_id: job.accountId,
     status: statusNames[status],
-    status_reason: waiting ?? job.statusReason,
+    status_reason: statusReason(job, { waiting, attempt }),
     created: job.createdAt.toISOString(),
     started: timeOrNull(job.startedAt),
     completed: timeOrNull(job.completedAt),

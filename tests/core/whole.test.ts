@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { cancelJob } from '../../core/jobs/cancel.ts';
 import { retryJob } from '../../core/jobs/retry.ts';
+import { saveCheckpoint } from '../../core/leases/checkpoint.ts';
 import { finishAttempt } from '../../core/leases/finish.ts';
 import { heartbeat } from '../../core/leases/renew.ts';
 import { rescueExpired } from '../../core/leases/rescue.ts';
@@ -68,6 +69,17 @@ const flows: {
       return lease;
     },
     flow: (lease) => heartbeat(core, viewer, lease),
+    tables: ['jobs', 'attempts', 'job_events'],
+  },
+  {
+    name: 'a checkpoint',
+    given: running,
+    flow: ({ jobId, attempt }) =>
+      saveCheckpoint(
+        core.em.fork(),
+        { account_id: viewer.accountId, job_id: jobId, attempt },
+        { files: 1, bytes: '9', newestKeys: ['key'] },
+      ),
     tables: ['jobs', 'attempts', 'job_events'],
   },
   {

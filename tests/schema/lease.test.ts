@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
 import { startTestApp } from '../support/app.ts';
-import { claimed, mutate, mutation, refusal, registered, submitted, type MutationName } from '../support/graphql.ts';
+import {
+  ask,
+  claimed,
+  mutate,
+  mutation,
+  refusal,
+  registered,
+  submitted,
+  type MutationName,
+} from '../support/graphql.ts';
 
 const app = await startTestApp();
 afterAll(() => app.close());
@@ -81,6 +90,36 @@ describe('claimJob', () => {
 });
 
 describe('heartbeat', () => {
+  const transfer = { filesDone: 1, filesTotal: 4, bytesDone: 512, bytesTotal: 1024, bytesPerSecond: 100 };
+
+  test('brings what people see of the sync', async () => {
+    const { key, lease } = await working();
+    const seen = `{ job(id: "${lease.jobId}") {
+      status statusReason lastCheckpointAt syncLagSeconds progress { fraction message metrics }
+      attempt { filesDownloaded filesUploaded } events { nodes { type data } } } }`;
+    expect(await ask(app, key, seen)).toMatchObject({ lastCheckpointAt: null, syncLagSeconds: null, progress: null });
+    const checkpoints = { files: 2, bytes: 30, newestKeys: ['run/a', 'run/b'] };
+    const said = { ...lease, phase: 'DOWNLOADING', transfer, checkpoints, filesDownloaded: 1, filesUploaded: 2 };
+    await mutate(app, key, 'heartbeat', { ...said, syncLagSeconds: 0, warning: 'Uploads keep failing' });
+    const job = await ask(app, key, seen);
+    expect(job).toMatchObject({
+      ...{ status: 'RUNNING', statusReason: 'Uploads keep failing', syncLagSeconds: 0 },
+      lastCheckpointAt: expect.stringMatching(/Z$/) as string,
+      progress: { fraction: 0.5, message: 'downloading 1 of 4 files, 0.5 of 1.0 KiB at 100 B/s' },
+      attempt: { filesDownloaded: 1, filesUploaded: 2 },
+    });
+    const { nodes } = job.events as { nodes: { type: string; data: unknown }[] };
+    expect(nodes.find(({ type }) => type === 'CHECKPOINT_SAVED')?.data).toEqual({
+      ...{ files: 2, bytes: 30, keys: ['run/a', 'run/b'], more: 0 },
+    });
+    const rest = await app.rest(key, 'GET', `/jobs/${lease.jobId}`);
+    expect(rest.body).toMatchObject({ status: 'running', status_reason: 'Uploads keep failing' });
+    await mutate(app, key, 'heartbeat', { ...lease, phase: 'RUNNING', syncLagSeconds: 7 });
+    const later = await ask(app, key, seen);
+    expect(later).toMatchObject({ statusReason: null, progress: null });
+    expect(later.syncLagSeconds).toBeGreaterThanOrEqual(7);
+  });
+
   test('renews the lease', async () => {
     const { key, lease } = await working({ heartbeatInterval: 9 });
     expect(await mutate(app, key, 'heartbeat', lease)).toEqual({
@@ -97,6 +136,16 @@ describe('heartbeat', () => {
     ['progress.message', { progress: { message: 'x'.repeat(1_001) } }],
     ['progress.metrics', { progress: { metrics: { text: 'x'.repeat(10_001) } } }],
     ['progress.metrics', { progress: { metrics: { text: '\0' } } }],
+    ['warning', { warning: 'x'.repeat(501) }],
+    ['warning', { warning: '' }],
+    ['warning', { warning: 'half a pair: \ud800' }],
+    ['syncLagSeconds', { syncLagSeconds: -1 }],
+    ['syncLagSeconds', { syncLagSeconds: 1e300 }],
+    ['filesUploaded', { filesUploaded: -1 }],
+    ['transfer.bytesPerSecond', { transfer: { ...transfer, bytesPerSecond: -1 } }],
+    ['transfer.filesDone', { transfer: { ...transfer, filesDone: -1 } }],
+    ['checkpoints.newestKeys', { checkpoints: { files: 11, bytes: 1, newestKeys: Array<string>(11).fill('k') } }],
+    ['checkpoints.newestKeys.0', { checkpoints: { files: 1, bytes: 1, newestKeys: ['k'.repeat(1_025)] } }],
   ])('with a bad %s is InvalidInput', async (place, part) => {
     const { key, lease } = await working();
     const refused = await mutate(app, key, 'heartbeat', { ...lease, ...part });

@@ -57,8 +57,11 @@ function follow(told: Told, event: ToldEvent): boolean {
     }
     case 'PHASE_CHANGED':
     case 'PROGRESSED':
-    case 'CHECKPOINT_SAVED':
+    case 'WARNED':
       return status === 'RUNNING' && isOfAttempt;
+    case 'CHECKPOINT_SAVED':
+      // A late ending brings what was published before it.
+      return isOfAttempt && (status === 'RUNNING' || told.outcomes.get(told.attempt) === 'LOST');
     case 'ATTEMPT_ENDED':
       return end(told, event);
     case 'COMPLETED':

@@ -95,6 +95,7 @@ const ways: Record<string, { fence: (lease: LeaseRef) => Promise<unknown>; repea
   },
 };
 
+const checkpoints = { files: 3, bytes: '30', newestKeys: ['a', 'b', 'c'] };
 const verbs: Record<string, (lease: LeaseRef) => Promise<unknown>> = {
   heartbeat: (lease) => heartbeat(core, viewer, lease),
   'heartbeat with phase, progress and bytes': (lease) =>
@@ -104,7 +105,13 @@ const verbs: Record<string, (lease: LeaseRef) => Promise<unknown>> = {
       bytesDownloaded: '1000',
       bytesUploaded: '1000',
     }),
-  completed: (lease) => finishAttempt(core, viewer, lease, { ...endings.completed, bytesUploaded: '9' }),
+  'heartbeat with all that is seen of its sync': (lease) =>
+    heartbeat(core, viewer, lease, {
+      phase: 'DOWNLOADING',
+      transfer: { filesDone: 1, filesTotal: 2, bytesDone: '1', bytesTotal: '2', bytesPerSecond: 3 },
+      ...{ filesDownloaded: 1000, filesUploaded: 1000, syncLagSeconds: 5, warning: 'slow', checkpoints },
+    }),
+  completed: (lease) => finishAttempt(core, viewer, lease, { ...endings.completed, bytesUploaded: '9', checkpoints }),
   failed: (lease) => finishAttempt(core, viewer, lease, endings.failed),
   timedOut: (lease) => finishAttempt(core, viewer, lease, endings.timedOut),
   syncFailed: (lease) => finishAttempt(core, viewer, lease, endings.syncFailed),
