@@ -2,12 +2,6 @@ import type { Logger } from 'pino';
 import type { ProgressFile } from './progress.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
 
-/** What a report says of an attempt's data. */
-export function transferred(sync: AttemptSync): { bytesDownloaded: string; bytesUploaded: string } {
-  const { bytesDownloaded, bytesUploaded } = sync.counts();
-  return { bytesDownloaded: String(bytesDownloaded), bytesUploaded: String(bytesUploaded) };
-}
-
 /** Nothing is written to storage after this. Never rejects. */
 export async function stopSync(sync: AttemptSync, log: Logger): Promise<void> {
   await sync.stop().catch((err: unknown) => log.warn({ err }, 'The sync did not stop cleanly'));

@@ -4,6 +4,7 @@ import { repeatUntilAnswered } from '../lib/repeat.ts';
 import { pause, whenAborted } from '../lib/pause.ts';
 import { storable } from '../lib/storable.ts';
 import type { Link, ReportAnswer } from './link.ts';
+import type { Totals } from './news.ts';
 import type { CommandExit } from './process.ts';
 
 /** What became of an attempt, as this agent saw it. Of the last kind nothing is reported: the server said it. */
@@ -43,7 +44,7 @@ function killed(signal: string | null): string {
 export interface Settlement {
   link: Link;
   lease: { jobId: string; attempt: number };
-  transferred: { bytesDownloaded: string; bytesUploaded: string };
+  totals: Totals;
   /** The job is no longer this agent's: there is nothing left to report. */
   cut: AbortSignal;
   hurrying: AbortSignal;
@@ -53,7 +54,7 @@ export interface Settlement {
 /** Reports an ending until the server has answered, the job was taken away, or the agent may wait no longer. */
 export async function settle(ending: Ending, settlement: Settlement): Promise<void> {
   const { link, log } = settlement;
-  const input = { ...settlement.lease, ...settlement.transferred };
+  const input = { ...settlement.lease, ...settlement.totals };
   switch (ending.kind) {
     case 'COMPLETED':
       return report((signal) => link.complete(input, signal), settlement);

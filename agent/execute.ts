@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { isAborted } from '../lib/pause.ts';
-import { purge, stopSync, transferred } from './closing.ts';
+import { purge, stopSync } from './closing.ts';
 import type { AgentConfig } from './config.ts';
 import { type Ending, endingOfExit, settle } from './ending.ts';
 import { commandEnvironment } from './environment.ts';
@@ -10,6 +10,7 @@ import { holdLease } from './hold.ts';
 import type { Lease } from './lease.ts';
 import type { Claim, Link } from './link.ts';
 import { type LogShipper, shipLogs } from './logs.ts';
+import { totalsOf } from './news.ts';
 import type { PresenceRecord } from './presence.ts';
 import { CommandNotStarted, type RunningCommand, startCommand } from './process.ts';
 import { type ProgressFile, createProgressFile } from './progress.ts';
@@ -80,7 +81,6 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
   const log = parts.log.child({ jobId: claim.job.id, attempt: claim.attempt.number });
   const lease = holdLease({
     ...parts,
-    transferred: () => transferred(sync),
     onLost: (isCanceled) => cut.abort((isCanceled ? 'CANCELED' : 'LEASE_LOST') satisfies CutReason),
     onRecall: () => recall.abort(RECALLED),
     log,
@@ -118,7 +118,7 @@ async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity' | 'patien
   await settle(ending, {
     link,
     lease: named,
-    transferred: transferred(sync),
+    totals: totalsOf(sync.state()),
     cut,
     hurrying: shutdown.hurrying,
     log,

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { raiseFence } from './fence.ts';
 import { type Lease, keepLease } from './lease.ts';
 import type { Claim, Link } from './link.ts';
+import { createNews } from './news.ts';
 import type { PresenceRecord } from './presence.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
 import type { Vigil } from './vigil.ts';
@@ -11,10 +12,9 @@ export interface HoldParts {
   /** When it was first asked for, on the monotonic clock. */
   askedAt: number;
   link: Pick<Link, 'heartbeat'>;
-  sync: Pick<AttemptSync, 'suspend' | 'resume'>;
+  sync: Pick<AttemptSync, 'suspend' | 'resume' | 'state' | 'onNews'>;
   presence: PresenceRecord;
   vigil: Vigil;
-  transferred: () => { bytesDownloaded: string; bytesUploaded: string };
   onLost: (isCanceled: boolean) => void;
   onRecall: () => void;
   log: Logger;
@@ -32,12 +32,13 @@ export function holdLease(parts: HoldParts): Lease {
     heartbeatInterval: job.heartbeatInterval,
     beatWithinMs: () => presence.beatWithinMs(),
     heartbeat: (input, signal) => link.heartbeat(input, signal),
-    transferred: parts.transferred,
+    news: createNews(() => sync.state()),
     onRenewed: (sentAt, millis) => fence.renewed(sentAt, millis),
     onLost: parts.onLost,
     onRecall: parts.onRecall,
     log,
   });
+  sync.onNews(() => lease.hint());
   const ask = () => lease.renew();
   const fence = raiseFence({ claim: { sentAt: askedAt, leaseMillis }, presence, vigil, sync, ask, log });
   return {

@@ -5,11 +5,12 @@ import { type Latch, createLatch } from '../lib/latch.ts';
 import { isAborted } from '../lib/pause.ts';
 import type { AttemptPhase, HeartbeatInput, ProgressInput } from './generated/graphql.ts';
 import type { HeartbeatAnswer } from './link.ts';
+import type { News } from './news.ts';
 
-const PROGRESS_AT_MOST_EVERY_MS = 1000;
+const NEWS_AT_MOST_EVERY_MS = 1000;
 const AFTER_FAILURE = { baseMs: 500, capMs: 5000 };
-/** After so many failures the progress itself is suspected; the lease is worth more. */
-const TRIES_WITH_SAME_PROGRESS = 2;
+/** After so many failures what is said itself is suspected; the lease is worth more. */
+const TRIES_WITH_SAME_WORDS = 2;
 const ANSWER_WITHIN_MS = 10_000;
 
 /** The right to act on one attempt, kept alive by heartbeats until it is given up. */
@@ -18,6 +19,8 @@ export interface Lease {
   enter(phase: AttemptPhase): void;
   /** Tells the server at once, but at most once a second. */
   report(progress: ProgressInput): void;
+  /** Something may be worth telling: as with progress, at most once a second. */
+  hint(): void;
   /** Asks now whether the lease still holds. */
   renew(): void;
   /** Tells at once what was reported and is not yet told. Resolves when that is answered, failed, or `hurry` is aborted. */
@@ -38,7 +41,8 @@ export interface LeaseParts {
   /** Milliseconds that may pass between two heartbeats because of the connection; asked before each. */
   beatWithinMs: () => number;
   heartbeat: (input: HeartbeatInput, signal: AbortSignal) => Promise<HeartbeatAnswer>;
-  transferred: () => { bytesDownloaded: string; bytesUploaded: string };
+  /** Of the sync; what it has is told at most once a second. */
+  news: News;
   /** A heartbeat that was sent at `sentAt`, on the monotonic clock, was acknowledged. */
   onRenewed: (sentAt: number, leaseMillis: number) => void;
   /** The server took the lease back, because of a cancel or otherwise. Called at most once. */
@@ -55,6 +59,9 @@ interface Beats {
   /** A heartbeat with progress is on its way. */
   isTelling: boolean;
   isUrgent: boolean;
+  isHinted: boolean;
+  /** Says nothing but that the attempt lives: more was refused, or was not answered too often. */
+  isBare: boolean;
   leaseMillis: number;
   lastSentAt: number;
   notBefore: number;
@@ -70,6 +77,8 @@ export function keepLease(parts: LeaseParts): Lease {
     progress: undefined,
     isTelling: false,
     isUrgent: false,
+    isHinted: false,
+    isBare: false,
     leaseMillis: parts.leaseMillis,
     lastSentAt: parts.claimedAt,
     notBefore: 0,
@@ -87,6 +96,11 @@ export function keepLease(parts: LeaseParts): Lease {
     report(progress) {
       beats.progress = progress;
       changed.set();
+    },
+    hint() {
+      // Of one burst after the other the first wakes; what is due is looked at with the next heartbeat anyway.
+      if (!beats.isHinted) changed.set();
+      beats.isHinted = true;
     },
     renew() {
       beats.isUrgent = true;
@@ -114,7 +128,8 @@ async function beatUntilStopped(
   while (!stopped.signal.aborted) {
     const wait = dueAt(parts, beats) - performance.now();
     if (wait > 0) {
-      await changed.wait(wait, stopped.signal);
+      // What time alone makes worth telling nobody announces.
+      await changed.wait(Math.min(wait, NEWS_AT_MOST_EVERY_MS), stopped.signal);
       continue;
     }
     const answer = await beat(parts, beats, stopped.signal);
@@ -127,8 +142,8 @@ async function beatUntilStopped(
 
 function dueAt(parts: LeaseParts, beats: Beats): number {
   const interval = Math.min(parts.heartbeatInterval * 1000, beats.leaseMillis / 3, parts.beatWithinMs());
-  const due =
-    beats.lastSentAt + (beats.progress === undefined ? interval : Math.min(interval, PROGRESS_AT_MOST_EVERY_MS));
+  const hasNews = beats.progress !== undefined || parts.news.isDue();
+  const due = beats.lastSentAt + (hasNews ? Math.min(interval, NEWS_AT_MOST_EVERY_MS) : interval);
   return Math.max(beats.isUrgent ? 0 : due, beats.notBefore);
 }
 
@@ -137,22 +152,27 @@ async function beat(parts: LeaseParts, beats: Beats, stopped: AbortSignal): Prom
   beats.progress = undefined;
   beats.isTelling = progress !== undefined;
   beats.isUrgent = false;
+  beats.isHinted = false;
   beats.lastSentAt = performance.now();
+  const tidings = beats.isBare ? {} : parts.news.take();
   const input: HeartbeatInput = {
     jobId: parts.jobId,
     attempt: parts.attempt,
-    ...parts.transferred(),
+    ...tidings,
     ...(phase === undefined ? {} : { phase }),
     ...(progress === undefined ? {} : { progress }),
   };
   try {
     const answer = await parts.heartbeat(input, AbortSignal.any([stopped, AbortSignal.timeout(ANSWER_WITHIN_MS)]));
     beats.failures = 0;
+    beats.isBare = answer.kind === 'REFUSED';
+    if (answer.kind === 'RENEWED') parts.news.told(tidings);
     return answer;
   } catch (error) {
     if (stopped.aborted) return undefined;
     parts.log.warn({ reason: messageOf(error) }, 'A heartbeat was not answered, and is sent again');
-    if (beats.failures < TRIES_WITH_SAME_PROGRESS) beats.progress ??= progress;
+    beats.isBare = beats.failures >= TRIES_WITH_SAME_WORDS;
+    if (!beats.isBare) beats.progress ??= progress;
     beats.isUrgent = true;
     beats.notBefore = performance.now() + backoffMillis(beats.failures++, AFTER_FAILURE);
     return undefined;
@@ -173,7 +193,7 @@ function heed(answer: HeartbeatAnswer, parts: LeaseParts, beats: Beats): void {
       parts.onLost(answer.isCanceled);
       return;
     case 'REFUSED':
-      // Most likely for what the command says of itself; the next heartbeat goes without it.
+      // Most likely for what the command says of itself, or what is said of the sync; the next heartbeat goes without both.
       parts.log.warn({ reason: answer.message }, 'The server refused a heartbeat');
   }
 }

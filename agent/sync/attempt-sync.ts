@@ -1,13 +1,14 @@
 import { messageOf } from '../../lib/errors.ts';
 import type { Aside } from './aside.ts';
 import { confirmPublished } from './confirm.ts';
-import { download, type DownloadedFile } from './download.ts';
+import { type Download, download, type DownloadedFile } from './download.ts';
 import { createEntry, type SyncEntry, type SyncInstruction } from './entry.ts';
 import { createGate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
 import { discardLeftovers, type EarlierAttempts, type LeftoverParts } from './leftovers.ts';
 import type { Logger } from './logger.ts';
 import { createMirror, type Mirror, type MirrorParts } from './mirror.ts';
+import { createObservation, type Observation, type SyncCounts, type SyncState } from './observation.ts';
 import { untilAborted } from './parallel.ts';
 import { createPlaces, type PlacesParts } from './places.ts';
 import type { ObjectStore } from './s3.ts';
@@ -89,13 +90,10 @@ export interface AttemptSync {
   purge(): Promise<void>;
   /** Bytes over the wire, and files, of transfers that are complete. */
   counts(): SyncCounts;
-}
-
-export interface SyncCounts {
-  bytesDownloaded: number;
-  bytesUploaded: number;
-  filesDownloaded: number;
-  filesUploaded: number;
+  /** What can be seen of it now. */
+  state(): SyncState;
+  /** `listener` is called when a burst was published that a successor can go on from. */
+  onNews(listener: () => void): void;
 }
 
 /** A store that does not answer whether there are uploads of earlier attempts must not keep the command from starting. */
@@ -108,29 +106,29 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
   const ledger: Ledger = new Map();
   const places = createPlaces(placesPartsOf(parts, entries, ledger));
   const { aside } = places;
-  const tally = createTally(ledger);
+  const observation = createObservation({ mirrors: entries.during.length > 0, store: store.name });
   const gate = createGate();
   const stopping = new AbortController();
   const work = createWork(stopping.signal);
   const policy = { maxRetries: settings.maxRetries, log };
-  const { concurrency } = settings;
-  const common = { store, policy, ledger, aside, gate, times: settings, concurrency, onUploaded: tally.uploaded };
-  const mirrored = createMirror({ ...common, entries: entries.during, onLate: () => watching.hint() });
+  const common = { store, policy, ledger, aside, gate, times: settings, concurrency: settings.concurrency };
+  const observed = { ...common, observer: observation.mirroring };
+  const mirrored = createMirror({ ...observed, entries: entries.during, onLate: () => watching.hint() });
   const watching: Watch = watchFor(entries.during, mirrored, parts, stopping.signal);
 
   let killedAt: number | undefined;
 
+  const upload = (signal: AbortSignal, task: (own: AbortSignal) => Promise<void>) => {
+    observation.beginUploads();
+    return work.run(signal, task);
+  };
   const stop = async () => {
     stopping.abort(new Error('the attempt was stopped'));
     await Promise.all([watching.stop(), work.settled(), mirrored.settled()]);
   };
   return {
     prepare: () => places.prepare(),
-    download: (signal) =>
-      work.run(signal, async (own) => {
-        // One after the other: where two entries bring the same file, the later one wins.
-        for (const entry of entries.before) await download({ ...common, entry, signal: own }, tally.downloaded);
-      }),
+    download: (signal) => work.run(signal, (own) => bringAll({ ...common, signal: own }, entries.before, observation)),
     watch: async () => {
       // What is begun from now on is this attempt's own.
       await discardEarlier({ ...common, entries: published(entries), earlier: parts.earlier, log }, work);
@@ -138,12 +136,13 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     },
     commandEnded: (at) => (killedAt = at),
     flush: (signal) =>
-      work.run(signal, async (own) => {
+      upload(signal, async (own) => {
         await untilAborted(watching.stop(), own);
         await mirrored.finish({ deletes: true, killedAt }, own);
       }),
     makeWay: () => aside.move(),
-    uploadAfter: (signal) => work.run(signal, (own) => uploadAndConfirm({ ...common, entries, mirrored }, own)),
+    uploadAfter: (signal) =>
+      upload(signal, (own) => uploadAndConfirm({ ...common, observer: observation.following, entries, mirrored }, own)),
     suspend: () => gate.close(),
     resume: () => gate.open(),
     stop,
@@ -151,7 +150,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
       await stop();
       await places.purge();
     },
-    counts: tally.counts,
+    ...{ counts: observation.counts, state: observation.state, onNews: observation.onNews },
   };
 }
 
@@ -220,6 +219,23 @@ async function uploadAndConfirm(parts: LastUpload, signal: AbortSignal): Promise
   await demandNothingVanished(published(entries), aside, ledger);
 }
 
+async function bringAll(
+  parts: Omit<Download, 'onPlanned' | 'onFile'> & { ledger: Ledger },
+  entries: readonly SyncEntry[],
+  observation: Observation,
+): Promise<void> {
+  observation.beginDownloads();
+  const onFile = ({ id, bytes, ...record }: DownloadedFile) => {
+    parts.ledger.set(id, record);
+    observation.downloaded(bytes);
+  };
+  try {
+    await download({ ...parts, onPlanned: (bytes) => observation.plannedDownload(bytes), onFile }, entries);
+  } finally {
+    observation.endDownloads();
+  }
+}
+
 interface Work {
   /** Runs `task` with a signal that also `stop` aborts. */
   run(signal: AbortSignal, task: (signal: AbortSignal) => Promise<void>): Promise<void>;
@@ -239,22 +255,6 @@ function createWork(stopping: AbortSignal): Work {
     },
     async settled() {
       await Promise.allSettled(running);
-    },
-  };
-}
-
-function createTally(ledger: Ledger) {
-  const counts: SyncCounts = { bytesDownloaded: 0, bytesUploaded: 0, filesDownloaded: 0, filesUploaded: 0 };
-  return {
-    counts: () => ({ ...counts }),
-    downloaded: ({ id, bytes, ...record }: DownloadedFile) => {
-      ledger.set(id, record);
-      counts.bytesDownloaded += bytes;
-      counts.filesDownloaded += 1;
-    },
-    uploaded: (bytes: number) => {
-      counts.bytesUploaded += bytes;
-      counts.filesUploaded += 1;
     },
   };
 }

@@ -1,6 +1,7 @@
 import { messageOf } from '../../lib/errors.ts';
 import { idOf, localPathOf, relativePathOf, type SyncEntry } from './entry.ts';
 import { SyncError } from './errors.ts';
+import type { Course } from './progress.ts';
 import { fetchFile } from './fetch.ts';
 import { makeDirectory, removeLeftParts } from './directory.ts';
 import { inParallel, type Task } from './parallel.ts';
@@ -11,10 +12,12 @@ import { isTemporary, type Observed } from './scan.ts';
 export interface Download {
   store: ObjectStore;
   policy: RetryPolicy;
-  entry: SyncEntry;
   /** Files on their way at once. */
   concurrency: number;
   signal: AbortSignal;
+  /** Is told, after the listing, of each file that is to come. */
+  onPlanned: (bytes: number) => Course;
+  onFile: (file: DownloadedFile) => void;
 }
 
 export interface DownloadedFile {
@@ -36,18 +39,29 @@ interface Wanted extends StoredObject {
   expandedPath: string | undefined;
 }
 
+/** The same, in the account of who waits for it. */
+type Coming = Wanted & { course: Course };
+
 /**
- * Brings every object of the entry to its directory and tells `onFile` of each. Throws SyncError if a single one is
+ * Brings every object of the entries to its directory and tells `onFile` of each. Throws SyncError if a single one is
  * missing after all retries, or if a key would leave the directory: a job must not start from half of its data.
  */
-export async function download(parts: Download, onFile: (file: DownloadedFile) => void): Promise<void> {
-  const { entry, policy, signal } = parts;
-  await removeLeftParts(entry.root);
+export async function download(parts: Download, entries: readonly SyncEntry[]): Promise<void> {
+  const lists: { entry: SyncEntry; coming: Coming[] }[] = [];
+  // All are listed before the first is fetched, so that who waits knows for how much.
+  for (const entry of entries) {
+    await removeLeftParts(entry.root);
+    lists.push({ entry, coming: await listComing(parts, entry) });
+  }
+  // One after the other: where two entries bring the same file, the later one wins.
+  for (const { entry, coming } of lists) await bringEntry(parts, entry, coming);
+}
+
+async function bringEntry(parts: Download, entry: SyncEntry, listed: readonly Coming[]): Promise<void> {
+  const { policy, signal, onFile } = parts;
   const brought = new Set<string>();
-  for (let failures = 0; ; failures++) {
-    const objects = (await listAll(parts)).filter(({ key }) => !brought.has(key));
-    const wanted = objects.map((object) => wantedOf(entry, object)).filter((one) => one !== undefined);
-    const gone = await bringAll(parts, wanted, (key, file) => {
+  for (let failures = 0, coming = listed; ; failures++) {
+    const gone = await bringAll({ ...parts, entry }, coming, (key, file) => {
       brought.add(key);
       if (file !== undefined) onFile(file);
     });
@@ -55,13 +69,21 @@ export async function download(parts: Download, onFile: (file: DownloadedFile) =
     // It was deleted after it was listed, or the list was old: then the next one does not have it.
     const error = new SyncError(`${entry.name}: ${gone.join(', ')} listed, but the store has no such object`);
     await waitToRetry(policy, `list ${entry.name}`, signal, { error, failures });
+    coming = await listComing(parts, entry, brought);
   }
+}
+
+/** What the entry wants, except for what it has. */
+async function listComing(parts: Download, entry: SyncEntry, brought?: ReadonlySet<string>): Promise<Coming[]> {
+  const objects = (await listAll(parts, entry)).filter(({ key }) => brought?.has(key) !== true);
+  const wanted = objects.map((object) => wantedOf(entry, object)).filter((one) => one !== undefined);
+  return wanted.map((one) => ({ ...one, course: parts.onPlanned(one.size) }));
 }
 
 /** Resolves to what the store does not have, as a person reads it. */
 async function bringAll(
-  parts: Download,
-  wanted: readonly Wanted[],
+  parts: Download & { entry: SyncEntry },
+  wanted: readonly Coming[],
   onBrought: (key: string, file: DownloadedFile | undefined) => void,
 ): Promise<string[]> {
   const gone: string[] = [];
@@ -78,7 +100,7 @@ async function bringAll(
   return gone;
 }
 
-async function listAll({ store, policy, entry, signal }: Download): Promise<StoredObject[]> {
+async function listAll({ store, policy, signal }: Download, entry: SyncEntry): Promise<StoredObject[]> {
   const objects: StoredObject[] = [];
   let token: string | undefined;
   try {
@@ -116,22 +138,27 @@ function expandedPathOf(entry: SyncEntry, key: string): string | undefined {
 }
 
 /** Resolves to undefined for a directory. */
-async function bring(parts: Download, wanted: Wanted): Promise<DownloadedFile | 'GONE' | undefined> {
-  const { store, policy, entry, signal } = parts;
-  const { key, size, relativePath, expandedPath } = wanted;
+async function bring(
+  { store, policy, entry, signal }: Download & { entry: SyncEntry },
+  { key, size, relativePath, expandedPath, course }: Coming,
+): Promise<DownloadedFile | 'GONE' | undefined> {
   const address = { bucket: entry.bucket, key };
   try {
     if (key.endsWith('/')) {
       await makeDirectory(entry.root, relativePath);
+      course.done();
       return undefined;
     }
     const folder = relativePath.includes('/') ? relativePath.slice(0, relativePath.lastIndexOf('/')) : '';
     await makeDirectory(entry.root, folder);
     const path = localPathOf(entry, relativePath);
     const expanded = expandedPath === undefined ? undefined : localPathOf(entry, expandedPath);
-    const fetched = await fetchFile({ store, policy, address, path, expandedPath: expanded, size, signal });
+    const onMoved = (bytes: number) => course.moved(bytes);
+    const fetched = await fetchFile({ store, policy, address, path, expandedPath: expanded, size, onMoved, signal });
+    course.done();
     return { id: idOf(address), ...fetched };
   } catch (error) {
+    course.dropped();
     signal.throwIfAborted();
     if (error instanceof Error && error.name === 'NoSuchKey') return 'GONE';
     throw new SyncError(`${entry.name}: "${key}" could not be downloaded: ${messageOf(error)}`, { cause: error });

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Address } from './entry.ts';
 import { digestIn } from './etag.ts';
+import { type Meter, metered } from './meter.ts';
 import { inParallel, type Task } from './parallel.ts';
 import { type Piece, receive, type Received } from './receive.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
@@ -21,6 +22,8 @@ export interface FetchRequest {
   expandedPath: string | undefined;
   /** Bytes, as listed. */
   size: number;
+  /** Is told of bytes as they arrive. */
+  onMoved: Meter;
   signal: AbortSignal;
 }
 
@@ -41,12 +44,14 @@ const RANGES_AT_ONCE = 4;
  * from where it broke; only an object that was replaced, or damaged, is begun anew. Rejects after all retries.
  */
 export async function fetchFile(request: FetchRequest): Promise<FetchedFile> {
-  const { policy, address, signal } = request;
+  const { policy, address, onMoved, signal } = request;
   const suspects = new Set<string>();
   return withRetries(policy, `download ${address.key}`, signal, async () => {
     const temporary = join(dirname(request.path), TEMPORARY_PREFIX + randomUUID());
     try {
-      const { path, ...fetched } = await fetchTo(temporary, request, suspects);
+      const { path, ...fetched } = await metered(onMoved, (meter) =>
+        fetchTo(temporary, { ...request, onMoved: meter }, suspects),
+      );
       await rename(temporary, path);
       const state = await observe(path);
       if (state === undefined) throw new Error(`${path} vanished right after it was written`);

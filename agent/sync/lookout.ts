@@ -2,6 +2,7 @@ import type { Aside } from './aside.ts';
 import type { SyncEntry } from './entry.ts';
 import type { Ledger } from './ledger.ts';
 import type { Logger } from './logger.ts';
+import type { UploadObserver } from './observation.ts';
 import { type DeletionQueue, type MirrorPlan, planMirror, queueDeletions, releaseDeletions } from './plan.ts';
 import type { RetryPolicy } from './retry.ts';
 import { survey, type Survey } from './survey.ts';
@@ -34,9 +35,10 @@ export interface LookoutParts {
   ledger: Ledger;
   aside: Pick<Aside, 'now' | 'steady'>;
   policy: RetryPolicy;
+  observer: Pick<UploadObserver, 'looked'>;
 }
 
-export function createLookout({ entries, ledger, aside, policy }: LookoutParts): Lookout {
+export function createLookout({ entries, ledger, aside, policy, observer }: LookoutParts): Lookout {
   const told = new Set<string>();
   let queue: DeletionQueue = new Map();
 
@@ -45,6 +47,7 @@ export function createLookout({ entries, ledger, aside, policy }: LookoutParts):
     const found = await aside.steady(() => survey(entries, ledger, aside));
     tellOnce(found.problems, told, policy.log);
     const plan = planMirror(found.known, found.seen, found.complete);
+    observer.looked(plan.uploads.map(({ id }) => id));
     queue = queueDeletions(queue, plan, found.seen);
     return { found, plan, lookedMs: performance.now() - began };
   };

@@ -8,6 +8,7 @@ import { SyncError } from './errors.ts';
 import type { Gate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
 import { createLookout, LOOKS } from './lookout.ts';
+import type { UploadObserver } from './observation.ts';
 import { createSlots, inParallel, type Slots, type Task, untilAborted } from './parallel.ts';
 import { type PlannedUpload, startable } from './plan.ts';
 import { createPublisher, type Publish } from './publisher.ts';
@@ -27,7 +28,7 @@ export interface MirrorParts {
   times: SettleTimes;
   /** Files on their way at once. Memory: up to 16 MiB each, 48 MiB where large files are compressed. */
   concurrency: number;
-  onUploaded: (bytes: number) => void;
+  observer: UploadObserver;
   /** Something that a pass had left under way is done, so another pass may do more. */
   onLate?: () => void;
 }
@@ -166,7 +167,10 @@ const PATIENCE = 3;
 /** Uploads in the order of writing; a marker starts when everything before it has arrived. */
 async function upload(bench: Bench, batch: Batch, signal: AbortSignal): Promise<Result[]> {
   const earlier: Promise<Result>[] = [];
-  for (const { id } of batch.uploads) bench.underWay.add(id);
+  for (const { id, state } of batch.uploads) {
+    bench.underWay.add(id);
+    bench.observer.planned(id, state.size);
+  }
   const tasks = batch.uploads.flatMap(({ id, marker }): Task<Result>[] => {
     const candidate = batch.found.candidates.get(id);
     if (candidate === undefined) return [];
@@ -182,7 +186,11 @@ async function upload(bench: Bench, batch: Batch, signal: AbortSignal): Promise<
   try {
     return await inParallel(tasks, bench.concurrency, signal);
   } finally {
-    for (const { id } of batch.uploads) bench.underWay.delete(id);
+    for (const { id } of batch.uploads) {
+      bench.underWay.delete(id);
+      bench.observer.left(id);
+    }
+    bench.observer.burstOver();
   }
 }
 
@@ -193,7 +201,7 @@ interface Turn {
 }
 
 async function settleOne(bench: Bench, batch: Batch, turn: Turn, signal: AbortSignal): Promise<Result> {
-  const { gate, failures, policy, slots } = bench;
+  const { gate, failures, policy, slots, observer } = bench;
   const { id, candidate, before } = turn;
   const isHeldBack = (await Promise.all(before)).some(
     (result) => result.kind === 'postponed' || (result.kind === 'failed' && (failures.get(result.id) ?? 0) < PATIENCE),
@@ -210,22 +218,24 @@ async function settleOne(bench: Bench, batch: Batch, turn: Turn, signal: AbortSi
   } catch (error) {
     signal.throwIfAborted();
     failures.set(id, (failures.get(id) ?? 0) + 1);
+    observer.failed(id, error);
     const reason = `${candidate.entry.name}: "${candidate.relativePath}" could not be uploaded: ${messageOf(error)}`;
     policy.log.warn({ reason }, 'upload failed; it is tried again with the next look at the directory');
     return { id, kind: 'failed', reason };
   } finally {
     bench.underWay.delete(id);
+    observer.left(id);
   }
 }
 
 function record(bench: Bench, id: string, { path, entry }: Candidate, outcome: Outcome): void {
-  const { ledger, failures, policy, onUploaded } = bench;
+  const { ledger, failures, policy, observer } = bench;
+  observer.settled(id, outcome);
   switch (outcome.kind) {
     case 'published': {
       const { state, bytes, etag } = outcome;
       ledger.set(id, { path, state, sent: { size: bytes, etag }, ...(entry.compression ? {} : { etag }) });
       failures.delete(id);
-      onUploaded(bytes);
       policy.log.debug({ object: id, bytes }, 'published');
       return;
     }

@@ -6,6 +6,7 @@ import { whenAborted } from '../../lib/pause.ts';
 import type { Address } from './entry.ts';
 import { etagOfParts, isSameEtag } from './etag.ts';
 import { inParallel, type Task } from './parallel.ts';
+import { type Meter, metered } from './meter.ts';
 import { partSizeOf } from './part-size.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { ObjectHeaders, ObjectStore } from './s3.ts';
@@ -19,6 +20,10 @@ export interface MultipartUpload {
   handle: FileHandle;
   /** How many bytes of the file to send. */
   size: number;
+  /** Is told of the file's own bytes as they go out. */
+  onMoved: Meter;
+  /** A part of it has arrived. */
+  onArrived: () => void;
   /** Asked after the last byte was read and before the object is made. */
   unchanged(): Promise<boolean>;
   signal: AbortSignal;
@@ -37,7 +42,7 @@ const CLEAN_UP_MS = 5_000;
  */
 export async function sendMultipart(upload: MultipartUpload): Promise<SentObject | undefined> {
   try {
-    return await sendOnce(upload);
+    return await metered(upload.onMoved, (onMoved) => sendOnce({ ...upload, onMoved }));
   } catch (error) {
     if (!(error instanceof UploadVanished)) throw error;
     upload.policy.log.warn({ ...upload.address, reason: error.message }, 'a file is sent once more');
@@ -134,7 +139,8 @@ async function sendRanges(upload: MultipartUpload, uploadId: string): Promise<Se
   const parts = Array.from({ length: Math.ceil(size / partSize) }, (_, index) => {
     const start = index * partSize;
     const length = Math.min(partSize, size - start);
-    return sendPart(upload, { uploadId, number: index + 1, size: length, body: () => rangeOf(handle, start, length) });
+    const body = (onMoved: Meter) => rangeOf(handle, start, length, onMoved);
+    return sendPart(upload, { uploadId, number: index + 1, size: length, body });
   });
   return { etags: await inParallel(parts, PARTS_AT_ONCE, upload.signal), bytes: size };
 }
@@ -158,47 +164,61 @@ interface PartSource {
   uploadId: string;
   number: number;
   size: number;
-  /** Makes the body anew for each try: a stream can be sent once. */
-  body: () => Readable | Buffer;
+  /** Makes the body anew for each try: a stream can be sent once, and what a try moves counts only when it succeeds. */
+  body: (onMoved: Meter) => Readable | Buffer;
 }
 
-function sendPart({ store, policy, address }: MultipartUpload, { body, ...place }: PartSource): Task<string> {
-  return (signal) =>
-    withRetries(policy, `upload part ${place.number} of ${address.key}`, signal, async () => {
-      const content = body();
-      if (!(content instanceof Readable)) return store.uploadPart(address, { ...place, body: content }, signal);
-      // The SDK pipes the stream into the request and does not hear when it fails.
-      const broken = new AbortController();
-      content.once('error', (error) => broken.abort(error));
-      try {
-        return await store.uploadPart(address, { ...place, body: content }, AbortSignal.any([signal, broken.signal]));
-      } catch (error) {
-        throw broken.signal.aborted ? broken.signal.reason : error;
-      } finally {
-        content.destroy();
-      }
-    });
+function sendPart(upload: MultipartUpload, part: PartSource): Task<string> {
+  const { policy, address, onMoved, onArrived } = upload;
+  return async (signal) => {
+    const etag = await withRetries(policy, `upload part ${part.number} of ${address.key}`, signal, () =>
+      metered(onMoved, (meter) => sendPartOnce(upload, part, meter, signal)),
+    );
+    onArrived();
+    return etag;
+  };
+}
+
+async function sendPartOnce(
+  { store, address }: MultipartUpload,
+  { body, ...place }: PartSource,
+  onMoved: Meter,
+  signal: AbortSignal,
+): Promise<string> {
+  const content = body(onMoved);
+  if (!(content instanceof Readable)) return store.uploadPart(address, { ...place, body: content }, signal);
+  // The SDK pipes the stream into the request and does not hear when it fails.
+  const broken = new AbortController();
+  content.once('error', (error) => broken.abort(error));
+  try {
+    return await store.uploadPart(address, { ...place, body: content }, AbortSignal.any([signal, broken.signal]));
+  } catch (error) {
+    throw broken.signal.aborted ? broken.signal.reason : error;
+  } finally {
+    content.destroy();
+  }
 }
 
 /** Not the handle's own stream: that leaves a listener on the handle for each of thousands of parts. */
-function rangeOf(handle: FileHandle, start: number, length: number): Readable {
-  return Readable.from(readRange(handle, start, length), { objectMode: false, highWaterMark: READ_AHEAD });
+function rangeOf(handle: FileHandle, start: number, length: number, onMoved: Meter): Readable {
+  return Readable.from(readRange(handle, start, length, onMoved), { objectMode: false, highWaterMark: READ_AHEAD });
 }
 
-async function* readRange(handle: FileHandle, start: number, length: number): AsyncGenerator<Buffer> {
+async function* readRange(handle: FileHandle, start: number, length: number, onMoved: Meter): AsyncGenerator<Buffer> {
   const end = start + length;
   for (let position = start; position < end;) {
     const chunk = Buffer.allocUnsafe(Math.min(READ_AHEAD, end - position));
     const { bytesRead } = await handle.read(chunk, 0, chunk.length, position);
     if (bytesRead === 0) throw new FileShrank(`the file ended at byte ${position} although it had ${end} bytes before`);
     position += bytesRead;
+    onMoved(bytesRead);
     yield chunk.subarray(0, bytesRead);
   }
 }
 
-function compressed({ handle, size }: MultipartUpload): AsyncIterable<Buffer> {
+function compressed({ handle, size, onMoved }: MultipartUpload): AsyncIterable<Buffer> {
   const gzip: Duplex & AsyncIterable<Buffer> = createGzip({ chunkSize: 2 ** 18 });
-  return rangeOf(handle, 0, size).compose<typeof gzip>(gzip);
+  return rangeOf(handle, 0, size, onMoved).compose<typeof gzip>(gzip);
 }
 
 async function* partsOf(chunks: AsyncIterable<Buffer>, partSize: number): AsyncGenerator<Buffer> {

@@ -1,6 +1,7 @@
 import { pause } from '../../lib/pause.ts';
 import type { Ledger, LedgerRecord } from './ledger.ts';
 import type { PlannedUpload } from './plan.ts';
+import type { UploadObserver } from './observation.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { ObjectStore } from './s3.ts';
 import { looksSame } from './scan.ts';
@@ -32,6 +33,7 @@ export interface PublisherParts {
   policy: RetryPolicy;
   times: SettleTimes;
   ledger: Ledger;
+  observer: UploadObserver;
   /** Milliseconds of a clock that never goes back. */
   now?: () => number;
 }
@@ -56,18 +58,21 @@ export type Publish = (id: string, candidate: Candidate, signal: AbortSignal) =>
 const RETRIES_OF_A_PASS = 3;
 
 export function createPublisher(parts: PublisherParts): Publisher {
-  const { store, policy, times, ledger } = parts;
+  const { store, policy, times, ledger, observer } = parts;
   const fleeting = { ...policy, maxRetries: Math.min(policy.maxRetries, RETRIES_OF_A_PASS) };
   const memory = createMemory(parts);
   const { witnesses } = memory;
 
-  const publicationOf = (candidate: Candidate, signal: AbortSignal, own = policy): Publication => {
+  const publicationOf = (id: string, candidate: Candidate, signal: AbortSignal, own = policy): Publication => {
     const { address, relativePath, entry } = candidate;
     return {
-      ...{ store, policy: own, name: relativePath, address, compression: entry.compression, signal },
+      ...{ store, name: relativePath, address, compression: entry.compression, signal },
       get source() {
         return candidate.source;
       },
+      policy: { ...own, onRetry: (error) => observer.failed(id, error) },
+      onMoved: (bytes) => observer.moved(id, bytes),
+      onArrived: () => observer.worked(id),
     };
   };
   const publishGrown = async (id: string, publication: Publication, witness: Witness): Promise<Outcome> => {
@@ -78,7 +83,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   return {
     lookAt: (dirty) => memory.lookAt(dirty),
     publishSettled: async (id, candidate, signal) => {
-      const publication = publicationOf(candidate, signal, fleeting);
+      const publication = publicationOf(id, candidate, signal, fleeting);
       const verdict = memory.verdictOf(id);
       // It waited for its turn, and was seen to change meanwhile.
       if (verdict === 'wait') return { kind: 'changed' };
@@ -95,7 +100,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
       return { kind: 'changed' };
     },
     publishNow: (killedAt) => async (id, candidate, signal) => {
-      const publication = publicationOf(candidate, signal);
+      const publication = publicationOf(id, candidate, signal);
       const untouched = await confirmed(ledger.get(id), candidate, publication);
       if (untouched !== undefined) return memory.keep(id, untouched);
       const isTorn = await wasWrittenOver(ledger.get(id), candidate, publication, { killedAt, times });

@@ -1,5 +1,6 @@
 import { messageOf } from '../../lib/errors.ts';
 import type { Address } from './entry.ts';
+import type { Meter } from './meter.ts';
 import { GaveUp, type RetryPolicy, waitToRetry } from './retry.ts';
 import type { FetchedObject, ObjectStore } from './s3.ts';
 
@@ -9,6 +10,8 @@ export interface Received {
   policy: RetryPolicy;
   address: Address;
   etag: string;
+  /** Is told of bytes as they arrive. */
+  onMoved: Meter;
   signal: AbortSignal;
 }
 
@@ -27,7 +30,7 @@ const PROGRESS_BYTES = 2 ** 20;
  * GaveUp after all retries, and ObjectReplaced when the store has another object by now.
  */
 export async function* receive(object: Received, piece: Piece): AsyncGenerator<Buffer> {
-  const { policy, address, signal } = object;
+  const { policy, address, onMoved, signal } = object;
   let position = piece.start;
   let failures = 0;
   let failedAt = position;
@@ -36,6 +39,7 @@ export async function* receive(object: Received, piece: Piece): AsyncGenerator<B
       const answer = first ?? (await ask(object, position, piece.end));
       for await (const chunk of answer.body as AsyncIterable<Buffer>) {
         position += chunk.length;
+        onMoved(chunk.length);
         yield chunk;
       }
       if (position !== piece.end) {

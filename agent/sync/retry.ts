@@ -7,6 +7,8 @@ export interface RetryPolicy {
   /** Tries after the first one. */
   maxRetries: number;
   log: Logger;
+  /** Is told of each failure that is tried again. */
+  onRetry?: (error: unknown) => void;
 }
 
 const WAITS: Backoff = { baseMs: 500, capMs: 10_000 };
@@ -40,6 +42,7 @@ export async function waitToRetry(
 ): Promise<void> {
   signal.throwIfAborted();
   if (failures >= policy.maxRetries || isPermanent(error)) throw error;
+  policy.onRetry?.(error);
   policy.log.debug({ what, failures: failures + 1, reason: messageOf(error) }, 'storage request failed, trying again');
   await pause(backoffMillis(failures, WAITS), signal);
   signal.throwIfAborted();

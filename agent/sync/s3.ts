@@ -55,6 +55,8 @@ export interface Part {
  * an answer says 200 but lacks what every store sends, as the page of a proxy or a portal does.
  */
 export interface ObjectStore {
+  /** By which people know it: its host, no secrets. */
+  readonly name: string;
   /** Resolves when credentials and region are known; rejects with what to set when there are none. */
   ready(): Promise<void>;
   listPage(bucket: string, prefix: string, token: string | undefined, signal: AbortSignal): Promise<ObjectPage>;
@@ -99,6 +101,7 @@ export function createS3Store(settings: S3Settings): ObjectStore {
     credentials: client.config.credentials,
   });
   return {
+    name: settings.endpoint === undefined ? 'Amazon S3' : new URL(settings.endpoint).host,
     ready: () => resolved(client),
     ...listRequests(client),
     ...objectRequests(client),

@@ -8,6 +8,7 @@ import { pause } from '../../lib/pause.ts';
 import type { Address } from './entry.ts';
 import { isContentOf } from './etag.ts';
 import type { LedgerRecord } from './ledger.ts';
+import { type Meter, metered } from './meter.ts';
 import { sendMultipart, type SentObject } from './multipart.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { ObjectHeaders, ObjectStore } from './s3.ts';
@@ -23,6 +24,10 @@ export interface Publication {
   name: string;
   address: Address;
   compression: boolean;
+  /** Is told of the file's own bytes as they go out. */
+  onMoved: Meter;
+  /** A part of it has arrived. */
+  onArrived: () => void;
   signal: AbortSignal;
 }
 
@@ -168,17 +173,19 @@ async function send(
   size: number,
   unchanged: () => Promise<boolean>,
 ): Promise<SentObject | undefined> {
-  const { store, policy, address, name, compression, signal } = publication;
+  const { store, policy, address, name, compression, onMoved, signal } = publication;
   const contentType = mime.lookup(name) || 'application/octet-stream';
   const headers: ObjectHeaders = { contentType, ...(compression ? { contentEncoding: 'gzip' } : {}) };
   if (size > SMALL_FILE_BYTES) {
-    return sendMultipart({ ...publication, headers, handle, size, unchanged });
+    const upload = { ...publication, headers, handle, size, unchanged };
+    return metered(onMoved, (meter) => sendMultipart({ ...upload, onMoved: meter }));
   }
   const content = await readStart(handle, size);
   if (content === undefined || !(await unchanged())) return undefined;
   const body = compression ? await promisify(gzip)(content) : content;
   const what = `upload ${address.key}`;
   const etag = await withRetries(policy, what, signal, () => store.put(address, body, headers, signal));
+  onMoved(size);
   return { bytes: body.length, etag };
 }
 

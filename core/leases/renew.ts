@@ -98,12 +98,13 @@ async function storeNews(em: EntityManager, fence: Fence, held: Held, pulse: Pul
     warning,
   };
   let events = 0;
+  // What was published is older than the phase that follows it, and than the end of a warning.
+  if (checkpoints !== undefined && checkpoints.files > held.checkpoint_files) {
+    events += await saveCheckpoint(em, fence, checkpoints);
+  }
   if (phase !== held.phase || said.progress !== null || said.transfer !== null || warning !== held.warning) {
     const [reported] = await reportStatement(em, { ...fence, ...said });
     events += reported?.events ?? 0;
-  }
-  if (checkpoints !== undefined && checkpoints.files > held.checkpoint_files) {
-    events += await saveCheckpoint(em, fence, checkpoints);
   }
   return events;
 }

@@ -4,7 +4,7 @@ import { endingOfExit, settle } from '../../agent/ending.ts';
 import type { Link, ReportAnswer } from '../../agent/link.ts';
 
 const lease = { jobId: 'job-1', attempt: 1 };
-const transferred = { bytesDownloaded: '1', bytesUploaded: '2' };
+const totals = { bytesDownloaded: '1', bytesUploaded: '2' };
 
 /** A link that answers reports one after another as `answers` says, the last one for ever. */
 function linkAnswering(...answers: (ReportAnswer | Error)[]) {
@@ -30,7 +30,7 @@ function linkAnswering(...answers: (ReportAnswer | Error)[]) {
 
 function settlement(link: Link, signals: { cut?: AbortSignal; hurrying?: AbortSignal } = {}) {
   const never = new AbortController().signal;
-  return { link, lease, transferred, cut: never, hurrying: never, ...signals, log: pino({ enabled: false }) };
+  return { link, lease, totals, cut: never, hurrying: never, ...signals, log: pino({ enabled: false }) };
 }
 
 test('a command that succeeded has not ended its attempt yet', () => {
@@ -66,9 +66,9 @@ test('each ending is reported by its own verb', async () => {
   await settle({ kind: 'TIMED_OUT', reason: 'too long' }, settlement(link));
   await settle({ kind: 'RELEASED', reason: 'told to stop' }, settlement(link));
   expect(reports).toEqual([
-    ['complete', { ...lease, ...transferred }],
-    ['fail', { ...lease, ...transferred, outcome: 'TIMED_OUT', reason: 'too long' }],
-    ['release', { ...lease, ...transferred, reason: 'told to stop' }],
+    ['complete', { ...lease, ...totals }],
+    ['fail', { ...lease, ...totals, outcome: 'TIMED_OUT', reason: 'too long' }],
+    ['release', { ...lease, ...totals, reason: 'told to stop' }],
   ]);
 });
 

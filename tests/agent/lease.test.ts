@@ -3,8 +3,10 @@ import { afterEach, expect, test, vi } from 'vitest';
 import type { HeartbeatInput } from '../../agent/generated/graphql.ts';
 import { type Lease, keepLease } from '../../agent/lease.ts';
 import type { HeartbeatAnswer } from '../../agent/link.ts';
+import type { News } from '../../agent/news.ts';
 
 const renewed: HeartbeatAnswer = { kind: 'RENEWED', leaseMillis: 60_000, directive: 'CONTINUE' };
+const nothingNew: News = { isDue: () => false, take: () => ({ bytesDownloaded: '7' }), told: () => undefined };
 let lease: Lease | undefined;
 
 afterEach(() => lease?.stop());
@@ -13,6 +15,7 @@ afterEach(() => lease?.stop());
 function leaseAnswered(
   answers: (HeartbeatAnswer | Error)[],
   times: { leaseMillis?: number; heartbeatInterval?: number; beatWithinMs?: () => number } = {},
+  news: News = nothingNew,
 ) {
   const sent: (HeartbeatInput & { at: number })[] = [];
   const told: string[] = [];
@@ -32,7 +35,7 @@ function leaseAnswered(
     beatWithinMs: () => Infinity,
     ...times,
     heartbeat,
-    transferred: () => ({ bytesDownloaded: '7', bytesUploaded: '0' }),
+    news,
     onRenewed: (sentAt, leaseMillis) => proofs.push({ sentAt, leaseMillis }),
     onLost: () => told.push('lost'),
     onRecall: () => told.push('recall'),
@@ -149,4 +152,45 @@ test('an acknowledged heartbeat is a proof from the moment it was sent', async (
 test('heartbeats come more often while the connection makes it necessary', async () => {
   const { sent } = leaseAnswered([renewed], { beatWithinMs: () => 30 });
   await vi.waitFor(() => expect(sent.length).toBeGreaterThan(4));
+});
+
+/** News that are due until told, as those of a sync are. */
+function newsOf(warning: string) {
+  let isTold = false;
+  const news: News = {
+    isDue: () => !isTold,
+    take: () => ({ warning }),
+    told: (tidings) => void (isTold = 'warning' in tidings),
+  };
+  return { news, again: () => (isTold = false) };
+}
+
+test('news are told within a second, at once where nothing was said for so long, and at most once a second', async () => {
+  const { news, again } = newsOf('slow');
+  const { lease, sent } = leaseAnswered([renewed], {}, news);
+  await vi.waitFor(() => expect(sent).toHaveLength(1), { timeout: 3000 });
+  expect(sent[0]).toMatchObject({ warning: 'slow' });
+  again();
+  lease.hint();
+  lease.hint();
+  await vi.waitFor(() => expect(sent).toHaveLength(2), { timeout: 3000 });
+  expect(sent[1]!.at - sent[0]!.at).toBeGreaterThan(990);
+});
+
+test('news that nobody takes do not cost the lease: every other heartbeat goes without them', async () => {
+  const { sent } = leaseAnswered(
+    [{ kind: 'REFUSED', message: 'a field of tomorrow' }, renewed],
+    {},
+    newsOf('slow').news,
+  );
+  await vi.waitFor(() => expect(sent).toHaveLength(2), { timeout: 4000 });
+  expect(sent.map((input) => 'warning' in input)).toEqual([true, false]);
+});
+
+test('news that the server chokes on do not cost the lease', async () => {
+  const answers = [new Error('internal'), new Error('internal'), new Error('internal'), renewed];
+  const { lease, sent } = leaseAnswered(answers, {}, newsOf('slow').news);
+  lease.renew();
+  await vi.waitFor(() => expect(sent).toHaveLength(4), { timeout: 8000 });
+  expect(sent.map((input) => 'warning' in input)).toEqual([true, true, true, false]);
 });
