@@ -11,19 +11,21 @@ const MiB = 2 ** 20;
 
 scenario.concurrent(
   'downloads and uploads show how far they are while they move, and then the command’s word is shown again',
+  // Fifty megabytes over slow lines: on a busy machine that takes its time.
+  { timeout: 60_000 },
   async ({ scene, onTestFinished }) => {
-    const line = await openThrottledLine(scene.fleet.store.relay.url, 3 * MiB);
+    const line = await openThrottledLine(scene.fleet.store.relay.url, 4 * MiB);
     onTestFinished(() => line.close());
     await Promise.all([scene.put('data/large', 'x'.repeat(10 * MiB)), scene.put('data/small', 'y')]);
     const gate = scene.gate('go');
     await scene.agent('machine', { AWS_ENDPOINT_URL: line.url });
     const job = await scene.submit({
-      script: `echo '{"fraction": 0.5, "message": "half"}' > $KELPIE_PROGRESS_FILE; ${gate.script}; head -c ${48 * MiB} /dev/zero > output/large`,
+      script: `echo '{"fraction": 0.5, "message": "half"}' > $KELPIE_PROGRESS_FILE; ${gate.script}; head -c ${40 * MiB} /dev/zero > output/large`,
       before: ['data'],
       after: ['output'],
     });
     const down = await job.until(({ progress }) => progress?.message?.startsWith('downloading 1 of 2 files') ?? false);
-    expect(down.progress?.message).toMatch(/^downloading 1 of 2 files, \d\.\d of 10\.0 MiB at [\d.]+ [KM]iB\/s$/);
+    expect(down.progress?.message).toMatch(/^downloading 1 of 2 files, \d\.\d of 10\.0 MiB at [\d.]+ (?:[KM]i)?B\/s$/);
     await job.until(({ progress }) => progress?.message === 'half');
     await gate.open();
     await job.until(({ progress }) => progress?.message?.startsWith('uploading 0 of 1 file, ') ?? false);
@@ -44,7 +46,7 @@ scenario.concurrent(
     }
     expect(await seen(scene, job)).toMatchObject({
       ...{ lastCheckpointAt: null, syncLagSeconds: null },
-      attempt: { filesDownloaded: 2, filesUploaded: 1, bytesUploaded: String(48 * MiB) },
+      attempt: { filesDownloaded: 2, filesUploaded: 1, bytesUploaded: String(40 * MiB) },
     });
   },
 );
@@ -68,9 +70,11 @@ scenario.concurrent(
       const state = await seen(scene, job);
       return state.lastCheckpointAt !== null && state.syncLagSeconds === 0 && state;
     });
-    const saved = (await scene.events(job)).filter(({ type }) => type === 'CHECKPOINT_SAVED');
+    const known = await scene.events(job);
+    const saved = known.filter(({ type }) => type === 'CHECKPOINT_SAVED');
     const keys = [1, 2, 3].map((step) => `${scene.prefix}checkpoints/first/step-${step}`);
-    expect(saved.map(({ data }) => data)).toEqual([{ files: 3, bytes: 6, keys, more: 0 }]);
+    // On a busy machine the burst may be seen in two parts; nothing of it is told twice.
+    expect(saved.flatMap(({ data }) => data['keys']).sort()).toEqual(keys);
 
     isDown = true;
     await second.open();
@@ -91,9 +95,10 @@ scenario.concurrent(
     expect(Date.parse(recovered.lastCheckpointAt ?? '')).toBeGreaterThan(Date.parse(first.lastCheckpointAt ?? ''));
     await end.open();
     expect(await job.end()).toMatchObject({ status: 'COMPLETED', statusReason: null });
-    const told = (await scene.events(job)).filter(({ type }) => ['CHECKPOINT_SAVED', 'WARNED'].includes(type));
+    const later = (await scene.events(job)).slice(known.length);
+    const told = later.filter(({ type }) => ['CHECKPOINT_SAVED', 'WARNED'].includes(type));
     expect(told.map(({ type, data }) => (type === 'WARNED' ? data['message'] !== null : data['files']))).toEqual([
-      ...[3, true, 1, false],
+      ...[true, 1, false],
     ]);
     expect(await seen(scene, job)).toMatchObject({ syncLagSeconds: null, attempt: { filesUploaded: 4 } });
   },
