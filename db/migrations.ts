@@ -1,5 +1,6 @@
 import { Spine } from './migrations/0001-spine.ts';
 import { LeasesInTime } from './migrations/0002-leases-in-time.ts';
+import { ScalingRules } from './migrations/0004-scaling-rules.ts';
 import { Organizations } from './migrations/0005-organizations.ts';
 import { EventPositions } from './migrations/0006-event-positions.ts';
 import { JobLogs } from './migrations/0007-job-logs.ts';
@@ -10,6 +11,7 @@ import { WebhooksThatArrive } from './migrations/0012-webhooks-that-arrive.ts';
 export const migrations = [
   { name: '0001-spine', class: Spine },
   { name: '0002-leases-in-time', class: LeasesInTime },
+  { name: '0004-scaling-rules', class: ScalingRules },
   { name: '0005-organizations', class: Organizations },
   { name: '0006-event-positions', class: EventPositions },
   { name: '0007-job-logs', class: JobLogs },
