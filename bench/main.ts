@@ -1,10 +1,17 @@
 import { claim } from './claim.ts';
 import { latency } from './latency.ts';
 import { recovery } from './recovery.ts';
+import { submit } from './submit.ts';
 import { webhooks } from './webhooks.ts';
 
 /** Each answers one question, asserts its own work, and gives its figures: printed for people, and as JSON with --json. */
-const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = { claim, latency, recovery, webhooks };
+const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = {
+  claim,
+  latency,
+  recovery,
+  submit,
+  webhooks,
+};
 
 const [name, ...flags] = process.argv.slice(2);
 const benchmark = benchmarks[name ?? ''];

@@ -1,6 +1,7 @@
 import { Spine } from './migrations/0001-spine.ts';
 import { LeasesInTime } from './migrations/0002-leases-in-time.ts';
 import { SyncSeen } from './migrations/0003-sync-seen.ts';
+import { ScalingRules } from './migrations/0004-scaling-rules.ts';
 import { Organizations } from './migrations/0005-organizations.ts';
 import { EventPositions } from './migrations/0006-event-positions.ts';
 import { JobLogs } from './migrations/0007-job-logs.ts';
@@ -12,6 +13,7 @@ export const migrations = [
   { name: '0001-spine', class: Spine },
   { name: '0002-leases-in-time', class: LeasesInTime },
   { name: '0003-sync-seen', class: SyncSeen },
+  { name: '0004-scaling-rules', class: ScalingRules },
   { name: '0005-organizations', class: Organizations },
   { name: '0006-event-positions', class: EventPositions },
   { name: '0007-job-logs', class: JobLogs },

@@ -9,6 +9,7 @@ import { EventHorizon } from './entities/event-horizon.ts';
 import { JobEvent } from './entities/job-event.ts';
 import { JobLog } from './entities/job-log.ts';
 import { Job } from './entities/job.ts';
+import { ScalingRule } from './entities/scaling-rule.ts';
 import { Sweep } from './entities/sweep.ts';
 import { WebhookDelivery } from './entities/webhook-delivery.ts';
 import { WebhookSecret } from './entities/webhook-secret.ts';
@@ -38,7 +39,7 @@ export async function createOrm(options: {
 }): Promise<Orm> {
   return MikroORM.init({
     entities: [
-      ...[Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, JobLog, Sweep],
+      ...[Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, JobLog, ScalingRule, Sweep],
       ...[WebhookDelivery, WebhookSecret, WebhookTry],
     ],
     clientUrl: options.url,

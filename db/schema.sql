@@ -85,7 +85,9 @@ create table api_keys (
   name text,
   created_at timestamp(3) with time zone not null default now(),
   expires_at timestamp(3) with time zone,
-  revoked_at timestamp(3) with time zone
+  revoked_at timestamp(3) with time zone,
+  org_name text,
+  project_name text
 );
 
 create table attempts (
@@ -200,6 +202,18 @@ create table jobs (
   last_checkpoint_at timestamp(3) with time zone
 );
 
+create table scaling_rules (
+  account_id uuid not null,
+  container_group_id text not null,
+  min_replicas integer not null,
+  max_replicas integer not null,
+  idle_threshold_seconds integer not null,
+  org_name text,
+  project_name text,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now()
+);
+
 create table sweeps (
   id integer not null,
   at timestamp(3) with time zone not null default clock_timestamp()
@@ -281,6 +295,12 @@ alter table job_logs add constraint job_logs_pkey PRIMARY KEY (job_id, attempt, 
 alter table jobs add constraint jobs_account_id_foreign FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 
 alter table jobs add constraint jobs_pkey PRIMARY KEY (id);
+
+alter table scaling_rules add constraint scaling_rules_account_id_foreign FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+
+alter table scaling_rules add constraint scaling_rules_pkey PRIMARY KEY (account_id, container_group_id);
+
+alter table scaling_rules add constraint scaling_rules_range_check CHECK (((0 <= min_replicas) AND (min_replicas <= max_replicas)));
 
 alter table sweeps add constraint sweeps_pkey PRIMARY KEY (id);
 

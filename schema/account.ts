@@ -2,7 +2,7 @@ import type { Viewer } from '../core/accounts/keys.ts';
 import { webhookKey } from '../core/accounts/organizations.ts';
 import { builder } from './builder.ts';
 
-const ApiKeyRoleRef = builder.enumType('ApiKeyRole', {
+export const ApiKeyRoleRef = builder.enumType('ApiKeyRole', {
   description: 'What a key may be used for.',
   values: {
     OWNER: { description: 'Everything in its account.' },

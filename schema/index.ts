@@ -2,6 +2,7 @@ import { lexicographicSortSchema, printSchema, type GraphQLSchema } from 'graphq
 import './scalars.ts';
 import './account.ts';
 import './agent.ts';
+import './api-key.ts';
 import './attempt.ts';
 import './claim.ts';
 import './ending.ts';
@@ -12,6 +13,8 @@ import './job-verbs.ts';
 import './jobs.ts';
 import './lease.ts';
 import './log.ts';
+import './many-jobs.ts';
+import './scaling-rule.ts';
 import './submission.ts';
 import './webhook.ts';
 import { builder } from './builder.ts';

@@ -92,6 +92,7 @@ const filterTexts = z.object({
   }),
 });
 
+/** @throws InvalidInputError */
 export function jobFilter(filter: typeof JobFilterInput.$inferInput | null | undefined): JobFilter {
   return { ...parseInput(filterTexts, { filter: filter ?? {} }).filter, status: filter?.status ?? undefined };
 }

@@ -1,4 +1,5 @@
 import { GraphQLError } from 'graphql';
+import { placeOfProto } from '../lib/proto.ts';
 import { builder } from './builder.ts';
 
 builder.scalarType('DateTime', {
@@ -16,6 +17,10 @@ builder.scalarType('JSONObject', {
   serialize: (value) => value,
   parseValue: (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw expected('a JSON object', value);
+    // What reads it further on would leave the member out without a word.
+    const hidden = placeOfProto(value);
+    if (hidden !== undefined)
+      throw new GraphQLError(`The name at ${hidden.join('.')} cannot be used: choose another one`);
     return { ...value };
   },
 });

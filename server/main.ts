@@ -38,6 +38,7 @@ async function main(config: Config): Promise<void> {
     webhookAllowed: config.KELPIE_WEBHOOK_ALLOW,
     maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
+    onAudit: (entry) => log.info({ audit: entry }, 'For the record'),
   });
   ending.defer(() => core.close());
   const app = createApp({

@@ -62,6 +62,12 @@ export function demandBound({ bound }: Viewer, asked: Bound): void {
   }
 }
 
+/** @throws ForbiddenError for everybody but the admin */
+export function demandAdmin(viewer: Viewer): void {
+  if (viewer.isAdmin) return;
+  throw new ForbiddenError('This is for the admin of the server alone. Use the key of KELPIE_ADMIN_KEY.');
+}
+
 /** The viewer behind a presented key, or undefined when it is unknown, revoked or expired. */
 export async function authenticate(core: Core, key: string): Promise<Viewer | undefined> {
   // The hash, not the key, is compared, by an index: how long that takes tells nothing of the key.
@@ -99,10 +105,13 @@ export async function createKey(core: Core, options: NewKey): Promise<{ key: Api
   return transact(core, (em) => addKey(core, em, options));
 }
 
-interface NewKey {
+/** What is known of a key before it is made. */
+export interface NewKey {
   accountId: string;
   role: ApiKeyRole;
-  name?: string;
+  name?: string | null;
+  orgName?: string | null;
+  projectName?: string | null;
   secret?: string;
 }
 
@@ -115,6 +124,10 @@ export async function addKey(core: Core, em: EntityManager, options: NewKey): Pr
     encrypted: core.secrets.seal(secret),
     role: options.role,
     name: options.name ?? null,
+    orgName: options.orgName ?? null,
+    projectName: options.projectName ?? null,
+    expiresAt: null,
+    revokedAt: null,
   });
   await em.flush();
   return { key, secret };
@@ -143,7 +156,7 @@ export async function ensureAdmin(core: Core, adminKey: string | undefined): Pro
 }
 
 /** Name of the key that the server's configuration gives to the admin. */
-const CONFIGURED = 'KELPIE_ADMIN_KEY';
+export const CONFIGURED = 'KELPIE_ADMIN_KEY';
 
 /** Keys are random and long, so a plain SHA-256 can't be turned back by guessing. */
 function hashOf(secret: string): string {

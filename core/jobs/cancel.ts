@@ -1,13 +1,16 @@
-import { LockMode } from '@mikro-orm/core';
-import { Attempt } from '../../db/entities/attempt.ts';
-import type { Job } from '../../db/entities/job.ts';
-import { databaseNow, type EntityManager } from '../../db/orm.ts';
+import type { Job, JobStatus } from '../../db/entities/job.ts';
+import type { EntityManager } from '../../db/orm.ts';
+import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
 import { ConflictError } from '../errors.ts';
-import { publish } from '../events/publish.ts';
-import { lockJob } from './find.ts';
+import { accountsWithin, inBatches } from './batches.ts';
+import { lockJob, type JobFilter } from './find.ts';
 import { mayFollow } from './states.ts';
+
+const cancelStatement = statement<{ ids: readonly string[]; reason: string }, never>('cancel-jobs');
+
+const CANCELABLE = ['PENDING', 'RUNNING'] as const satisfies JobStatus[];
 
 /**
  * Cancels a pending or a running job; its attempt is fenced off in the same transaction, and its agent is told by a signal.
@@ -25,34 +28,34 @@ export async function cancelJob(core: Core, viewer: Viewer, id: string): Promise
         `Job ${job.id} has ${job.status.toLowerCase()} already: what has ended cannot be canceled`,
       );
     }
-    await cancelLocked(em, job);
+    await cancelLocked(em, [job.id]);
+    await em.refresh(job);
     return job;
   });
 }
 
-/** Everything that a cancel implies, for a job whose row the caller holds. */
-async function cancelLocked(em: EntityManager, job: Job): Promise<void> {
-  const attempt = await em.findOne(
-    Attempt,
-    { jobId: job.id, number: job.attemptNumber, outcome: null },
-    { lockMode: LockMode.PESSIMISTIC_WRITE },
-  );
-  const now = await databaseNow(em);
-  const reason = 'Canceled by a person or a program with a key of the account';
-  if (attempt) {
-    attempt.outcome = 'CANCELED';
-    attempt.endedBy = 'USER';
-    attempt.endedAt = now;
-    attempt.reason = reason;
-    const data = { outcome: 'CANCELED', reason, machineId: attempt.machineId, agentId: attempt.agentId };
-    publish(em, job, 'ATTEMPT_ENDED', { attempt: attempt.number, data });
+/**
+ * Cancels every pending and running job that a filter names, and that was submitted before now.
+ * @returns how many
+ */
+export async function cancelJobs(core: Core, viewer: Viewer, filter: JobFilter): Promise<number> {
+  demand(viewer, 'submit');
+  const status = CANCELABLE.filter((one) => filter.status === undefined || filter.status.includes(one));
+  let canceled = 0;
+  for (const accountId of await accountsWithin(core, viewer)) {
+    await inBatches(core, accountId, { ...filter, status }, async (em, jobs) => {
+      await cancelLocked(em, idsOf(jobs));
+      canceled += jobs.length;
+    });
   }
-  job.status = 'CANCELED';
-  job.statusReason = reason;
-  job.canceledAt = now;
-  job.resumableAttempt = null;
-  publish(em, job, 'CANCELED', {
-    ...(attempt && { attempt: attempt.number }),
-    data: { agentId: attempt?.agentId ?? null },
-  });
+  return canceled;
+}
+
+/** Everything that a cancel implies, for pending and running jobs whose rows the caller holds. */
+export async function cancelLocked(em: EntityManager, ids: readonly string[]): Promise<void> {
+  await cancelStatement(em, { ids, reason: 'Canceled by a person or a program with a key of the account' });
+}
+
+function idsOf(jobs: readonly { id: string }[]): string[] {
+  return jobs.map(({ id }) => id);
 }

@@ -10,8 +10,11 @@ import type { SyncEntry } from '../../db/entities/job.ts';
 
 /** Linux takes at most 128 KiB for one argument or variable, its closing zero byte included. */
 export const MAX_ARGUMENT_BYTES = 131_071;
-/** Arguments and environment together: an eighth of what Linux takes by default, and bounded because lists of jobs show them. */
-export const MAX_COMMAND_LINE_BYTES = 262_144;
+/**
+ * Everything that is stored of one job's submission, as JSON. Bounded because lists show whole jobs, and because arguments and
+ * environment must fit what Linux takes for a command line, by default eight times as much.
+ */
+export const MAX_JOB_BYTES = 262_144;
 export const MAX_BATCH = 1_000;
 
 /** Text that PostgreSQL, a file system and a process can all hold: no zero character, no half of a surrogate pair. */
@@ -78,7 +81,10 @@ export const jobFields = {
   timeoutSeconds: z.int().min(1).max(31_536_000),
   stallTimeoutSeconds: z.int().min(1).max(31_536_000),
   heartbeatInterval: z.int().min(1).max(86_400),
-  idempotencyKey: text({ min: 1, max: 255 }),
+  // No control characters: the keys of a batch's jobs are made with one.
+  idempotencyKey: text({ min: 1, max: 255 }).refine((key) => !/\p{Cc}/u.test(key), {
+    error: 'Expected no control characters',
+  }),
 };
 
 export const syncFields = {

@@ -50,17 +50,27 @@ export async function lockJob(em: EntityManager, viewer: Viewer, id: string): Pr
 /** Jobs of the viewer's account; the admin's are everybody's. */
 export async function listJobs(core: Core, viewer: Viewer, filter: JobFilter, slice: JobSlice): Promise<Job[]> {
   demand(viewer, 'read');
-  const range = {
-    ...(slice.above !== undefined && { $gt: slice.above }),
-    ...(slice.below !== undefined && { $lt: slice.below }),
-  };
-  return core.em
-    .fork()
-    .find(
-      Job,
-      { ...where(viewer, filter), ...(Object.keys(range).length > 0 && { position: range }) },
-      { orderBy: { position: slice.ascending ? 'asc' : 'desc' }, limit: slice.limit, offset: slice.offset ?? 0 },
-    );
+  return core.em.fork().find(Job, within(viewer, filter, slice), page(slice));
+}
+
+/** Their ids and positions alone, for a list that is too large to be held at once: `findJobs` gives the rest, part by part. */
+export async function listJobPlaces(
+  core: Core,
+  viewer: Viewer,
+  filter: JobFilter,
+  slice: JobSlice,
+): Promise<Pick<Job, 'id' | 'position'>[]> {
+  demand(viewer, 'read');
+  const fields = ['id', 'position'] as const;
+  return core.em.fork().find(Job, within(viewer, filter, slice), { ...page(slice), fields });
+}
+
+/** The jobs of the viewer's account that have these ids, in this order; the admin's are everybody's. */
+export async function findJobs(core: Core, viewer: Viewer, ids: readonly string[]): Promise<Job[]> {
+  demand(viewer, 'read');
+  const jobs = await core.em.fork().find(Job, { id: { $in: [...ids] }, ...ownedBy(viewer) });
+  const byId = new Map(jobs.map((job) => [job.id, job]));
+  return ids.flatMap((id) => byId.get(id) ?? []);
 }
 
 export async function countJobs(core: Core, viewer: Viewer, filter: JobFilter): Promise<number> {
@@ -155,6 +165,22 @@ export async function seqAt(core: Core, job: Job, position: { xid: string; id: s
 
 function range(slice: NumberSlice): { $gt: number; $lt: number } {
   return { $gt: slice.after ?? -1, $lt: slice.before ?? 2_147_483_647 };
+}
+
+function within(viewer: Viewer, filter: JobFilter, slice: JobSlice) {
+  const range = {
+    ...(slice.above !== undefined && { $gt: slice.above }),
+    ...(slice.below !== undefined && { $lt: slice.below }),
+  };
+  return { ...where(viewer, filter), ...(Object.keys(range).length > 0 && { position: range }) };
+}
+
+function page(slice: JobSlice) {
+  return {
+    orderBy: { position: slice.ascending ? ('asc' as const) : ('desc' as const) },
+    limit: slice.limit,
+    offset: slice.offset ?? 0,
+  };
 }
 
 function where(viewer: Viewer, filter: JobFilter) {

@@ -1,14 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { LegacySync, Sync, SyncEntry } from '../../db/entities/job.ts';
-import {
-  jobFields,
-  MAX_COMMAND_LINE_BYTES,
-  MAX_SYNC_ENTRIES,
-  normalPrefix,
-  patternFault,
-  syncFields,
-} from './fields.ts';
+import { jobFields, MAX_JOB_BYTES, MAX_SYNC_ENTRIES, normalPrefix, patternFault, syncFields } from './fields.ts';
 
 /** A submission as the core takes it: every field present, defaults filled in. */
 export interface JobSpec {
@@ -107,17 +100,17 @@ export const jobSpecSchema = z
         message: 'Give either sync or the six older fields, not both',
       });
     }
-    const bytes = commandLineBytes(spec);
-    if (bytes > MAX_COMMAND_LINE_BYTES) {
-      const message = `Arguments and environment take ${bytes} bytes together, at most ${MAX_COMMAND_LINE_BYTES} can be passed to a command`;
-      context.addIssue({ code: 'custom', path: ['arguments'], message });
+    const bytes = Buffer.byteLength(JSON.stringify(spec));
+    if (bytes > MAX_JOB_BYTES) {
+      const message = `The job takes ${bytes} bytes as JSON, at most ${MAX_JOB_BYTES} are stored, and this field is the largest. Put large data into files and sync them`;
+      context.addIssue({ code: 'custom', path: [largestField(spec)], message });
     }
   }) satisfies z.ZodType<JobSpec>;
 
-/** The same submission gives the same hash, whatever the order of its fields (rule 14). */
-export function specHash(spec: JobSpec): string {
+/** The same submission, of one job or of a batch, gives the same hash, whatever the order of its fields (rule 14). */
+export function specHash(submission: JobSpec | readonly JobSpec[]): string {
   return createHash('sha256')
-    .update(JSON.stringify(canonical(spec)))
+    .update(JSON.stringify(canonical(submission)))
     .digest('hex');
 }
 
@@ -128,9 +121,12 @@ function canonical(value: unknown): unknown {
   return Object.fromEntries(sorted.map(([key, inner]) => [key, canonical(inner)]));
 }
 
-function commandLineBytes(spec: { arguments: string[]; environment: Record<string, string> }): number {
-  const variables = Object.entries(spec.environment).map(([name, value]) => `${name}=${value}`);
-  return [...spec.arguments, ...variables].reduce((sum, part) => sum + Buffer.byteLength(part) + 1, 0);
+function largestField(spec: Pick<JobSpec, 'arguments' | 'environment' | 'labels' | 'sync'>): string {
+  const { arguments: list, environment, labels, sync } = spec;
+  const sizes = Object.entries({ arguments: list, environment, labels, sync }).map(
+    ([name, value]) => [name, Buffer.byteLength(JSON.stringify(value))] as const,
+  );
+  return sizes.reduce((largest, one) => (one[1] > largest[1] ? one : largest))[0];
 }
 
 function orNull<Schema extends z.ZodType>(schema: Schema) {

@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto';
+import type { EntityData } from '@mikro-orm/core';
 import { Job } from '../../db/entities/job.ts';
 import type { EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
-import { publish } from '../events/publish.ts';
 import { MAX_BATCH } from './fields.ts';
 import { specHash, type JobSpec } from './spec.ts';
 
+const insertStatement = statement<{ account_id: string; api_key_id: string; jobs: string }, EntityData<Job>>(
+  'insert-jobs',
+);
 const lockKeys = statement<{ account_id: string; keys: readonly string[] }, unknown>('lock-idempotency-keys');
 
 /**
@@ -18,11 +21,24 @@ const lockKeys = statement<{ account_id: string; keys: readonly string[] }, unkn
  * @throws ConflictError when an idempotency key is known with another body
  */
 export async function submitJobs(core: Core, viewer: Viewer, specs: readonly JobSpec[]): Promise<Job[]> {
-  demand(viewer, 'submit');
-  if (specs.length < 1 || specs.length > MAX_BATCH) {
-    throw new InvalidInputError([{ path: [], message: `Expected 1 to ${MAX_BATCH} jobs, got ${specs.length}` }]);
-  }
-  return transact(core, (em) => store(em, viewer, specs));
+  return submit(core, viewer, specs, (spec) =>
+    spec.idempotencyKey === null ? ANONYMOUS : { key: spec.idempotencyKey, hash: specHash(spec) },
+  );
+}
+
+/**
+ * The same under one key for the whole batch: it stands for these jobs in this order, and with any other batch it is a conflict.
+ * Of the jobs that it stored, one that was purged since is stored anew.
+ */
+export async function submitBatch(
+  core: Core,
+  viewer: Viewer,
+  specs: readonly JobSpec[],
+  batchKey: string,
+): Promise<Job[]> {
+  const hash = specHash(specs);
+  // No key that anybody can choose has a line break in it, so this is no other submission's key.
+  return submit(core, viewer, specs, (_, index) => ({ key: `${batchKey}\n${index}`, hash }));
 }
 
 /** The one-job form of `submitJobs`. */
@@ -40,60 +56,93 @@ export function wasReplayed(job: Job): boolean {
   return replayed.has(job);
 }
 
-async function store(em: EntityManager, viewer: Viewer, specs: readonly JobSpec[]): Promise<Job[]> {
-  const known = await findByIdempotencyKeys(em, viewer, specs);
-  const jobs = specs.map((spec, index) => {
-    const hash = specHash(spec);
-    const first = spec.idempotencyKey === null ? undefined : known.get(spec.idempotencyKey);
-    if (first !== undefined) return sameBody(first, hash, index);
-    const job = create(em, viewer, spec, hash);
-    if (spec.idempotencyKey !== null) known.set(spec.idempotencyKey, job);
-    return job;
+/** What makes a job the same as one that was stored before: its key, and the hash of what the key stands for. */
+type Identity = { key: string; hash: string } | { key: null; hash: null };
+
+const ANONYMOUS = { key: null, hash: null } as const;
+
+type Submission = { spec: JobSpec } & Identity;
+
+async function submit(
+  core: Core,
+  viewer: Viewer,
+  specs: readonly JobSpec[],
+  identityOf: (spec: JobSpec, index: number) => Identity,
+): Promise<Job[]> {
+  demand(viewer, 'submit');
+  if (specs.length < 1 || specs.length > MAX_BATCH) {
+    throw new InvalidInputError([{ path: [], message: `Expected 1 to ${MAX_BATCH} jobs, got ${specs.length}` }]);
+  }
+  const submissions = specs.map((spec, index) => ({ spec, ...identityOf(spec, index) }));
+  return transact(core, (em) => store(em, viewer, submissions));
+}
+
+async function store(em: EntityManager, viewer: Viewer, submissions: readonly Submission[]): Promise<Job[]> {
+  const found = await findByIdempotencyKeys(em, viewer, submissions);
+  const byKey = new Map(found.map((job) => [job.idempotencyKey, { id: job.id, hash: job.requestHash }]));
+  const rows: NewRow[] = [];
+  const ids = submissions.map(({ spec, key, hash }, index) => {
+    const first = key === null ? undefined : byKey.get(key);
+    if (first !== undefined) {
+      demandSameBody(first, hash, index);
+      return first.id;
+    }
+    const id = randomUUID();
+    rows.push(rowOf(spec, { id, idempotency_key: key, request_hash: hash }));
+    if (key !== null) byKey.set(key, { id, hash });
+    return id;
   });
-  await em.flush();
-  return jobs;
+  for (const job of found) replayed.add(job);
+  const jobs = new Map([...found, ...(await insert(em, viewer, rows))].map((job) => [job.id, job]));
+  return ids.flatMap((id) => jobs.get(id) ?? []);
 }
 
 async function findByIdempotencyKeys(
   em: EntityManager,
   viewer: Viewer,
-  specs: readonly JobSpec[],
-): Promise<Map<string, Job>> {
-  const keys = specs.flatMap((spec) => (spec.idempotencyKey === null ? [] : [spec.idempotencyKey]));
-  if (keys.length === 0) return new Map();
+  submissions: readonly Submission[],
+): Promise<Job[]> {
+  const keys = submissions.flatMap(({ key }) => (key === null ? [] : [key]));
+  if (keys.length === 0) return [];
   await lockKeys(em, { account_id: viewer.accountId, keys });
-  const jobs = await em.find(Job, { accountId: viewer.accountId, idempotencyKey: { $in: keys } });
-  return new Map(jobs.flatMap((job) => (job.idempotencyKey === null ? [] : [[job.idempotencyKey, job]])));
+  return em.find(Job, { accountId: viewer.accountId, idempotencyKey: { $in: keys } });
 }
 
-function sameBody(first: Job, hash: string, index: number): Job {
-  if (first.requestHash === hash) {
-    replayed.add(first);
-    return first;
-  }
+function demandSameBody(first: { id: string; hash: string | null }, hash: string | null, index: number): void {
+  if (first.hash === hash) return;
   throw new ConflictError(
     `The idempotency key of job ${index} was used before with another body, for job ${first.id}. Use a new key for a new job.`,
   );
 }
 
-function create(em: EntityManager, viewer: Viewer, spec: JobSpec, hash: string): Job {
-  const job = em.create(Job, {
-    ...spec,
-    id: randomUUID(),
-    accountId: viewer.accountId,
-    apiKeyId: viewer.keyId,
-    status: 'PENDING',
-    requestHash: spec.idempotencyKey === null ? null : hash,
-    eventSeq: 0,
-    statusReason: null,
-    machineId: null,
-    bannedMachineId: null,
-    resumableAttempt: null,
-    startedAt: null,
-    completedAt: null,
-    canceledAt: null,
-    failedAt: null,
-  });
-  publish(em, job, 'SUBMITTED', { data: { priority: spec.priority } });
-  return job;
+async function insert(em: EntityManager, viewer: Viewer, rows: readonly NewRow[]): Promise<Job[]> {
+  if (rows.length === 0) return [];
+  const { accountId, keyId } = viewer;
+  const stored = await insertStatement(em, { account_id: accountId, api_key_id: keyId, jobs: JSON.stringify(rows) });
+  return stored.map((row) => em.map(Job, row));
+}
+
+type NewRow = ReturnType<typeof rowOf>;
+
+/** As the statement reads it. */
+function rowOf(spec: JobSpec, identity: { id: string; idempotency_key: string | null; request_hash: string | null }) {
+  return {
+    ...identity,
+    name: spec.name,
+    command: spec.command,
+    arguments: spec.arguments,
+    environment: spec.environment,
+    container_group_id: spec.containerGroupId,
+    sync: spec.sync,
+    legacy_sync: spec.legacySync,
+    compression: spec.compression,
+    webhook: spec.webhook,
+    priority: spec.priority,
+    labels: spec.labels,
+    max_failures: spec.maxFailures,
+    max_interruptions: spec.maxInterruptions,
+    timeout_seconds: spec.timeoutSeconds,
+    stall_timeout_seconds: spec.stallTimeoutSeconds,
+    heartbeat_interval: spec.heartbeatInterval,
+  };
 }

@@ -19,6 +19,9 @@ export const ApiKey = defineEntity({
     encrypted: p.text(),
     role: p.enum(apiKeyRoles).nativeEnumName('api_key_role'),
     name: p.text().strictNullable(),
+    // Whose container groups it is about, for a provider of machines.
+    orgName: p.text().strictNullable(),
+    projectName: p.text().strictNullable(),
     createdAt: p.datetime().columnType('timestamptz(3)').defaultRaw('now()'),
     expiresAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     revokedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),

@@ -1,6 +1,7 @@
 import { createMiddleware } from 'hono/factory';
 import { InvalidInputError } from '../../core/errors.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { placeOfProto } from '../../lib/proto.ts';
 
 /** The largest body that is read: 32 MiB. */
 export const MAX_BODY_BYTES = 33_554_432;
@@ -18,11 +19,12 @@ export class PayloadTooLargeError extends Error {
  * Reads the body within its bound, and calls it JSON whatever it calls itself: some workers send no Content-Type, others the
  * one of a form.
  * @throws PayloadTooLargeError
- * @throws InvalidInputError when the body is not UTF-8
+ * @throws InvalidInputError when the body is not UTF-8, or has a member called `__proto__`
  */
 export const jsonBody = createMiddleware(async (context, next) => {
   const { url, method, headers, body } = context.req.raw;
   const text = decode(await readBounded(body, headers.get('content-length')));
+  refuseProto(text);
   const jsonHeaders = new Headers(headers);
   jsonHeaders.set('content-type', 'application/json');
   context.req.raw = new Request(url, { method, headers: jsonHeaders, body: text });
@@ -61,6 +63,27 @@ function decode(bytes: Uint8Array): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw fault('Expected a JSON body in UTF-8, got bytes that are not UTF-8');
+  }
+}
+
+/** How the name may stand in a text: plainly, or with some of its characters escaped. */
+const MAY_NAME_PROTO = /__proto__|\\u00/;
+
+/** What reads objects of any names, as the environment, would leave this one out without a word. */
+function refuseProto(text: string): void {
+  if (!MAY_NAME_PROTO.test(text)) return;
+  const path = placeOfProto(parsed(text));
+  if (path !== undefined) {
+    throw new InvalidInputError([{ path, message: 'This name cannot be used: choose another one' }]);
+  }
+}
+
+/** Undefined where it is no JSON: that is found, and told, where it is read. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -31,8 +31,16 @@ function describe(api: OpenAPIHono<RestEnv>) {
     info: {
       title: 'Kelpie',
       version: '1',
-      description: 'Shepherds long-running jobs to completion on machines that can vanish at any moment.',
+      description:
+        'Shepherds long-running jobs to completion on machines that can vanish at any moment. Every request carries an API key in the header X-Kelpie-Key.',
     },
+    tags: [
+      { name: 'jobs', description: 'For those who submit jobs and look after them' },
+      { name: 'polling workers', description: 'For machines that run jobs, and ask by plain requests' },
+      { name: 'scaling rules', description: 'How many replicas container groups should have' },
+      { name: 'users', description: 'Accounts' },
+      { name: 'admin', description: 'For the admin of the server' },
+    ],
     servers: [{ url: '/' }],
     security,
   });
@@ -76,5 +84,5 @@ const PAGE = `<!doctype html>
 </html>
 `;
 
-const START = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', validatorUrl: null, deepLinking: true });
+const START = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', validatorUrl: null, deepLinking: true, tryItOutEnabled: true });
 `;

@@ -5,6 +5,7 @@ import { cursorOf, positionOf, type Position } from '../../core/events/position.
 import { containerGroupId } from '../../core/jobs/fields.ts';
 import { readerOf } from '../../lib/latest.ts';
 import { EVENT_STREAM, respondWithStream, wantsStream, type SentEvent } from './event-stream.ts';
+import { exampleEvent, exampleGroup, exampleId } from './examples.ts';
 import { eventView, viewOfEvent } from './event-view.ts';
 import { jobStatus, wholeNumber } from './job-query.ts';
 import type { OpenRequests } from './open-requests.ts';
@@ -89,9 +90,14 @@ const list = z.object({
   gap: gapView.nullable().openapi({ description: 'Not null when events after the given place have been removed' }),
 });
 
+const exampleTold = { job_id: exampleId, container_group_id: exampleGroup, ...exampleEvent };
+const exampleList = { _count: 1, events: [exampleTold], next: exampleEvent.cursor, more: false, gap: null };
+
 const events = createRoute({
   method: 'get',
   path: '/events',
+  operationId: 'listEvents',
+  tags: ['jobs'],
   summary: 'What happens to the account’s jobs',
   description:
     'Every event once, in an order that stays, and of each job by its `seq`. With `Accept: text/event-stream`, as server-sent events: ' +
@@ -124,7 +130,10 @@ const events = createRoute({
   responses: {
     200: {
       description: 'At most `limit` events, fewer where a filter leaves some out; of a stream, one event’s `data`',
-      content: { ...jsonOutput('', list).content, [EVENT_STREAM]: { schema: eventView } },
+      content: {
+        ...jsonOutput('', list, exampleList).content,
+        [EVENT_STREAM]: { schema: eventView, example: exampleTold },
+      },
     },
     ...problemResponses(400, 401, 403, 429),
   },

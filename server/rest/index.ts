@@ -1,3 +1,4 @@
+import type { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { createMiddleware } from 'hono/factory';
 import { healthRoutes } from '../health.ts';
@@ -8,11 +9,14 @@ import { eventRoutes } from './events.ts';
 import { jobEventRoutes } from './job-events.ts';
 import { jobLookRoutes } from './job-look.ts';
 import { jobRoutes } from './jobs.ts';
+import { methodTable, options } from './methods.ts';
 import { createOpenRequests } from './open-requests.ts';
 import { logRoutes } from './logs.ts';
 import { onError, onNotFound } from './problem.ts';
+import { purgeRoutes } from './purge.ts';
 import type { RestBindings, RestEnv, RestParts } from './parts.ts';
 import { createRouter } from './router.ts';
+import { scalingRuleRoutes } from './scaling-rules.ts';
 import { userRoutes } from './users.ts';
 import { workRoutes } from './work.ts';
 
@@ -22,26 +26,39 @@ export function createRest(parts: RestParts): {
 } {
   const app = createRouter();
   app.use(identified);
+  app.use(securityHeaders);
+  app.use(options((path) => methodsOf(path)));
   app.use(
     cors({
       origin: '*',
       allowMethods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-      exposeHeaders: [REQUEST_ID_HEADER, 'ETag', 'Idempotency-Replayed', 'Link', 'Preference-Applied', 'Retry-After'],
+      exposeHeaders: [
+        REQUEST_ID_HEADER,
+        'Allow',
+        'ETag',
+        'Idempotency-Replayed',
+        'Link',
+        'Preference-Applied',
+        'Retry-After',
+      ],
       maxAge: 600,
     }),
   );
   registerCredentials(app);
   const open = createOpenRequests();
   app.route('/', jobRoutes(parts));
+  app.route('/', purgeRoutes(parts));
   app.route('/', jobLookRoutes(parts, open));
   app.route('/', jobEventRoutes(parts, open));
   app.route('/', eventRoutes(parts, open));
   app.route('/', logRoutes(parts));
   app.route('/', workRoutes(parts));
+  app.route('/', scalingRuleRoutes(parts));
   app.route('/', userRoutes(parts));
   app.route('/', docsRoutes(app));
   app.route('/', healthRoutes(parts));
-  app.notFound(onNotFound);
+  const methodsOf = methodTable((app as Hono<RestEnv>).routes);
+  app.notFound(onNotFound(methodsOf));
   app.onError(onError(parts.log));
   return { fetch: (request, bindings = { hangUp: () => undefined }) => app.fetch(request, bindings) };
 }
@@ -51,5 +68,14 @@ const identified = createMiddleware<RestEnv>(async (context, next) => {
   const id = currentRequest()?.id ?? requestId(context.req.header(REQUEST_ID_HEADER));
   context.set('requestId', id);
   context.header(REQUEST_ID_HEADER, id);
+  await next();
+});
+
+/** No answer is what its type does not say, shown within another's page, or told of in a Referer. */
+const securityHeaders = createMiddleware<RestEnv>(async (context, next) => {
+  context.header('X-Content-Type-Options', 'nosniff');
+  context.header('X-Frame-Options', 'DENY');
+  context.header('Referrer-Policy', 'no-referrer');
+  context.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
   await next();
 });

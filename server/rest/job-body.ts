@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { jobFields, MAX_BATCH, MAX_SYNC_ENTRIES, syncFields } from '../../core/jobs/fields.ts';
 import { jobSpecSchema } from '../../core/jobs/spec.ts';
+import { exampleSubmission } from './examples.ts';
 
 const syncEntry = z
   .strictObject({
@@ -50,32 +51,19 @@ const submission = z
   });
 type Submission = z.output<typeof submission>;
 
-/** A job as REST submits it. What it means is settled by the core's own schema, after the names are translated. */
+/**
+ * A job as REST submits it. What it means is settled by the core's own schema, after the names are translated. The page that
+ * tries the API is given an example: it would fill in every field, of both forms of sync.
+ */
 export const jobBody = submission
   .transform(toSpec)
   .pipe(jobSpecSchema)
-  .openapi('JobSubmission', { example: example() });
+  .openapi('JobSubmission', { example: exampleSubmission });
 
 export const jobsBody = z
   .array(jobBody)
   .min(1, { error: 'Expected at least 1 job' })
   .max(MAX_BATCH, { error: `Expected at most ${MAX_BATCH} jobs: send the rest in another request` });
-
-/** For the page that tries the API: it would fill in every field, of both forms of sync. */
-function example(): z.input<typeof submission> {
-  const entry = { bucket: 'my-bucket', prefix: 'training/checkpoints/', local_path: '/checkpoints' };
-  return {
-    command: 'python',
-    arguments: ['/app/main.py', '--epochs', '3'],
-    environment: { SOME_VAR: 'value' },
-    container_group_id: '97f504e8-6de6-4322-b5d5-1777a59a7ad3',
-    sync: {
-      before: [{ ...entry, direction: 'download' }],
-      during: [{ ...entry, direction: 'upload', pattern: 'checkpoint-*' }],
-      after: [],
-    },
-  };
-}
 
 function toSpec(body: Submission): z.input<typeof jobSpecSchema> {
   return {

@@ -5,6 +5,7 @@ import { positionOf } from '../../core/events/position.ts';
 import { findJob, listJobEvents, seqAt } from '../../core/jobs/find.ts';
 import { readerOf } from '../../lib/latest.ts';
 import { EVENT_STREAM, respondWithStream, wantsStream, type SentEvent } from './event-stream.ts';
+import { exampleEvent } from './examples.ts';
 import { jobEventView, viewOfJobEvent, type JobEvent } from './event-view.ts';
 import { wholeNumber } from './job-query.ts';
 import { jobId } from './jobs.ts';
@@ -59,6 +60,8 @@ const list = z.object({ _count: z.int(), events: z.array(jobEventView) });
 const events = createRoute({
   method: 'get',
   path: '/jobs/{id}/events',
+  operationId: 'listJobEvents',
+  tags: ['jobs'],
   summary: 'What happened to a job',
   description:
     'In order, without gaps. With `Accept: text/event-stream`, as server-sent events: what there is after the given place, then what ' +
@@ -83,7 +86,10 @@ const events = createRoute({
   responses: {
     200: {
       description: 'The events; of a stream, one event’s `data`',
-      content: { ...jsonOutput('', list).content, [EVENT_STREAM]: { schema: jobEventView } },
+      content: {
+        ...jsonOutput('', list, { _count: 1, events: [exampleEvent] }).content,
+        [EVENT_STREAM]: { schema: jobEventView, example: exampleEvent },
+      },
     },
     ...problemResponses(400, 401, 403, 404, 429),
   },

@@ -4,6 +4,7 @@ import type { Viewer } from '../../core/accounts/keys.ts';
 import { ForbiddenError } from '../../core/errors.ts';
 import { findJob } from '../../core/jobs/find.ts';
 import { etagOf, LONGEST_WAIT, names, preferredWait } from './conditions.ts';
+import { exampleJob } from './examples.ts';
 import { jobId, oneView } from './jobs.ts';
 import { jobView, type Job, type JobView } from './job-view.ts';
 import type { OpenRequests } from './open-requests.ts';
@@ -114,6 +115,8 @@ const answerHeaders = {
 const get = createRoute({
   method: 'get',
   path: '/jobs/{id}',
+  operationId: 'getJob',
+  tags: ['jobs'],
   summary: 'Look at a job',
   description:
     'With `If-None-Match`, a job that is as it was is not sent again. With `Prefer: wait=N`, the answer comes when the job changes ' +
@@ -130,7 +133,7 @@ const get = createRoute({
     }),
   },
   responses: {
-    200: { ...jsonOutput('The job', jobView), headers: answerHeaders },
+    200: { ...jsonOutput('The job', jobView, exampleJob), headers: answerHeaders },
     304: { description: 'The job is as the client knows it; no body', headers: answerHeaders },
     ...problemResponses(401, 403, 404, 429),
   },

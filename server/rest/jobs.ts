@@ -3,11 +3,13 @@ import type { Viewer } from '../../core/accounts/keys.ts';
 import type { Core } from '../../core/core.ts';
 import { cancelJob } from '../../core/jobs/cancel.ts';
 import { jobFields } from '../../core/jobs/fields.ts';
-import { listJobs, newestAttempts } from '../../core/jobs/find.ts';
-import { submitJob, submitJobs, wasReplayed } from '../../core/jobs/submit.ts';
+import { findJobs, listJobPlaces, newestAttempts } from '../../core/jobs/find.ts';
+import { submitBatch, submitJob, submitJobs, wasReplayed } from '../../core/jobs/submit.ts';
 import { numberCursor, numberOfCursor } from '../../core/number-cursor.ts';
+import { exampleId, exampleJob, exampleSubmission } from './examples.ts';
 import { jobBody, jobsBody } from './job-body.ts';
 import { whyWaiting } from '../../core/jobs/waiting.ts';
+import { jobPage, respondWithJobs } from './job-list.ts';
 import { jobView, viewOfJob, type Job, type JobView } from './job-view.ts';
 import { jobQuery } from './job-query.ts';
 import { problemResponses } from './problem.ts';
@@ -26,13 +28,11 @@ export function jobRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf
     if (wasReplayed(job)) context.header(REPLAYED, 'true');
     return context.json(await oneView(core, viewer, job), 202);
   });
-  router.openapi({ ...submitBatch, ...writing }, async (context) => {
+  router.openapi({ ...submitMany, ...writing }, async (context) => {
     const viewer = context.get('viewer');
     const key = context.req.valid('header')['idempotency-key'];
-    const specs = context.req.valid('json').map((spec, index) => {
-      return { ...spec, idempotencyKey: key === undefined ? null : `${key}#${index}` };
-    });
-    const jobs = await submitJobs(core, viewer, specs);
+    const specs = context.req.valid('json');
+    const jobs = await (key === undefined ? submitJobs(core, viewer, specs) : submitBatch(core, viewer, specs, key));
     if (jobs.every(wasReplayed)) context.header(REPLAYED, 'true');
     return context.json(await views(core, viewer, jobs), 202);
   });
@@ -41,12 +41,15 @@ export function jobRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf
     const { filter, slice, after } = context.req.valid('query');
     const place = { [slice.ascending ? 'above' : 'below']: numberOfCursor('after', after) };
     // One more than asked for tells whether there is more.
-    const found = await listJobs(core, viewer, filter, { ...slice, ...place, limit: slice.limit + 1 });
+    const found = await listJobPlaces(core, viewer, filter, { ...slice, ...place, limit: slice.limit + 1 });
     const jobs = found.slice(0, slice.limit);
     const last = found.length > slice.limit ? jobs.at(-1) : undefined;
     const next = last === undefined ? null : numberCursor(last.position);
     if (next !== null) context.header('Link', `<${nextPage(context.req.url, next)}>; rel="next"`);
-    return context.json({ _count: jobs.length, jobs: await views(core, viewer, jobs), next }, 200);
+    const ids = jobs.map(({ id }) => id);
+    return respondWithJobs(context, { ids, next }, async (part) =>
+      views(core, viewer, await findJobs(core, viewer, part)),
+    );
   });
   router.openapi({ ...cancel, ...reading }, async (context) => {
     await cancelJob(core, context.get('viewer'), context.req.valid('param').id);
@@ -76,7 +79,7 @@ export async function oneView(core: Core, viewer: Viewer, job: Job): Promise<Job
   return view;
 }
 
-export const jobId = z.object({ id: z.string().openapi({ format: 'uuid' }) });
+export const jobId = z.object({ id: z.string().openapi({ format: 'uuid', example: exampleId }) });
 
 const REPLAYED = 'Idempotency-Replayed';
 const replayHeaders = {
@@ -86,56 +89,59 @@ const replayHeaders = {
   },
 } as const;
 
-const idempotent = (max: number) =>
-  z.object({
-    'idempotency-key': jobFields.idempotencyKey
-      .max(max, { error: `Expected at most ${max} characters` })
-      .optional()
-      .openapi({
-        description:
-          'The same key with the same body gives the job that was stored first, as it is now; with another body it is a conflict',
-      }),
-  });
-const singleHeaders = idempotent(255);
-/** In a batch the key of each job is this one, `#` and the job's index: up to four characters more. */
-const batchHeaders = idempotent(251);
+const idempotent = z.object({
+  'idempotency-key': jobFields.idempotencyKey.optional().openapi({
+    description:
+      'The same key with the same body gives what was stored first, as it is now, in the same order; with another body it is a conflict',
+    example: 'training-42',
+  }),
+});
+
+const tags = ['jobs'];
 
 const submit = createRoute({
   method: 'post',
   path: '/jobs',
+  operationId: 'submitJob',
+  tags,
   summary: 'Queue a job',
-  request: { headers: singleHeaders, body: jsonInput(jobBody) },
+  description:
+    'Only the command and the container group are needed. The job is handed to a machine of that group as soon as one is free. At most 256 KiB are stored of a job.',
+  request: { headers: idempotent, body: jsonInput(jobBody, exampleSubmission) },
   responses: {
-    202: { ...jsonOutput('The job, pending, or the one that was stored first', jobView), headers: replayHeaders },
+    202: {
+      ...jsonOutput('The job, pending, or the one that was stored first', jobView, exampleJob),
+      headers: replayHeaders,
+    },
     ...problemResponses(400, 401, 403, 409, 413),
   },
 });
 
-const submitBatch = createRoute({
+const submitMany = createRoute({
   method: 'post',
   path: '/jobs/batch',
+  operationId: 'submitJobs',
+  tags,
   summary: 'Queue up to 1,000 jobs, all or none',
-  request: { headers: batchHeaders, body: jsonInput(jobsBody) },
+  description: 'Stored in one transaction, in the given order. A fault in one refuses all; `index` says in which.',
+  request: { headers: idempotent, body: jsonInput(jobsBody, [exampleSubmission]) },
   responses: {
-    202: { ...jsonOutput('The jobs, in order', z.array(jobView)), headers: replayHeaders },
+    202: { ...jsonOutput('The jobs, in order', z.array(jobView), [exampleJob]), headers: replayHeaders },
     ...problemResponses(400, 401, 403, 409, 413),
   },
-});
-
-const page = z.object({
-  _count: z.int(),
-  jobs: z.array(jobView),
-  next: z.string().nullable().openapi({ description: 'Where the next page begins, as `after`; null at the end' }),
 });
 
 const list = createRoute({
   method: 'get',
   path: '/jobs',
+  operationId: 'listJobs',
+  tags,
   summary: 'List jobs',
+  description: 'The account’s jobs, newest first, page by page. The admin sees everybody’s.',
   request: { query: jobQuery },
   responses: {
     200: {
-      ...jsonOutput('One page of jobs; `_count` is its length', page),
+      ...jsonOutput('One page of jobs; `_count` is its length', jobPage, { _count: 1, jobs: [exampleJob], next: null }),
       headers: {
         Link: { description: 'The next page, as `rel="next"`, where there is one', schema: { type: 'string' } },
       },
@@ -147,10 +153,13 @@ const list = createRoute({
 const cancel = createRoute({
   method: 'delete',
   path: '/jobs/{id}',
+  operationId: 'cancelJob',
+  tags,
   summary: 'Cancel a job',
+  description: 'Pending or running. Canceling twice is fine; what has completed or failed is a conflict.',
   request: { params: jobId },
   responses: {
-    202: jsonOutput('Canceled, now or before', z.object({ message: z.string() })),
+    202: jsonOutput('Canceled, now or before', z.object({ message: z.string() }), { message: 'Job canceled' }),
     ...problemResponses(401, 403, 404, 409),
   },
 });

@@ -6,6 +6,7 @@ import type { LogChunk, LogStart } from '../../core/logs/follow.ts';
 import { attemptField, DEFAULT_TAIL, MAX_TAIL, tailField, type LogLine } from '../../core/logs/lines.ts';
 import { tailLogs } from '../../core/logs/read.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { exampleId } from './examples.ts';
 import type { RestParts } from './parts.ts';
 import { problemResponses } from './problem.ts';
 import { createRouter, doors, jsonOutput } from './router.ts';
@@ -128,21 +129,38 @@ function wholeNumber(max: number, schema: z.ZodInt) {
     .openapi({ type: 'integer', minimum: 1, maximum: max });
 }
 
+const exampleLine = {
+  attempt: 1,
+  offset: 0,
+  at: '2026-04-19T18:53:33.000Z',
+  stream: 'stdout' as const,
+  text: 'epoch 1',
+};
+
 const page = z.object({ _count: z.int(), lines: z.array(lineView) });
-const answer = jsonOutput('The lines; as text by default, each as it was written', page);
+const answer = jsonOutput('The lines; as text by default, each as it was written', page, {
+  _count: 1,
+  lines: [exampleLine],
+});
 
 const logs = createRoute({
   method: 'get',
   path: '/jobs/{id}/logs',
+  operationId: 'readLogs',
+  tags: ['jobs'],
   summary: 'Read or follow what a job’s command writes',
   description:
     'With `follow`, an answer of text or of events (by `Accept`) that goes on until the job has ended. ' +
     'A line that begins with `[kelpie]` was not written by the command. Nothing in a log is hidden.',
-  request: { params: z.object({ id: z.string().openapi({ format: 'uuid' }) }), query },
+  request: { params: z.object({ id: z.string().openapi({ format: 'uuid', example: exampleId }) }), query },
   responses: {
     200: {
       ...answer,
-      content: { ...answer.content, [PLAIN]: { schema: z.string() }, [EVENTS]: { schema: z.string() } },
+      content: {
+        ...answer.content,
+        [PLAIN]: { schema: z.string(), example: `${exampleLine.text}\n` },
+        [EVENTS]: { schema: z.string(), example: asEvents.end },
+      },
     },
     ...problemResponses(400, 401, 403, 404, 409),
   },

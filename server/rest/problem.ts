@@ -34,6 +34,7 @@ const titles = {
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
+  405: 'Method Not Allowed',
   409: 'Conflict',
   413: 'Payload Too Large',
   429: 'Too Many Requests',
@@ -54,7 +55,7 @@ interface Problem {
 }
 
 /** What any route that asks for credentials may answer. */
-const OF_THE_DOOR = [400, 401, 403, 429, 503] as const satisfies ProblemStatus[];
+const OF_THE_DOOR = [400, 401, 403, 429, 500, 503] as const satisfies ProblemStatus[];
 
 const retryAfter = {
   'Retry-After': {
@@ -65,32 +66,57 @@ const retryAfter = {
 
 /** The responses of a route that are problems, for its OpenAPI description; those of the door come by themselves. */
 export function problemResponses<const Status extends ProblemStatus>(...statuses: Status[]) {
-  const content = { 'application/problem+json': { schema: problemSchema } };
   const entries = [...new Set<ProblemStatus>([...OF_THE_DOOR, ...statuses])].map((status) => {
+    const content = { 'application/problem+json': { schema: problemSchema, example: bodyOf(examples[status]) } };
     const headers = status === 429 || status === 503 ? { headers: retryAfter } : {};
     return [status, { description: titles[status], content, ...headers }];
   });
   type All = Status | (typeof OF_THE_DOOR)[number];
   // The keys of the entries are the statuses, which `fromEntries` forgets.
-  return Object.fromEntries(entries) as Record<All, { description: string; content: typeof content }>;
+  return Object.fromEntries(entries) as Record<All, ProblemResponse>;
+}
+
+interface ProblemResponse {
+  description: string;
+  content: { 'application/problem+json': { schema: typeof problemSchema; example: ProblemBody } };
 }
 
 export function respondWithProblem(context: Context<RestEnv>, problem: Problem): Response {
-  const title = problem.title ?? titles[problem.status];
-  const body: ProblemBody = {
-    type: `urn:kelpie:problem:${problem.code}`,
-    title,
-    status: problem.status,
-    detail: problem.detail,
-    error: title,
-    message: problem.detail,
-    ...problem.more,
-  };
-  return context.body(JSON.stringify(body), problem.status, {
+  return context.body(JSON.stringify(bodyOf(problem)), problem.status, {
     'Content-Type': 'application/problem+json',
     ...(problem.retryAfterSeconds !== undefined && { 'Retry-After': String(problem.retryAfterSeconds) }),
   });
 }
+
+function bodyOf({ status, code, detail, title = titles[status], more }: Problem): ProblemBody {
+  const [shown, type] = [clipped(detail), `urn:kelpie:problem:${code}`];
+  return { type, title, status, detail: shown, error: title, message: shown, ...more };
+}
+
+/** What a person reads is short; names that came with a request may have megabytes. */
+function clipped(text: string): string {
+  return text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT).toWellFormed()} …`;
+}
+const LONGEST_TEXT = 2_000;
+
+const FIELD_FAULT = { pointer: '/command', message: 'Expected at least 1 character' };
+const examples: Record<ProblemStatus, Problem> = {
+  400: {
+    status: 400,
+    code: 'invalid-input',
+    detail: `command: ${FIELD_FAULT.message}`,
+    more: { errors: [FIELD_FAULT] },
+  },
+  401: { status: 401, code: 'unauthenticated', detail: 'Expected an API key in the header X-Kelpie-Key, got none' },
+  403: { status: 403, code: 'forbidden', detail: 'The API key in X-Kelpie-Key is unknown, revoked or expired' },
+  404: { status: 404, code: 'not-found', detail: 'There is nothing of this id in this account' },
+  405: { status: 405, code: 'method-not-allowed', detail: 'PUT is not among the methods of /jobs: GET, POST' },
+  409: { status: 409, code: 'conflict', detail: 'What has ended cannot be canceled' },
+  413: { status: 413, code: 'payload-too-large', detail: 'Expected a body of at most 33554432 bytes (32 MiB)' },
+  429: { status: 429, code: 'too-many-requests', detail: 'Too many requests: ask again after some seconds' },
+  500: unexpected('00000000-0000-4000-8000-000000000000'),
+  503: { status: 503, code: 'not-ready', detail: 'The database does not answer' },
+};
 
 /** The answer to whatever a handler threw. What was not expected is told to the log, not to the client. */
 export function onError(log: RestLog): (error: Error, context: Context<RestEnv>) => Promise<Response> {
@@ -106,9 +132,19 @@ export function onError(log: RestLog): (error: Error, context: Context<RestEnv>)
   };
 }
 
-export function onNotFound(context: Context<RestEnv>): Response {
-  const detail = `There is no ${context.req.method} ${context.req.path}: see /docs for what there is`;
-  return respondWithProblem(context, { status: 404, code: 'route-not-found', title: 'Route Not Found', detail });
+/** The answer where no route is: not found, or found under other methods, which are named. */
+export function onNotFound(methodsOf: (path: string) => string[]): (context: Context<RestEnv>) => Response {
+  return (context) => {
+    const { method, path } = context.req;
+    const allowed = methodsOf(path).join(', ');
+    if (allowed === '') {
+      const detail = `There is no ${method} ${path}: see /docs for what there is`;
+      return respondWithProblem(context, { status: 404, code: 'route-not-found', title: 'Route Not Found', detail });
+    }
+    context.header('Allow', allowed);
+    const detail = `${method} is not among the methods of ${path}: ${allowed}`;
+    return respondWithProblem(context, { status: 405, code: 'method-not-allowed', detail });
+  };
 }
 
 /** The validator of the framework throws this, without the place of the fault. */
@@ -150,7 +186,9 @@ function faultsOf(issues: readonly InputIssue[]): { detail: string; more: Partia
   return {
     detail: rest > 0 ? `${first}; and ${rest} more` : first,
     more: {
-      errors: issues.slice(0, MAX_FAULTS).map(({ path, message }) => ({ pointer: pointerOf(path), message })),
+      errors: issues
+        .slice(0, MAX_FAULTS)
+        .map(({ path, message }) => ({ pointer: clipped(pointerOf(path)), message: clipped(message) })),
       ...(index !== undefined && { index }),
     },
   };

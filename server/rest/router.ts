@@ -25,11 +25,11 @@ export function doors(viewerOf: RestParts['viewerOf']) {
 }
 
 /** A body in a route's description. */
-export function jsonInput<Schema extends z.ZodType>(schema: Schema) {
-  return { required: true, content: { 'application/json': { schema } } };
+export function jsonInput<Schema extends z.ZodType>(schema: Schema, example: unknown) {
+  return { required: true, content: { 'application/json': { schema, example } } };
 }
 
 /** An answer in a route's description. */
-export function jsonOutput<Schema extends z.ZodType>(description: string, schema: Schema) {
-  return { description, content: { 'application/json': { schema } } };
+export function jsonOutput<Schema extends z.ZodType>(description: string, schema: Schema, example: z.input<Schema>) {
+  return { description, content: { 'application/json': { schema, example } } };
 }

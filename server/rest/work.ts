@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { containerGroupId, machineId } from '../../core/jobs/fields.ts';
 import { claimJob } from '../../core/leases/claim.ts';
 import { finishForWorker, heartbeatOfWorker, type PollingWorker } from '../../core/leases/polling.ts';
+import { exampleId, exampleRunning, exampleWorker } from './examples.ts';
 import { jobView, viewOfJob } from './job-view.ts';
 import { problemResponses } from './problem.ts';
 import type { RestParts } from './parts.ts';
@@ -61,19 +62,30 @@ const reportAnswer = z.object({
     .openapi({ description: 'false: another machine holds the job, or it has ended; nothing changed' }),
 });
 
+const tags = ['polling workers'];
 const report = {
-  method: 'post',
-  request: { params: z.object({ id: z.string().openapi({ format: 'uuid' }) }), body: jsonInput(workerBody) },
-} as const;
+  method: 'post' as const,
+  tags,
+  request: {
+    params: z.object({ id: z.string().openapi({ format: 'uuid', example: exampleId }) }),
+    body: jsonInput(workerBody, exampleWorker),
+  },
+};
 const reportProblems = problemResponses(400, 401, 403, 404, 413);
 
 const claim = createRoute({
   method: 'get',
   path: '/work',
+  operationId: 'claimJob',
+  tags,
   summary: 'Ask for work',
+  description:
+    'Claims the oldest job of the highest priority of the container group that this machine has not failed at. From now on the machine holds the job by a lease of twice the job’s `heartbeat_interval`; each heartbeat renews it, and when it runs out, another machine gets the job. Several workers may run on one machine: each claim is another job. A worker to which the answer gets lost does not hold what it never heard of: it asks again and gets another job, and the lost one is handed out again when its lease has run out.',
   request: { query: workerQuery },
   responses: {
-    200: jsonOutput('Nothing, or one job, which belongs to this machine from now on', z.array(jobView)),
+    200: jsonOutput('Nothing, or one job, which belongs to this machine from now on', z.array(jobView), [
+      exampleRunning,
+    ]),
     ...problemResponses(400, 401, 403),
   },
 });
@@ -81,20 +93,36 @@ const claim = createRoute({
 const heartbeat = createRoute({
   ...report,
   path: '/jobs/{id}/heartbeat',
+  operationId: 'heartbeat',
   summary: 'Keep a job',
-  responses: { 200: jsonOutput('Whether to go on', heartbeatAnswer), ...reportProblems },
+  description:
+    'Renews the lease, also one that has run out, while nobody else has the job. To be sent every `heartbeat_interval` seconds.',
+  responses: {
+    200: jsonOutput('Whether to go on', heartbeatAnswer, { status: 'running' }),
+    ...reportProblems,
+  },
 });
 
 const completed = createRoute({
   ...report,
   path: '/jobs/{id}/completed',
+  operationId: 'reportCompleted',
   summary: 'Report that the command succeeded',
-  responses: { 200: jsonOutput('Reported', reportAnswer), ...reportProblems },
+  description: 'To be sent when all outputs are in storage. Repeating it is safe.',
+  responses: {
+    200: jsonOutput('Reported', reportAnswer, { message: 'Completed reported', recorded: true }),
+    ...reportProblems,
+  },
 });
 
 const failed = createRoute({
   ...report,
   path: '/jobs/{id}/failed',
+  operationId: 'reportFailed',
   summary: 'Report that the command failed',
-  responses: { 202: jsonOutput('Reported', reportAnswer), ...reportProblems },
+  description: 'Spends one of the job’s `max_failures`, and keeps the job from this machine. Repeating it is safe.',
+  responses: {
+    202: jsonOutput('Reported', reportAnswer, { message: 'Failure reported', recorded: true }),
+    ...reportProblems,
+  },
 });

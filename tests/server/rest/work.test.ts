@@ -212,3 +212,66 @@ describe('a worker whose lease ran out', () => {
     expect(await look(id)).toMatchObject({ status: 'running', machine_id: 'b', num_failures: 0 });
   });
 });
+
+describe('many claimers of one group', () => {
+  test('20 polling workers and 20 agents never get the same job', async () => {
+    const { viewer, secret } = await app.account();
+    key = secret;
+    group = `group-${++groups}`;
+    const batch = Array.from({ length: 120 }, () => submission({ container_group_id: group }));
+    expect((await app.rest(key, 'POST', '/jobs/batch', batch)).status).toBe(202);
+    const handedOut: string[] = [];
+    const worker = async (machine: string) => {
+      for (let ids = await claim(machine); ids.length > 0; ids = await claim(machine)) handedOut.push(...ids);
+    };
+    const agent = async (machineId: string) => {
+      const identity = { machineId, containerGroupId: group };
+      const session = { sessionId: randomUUID(), version: null, hardware: null };
+      const { id: agentId } = await registerAgent(app.core, viewer, { ...identity, ...session });
+      const next = () => claimJob(app.core, viewer, { ...identity, agentId, claimId: randomUUID() });
+      for (let job = await next(); job !== undefined; job = await next()) handedOut.push(job.id);
+    };
+    await Promise.all(
+      // Two of each kind on every machine: who asks is not which machine asks.
+      Array.from({ length: 20 }, (_, index) => [worker(`m${index % 10}`), agent(`m${index % 10}`)]).flat(),
+    );
+    expect([handedOut.length, new Set(handedOut).size]).toEqual([120, 120]);
+    const [twice] = await app.database.query<{ count: number }>(
+      'select count(*)::int as count from attempts where container_group_id = $1 and number > 1',
+      [group],
+    );
+    expect(twice?.count).toBe(0);
+  });
+
+  test('several workers on one machine hold a job each', async () => {
+    await fresh();
+    const ids = [await submit(), await submit()];
+    const held = [...(await claim('a')), ...(await claim('a'))];
+    expect(held).toEqual(ids);
+    expect(await report('completed', ids[0]!, 'a')).toMatchObject([200, { recorded: true }]);
+    expect(await report('heartbeat', ids[1]!, 'a')).toEqual([200, { status: 'running' }]);
+  });
+
+  test('an answer that got lost costs its lease, and no more: the job is handed out again', async () => {
+    await fresh();
+    const id = await submit();
+    // Nobody hears of this claim.
+    await claim('a');
+    expect(await claim('a')).toEqual([]);
+    await loseLease(id);
+    expect(await claim('a')).toEqual([id]);
+    expect(await look(id)).toMatchObject({ attempt: 2, num_failures: 0, num_interruptions: 1 });
+  });
+
+  test('a heartbeat makes a lease of twice the interval', async () => {
+    await fresh();
+    const id = await submit({ heartbeat_interval: 100 });
+    await claim('a');
+    await report('heartbeat', id, 'a');
+    const [lease] = await app.database.query<{ seconds: number }>(
+      'select extract(epoch from lease_expires_at - heartbeat_at)::float8 as seconds from attempts where job_id = $1',
+      [id],
+    );
+    expect(lease?.seconds).toBeCloseTo(200, 0);
+  });
+});

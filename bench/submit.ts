@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { createKey, ensureAccount } from '../core/accounts/keys.ts';
+import { openCore } from '../core/open.ts';
+import { startProgram } from '../deploy/local/program.ts';
+import { makeTemporaryDirectory } from '../lib/temporary.ts';
+import { sql, startBenchPostgres } from './support/postgres.ts';
+import { median, rounded, say } from './support/stats.ts';
+
+/**
+ * How many jobs a second are submitted over REST: a thousand in one batch, which is one transaction; beside a thousand single
+ * posts, one after another and eight at once, over connections that stay open. The server is a process of its own, on an
+ * embedded PostgreSQL with durable settings. The three take turns.
+ */
+const JOBS = 1_000;
+const AT_ONCE = 8;
+const ROUNDS = 5;
+const MASTER_KEY = 'master key of a benchmark';
+
+const job = {
+  command: 'python',
+  arguments: ['train.py', '--epochs', '100'],
+  environment: { SEED: '1' },
+  container_group_id: 'bench',
+};
+
+type Way = 'batch' | 'single' | 'parallel';
+
+export async function submit(): Promise<Record<string, unknown>> {
+  const postgres = await startBenchPostgres();
+  const directory = await makeTemporaryDirectory('kelpie-submit-');
+  try {
+    const databaseUrl = await postgres.database('submit');
+    const key = await ownersKey(databaseUrl);
+    const unbounded = { KELPIE_PORT: '0', KELPIE_RATE_PER_KEY: '0' };
+    const environment = { DATABASE_URL: databaseUrl, KELPIE_MASTER_KEY: MASTER_KEY, ...unbounded };
+    const server = startProgram('server', ['server/main.ts'], { log: join(directory, 'server.log'), environment });
+    try {
+      const line = await server.line((text) => text.includes('"msg":"Listening"'));
+      return await measure(databaseUrl, (JSON.parse(line) as { url: string }).url, key);
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    await postgres.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function ownersKey(databaseUrl: string): Promise<string> {
+  const core = await openCore({ databaseUrl, masterKey: MASTER_KEY, onError: (error) => say(`  ${error.message}`) });
+  try {
+    const { id } = await ensureAccount(core, 'bench');
+    return (await createKey(core, { accountId: id, role: 'OWNER' })).secret;
+  } finally {
+    await core.close();
+  }
+}
+
+async function measure(databaseUrl: string, url: string, key: string): Promise<Record<string, unknown>> {
+  const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
+  const post = (path: string, body: unknown) => send(agent, `${url}${path}`, key, body);
+  const ways: Record<Way, () => Promise<void>> = {
+    batch: () => post('/jobs/batch', Array(JOBS).fill(job)),
+    single: () => posts(post, 1),
+    parallel: () => posts(post, AT_ONCE),
+  };
+  const perSecond: Record<Way, number[]> = { batch: [], single: [], parallel: [] };
+  // The first round warms up connections and the compiler, and is not counted.
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const way of ['batch', 'single', 'parallel'] as const) {
+      await sql(databaseUrl, 'truncate jobs, job_events cascade');
+      const started = performance.now();
+      await ways[way]();
+      const seconds = (performance.now() - started) / 1_000;
+      const [stored] = await sql<{ count: number }>(databaseUrl, 'select count(*)::int as count from jobs');
+      if (stored?.count !== JOBS)
+        throw new Error(`Expected ${JOBS} jobs to be stored, found ${stored?.count ?? 'none'}`);
+      if (round > 0) perSecond[way].push(JOBS / seconds);
+    }
+  }
+  agent.destroy();
+  return report(perSecond);
+}
+
+/** A thousand single posts, so many of them at once. */
+async function posts(post: (path: string, body: unknown) => Promise<void>, atOnce: number): Promise<void> {
+  let left = JOBS;
+  const sender = async (): Promise<void> => {
+    while (left-- > 0) await post('/jobs', job);
+  };
+  await Promise.all(Array.from({ length: atOnce }, sender));
+}
+
+async function send(agent: Agent, url: string, key: string, body: unknown): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const asked = request(url, { method: 'POST', agent, headers: { 'X-Kelpie-Key': key } }, (response) => {
+      json(response).then((answer) => {
+        if (response.statusCode === 202) resolve();
+        else reject(new Error(`Expected 202, got ${response.statusCode ?? 0}: ${JSON.stringify(answer)}`));
+      }, reject);
+    });
+    asked.on('error', reject);
+    asked.end(JSON.stringify(body));
+  });
+}
+
+function report(perSecond: Record<Way, number[]>): Record<string, unknown> {
+  const batch = median(perSecond.batch);
+  const single = median(perSecond.single);
+  const parallel = median(perSecond.parallel);
+  say(`Submitting ${JOBS} jobs over REST, medians of ${ROUNDS} rounds in turns:`);
+  say(`  one batch                 ${(JOBS / batch).toFixed(2)} s, ${batch.toFixed(0)} jobs/s`);
+  say(`  single posts, one by one  ${(JOBS / single).toFixed(2)} s, ${single.toFixed(0)} jobs/s`);
+  say(`  single posts, ${AT_ONCE} at once   ${(JOBS / parallel).toFixed(2)} s, ${parallel.toFixed(0)} jobs/s`);
+  return {
+    batch_per_s: rounded(batch, 0),
+    single_per_s: rounded(single, 0),
+    parallel_per_s: rounded(parallel, 0),
+    rounds: ROUNDS,
+  };
+}

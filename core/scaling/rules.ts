@@ -1,0 +1,162 @@
+import { LockMode } from '@mikro-orm/core';
+import { z } from 'zod';
+import { Account } from '../../db/entities/account.ts';
+import { ApiKey } from '../../db/entities/api-key.ts';
+import { ScalingRule } from '../../db/entities/scaling-rule.ts';
+import { databaseNow, type EntityManager } from '../../db/orm.ts';
+import { lockAccount } from '../accounts/find.ts';
+import { demand, demandAdmin, type Viewer } from '../accounts/keys.ts';
+import { transact, type AuditEntry, type Core } from '../core.ts';
+import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { containerGroupId } from '../jobs/fields.ts';
+
+/** The fields of a rule, each with its bound, for both faces of the API. */
+export const ruleFields = {
+  containerGroupId,
+  minReplicas: z.int().min(0).max(500),
+  maxReplicas: z.int().min(0).max(500),
+  /** Seconds. */
+  idleThresholdSeconds: z.int().min(0).max(3_600),
+};
+
+/** What a rule says where its owner says nothing. */
+export const RULE_DEFAULTS = { minReplicas: 0, maxReplicas: 100, idleThresholdSeconds: 300 } as const;
+
+/** An account has at most so many rules: their list is never cut into pages. */
+export const MAX_RULES = 1_000;
+
+/** What a rule says. */
+export interface RuleTerms {
+  minReplicas: number;
+  maxReplicas: number;
+  idleThresholdSeconds: number;
+}
+
+/**
+ * A rule for a container group that has none in this account. It belongs to the organization and project of the key.
+ * @throws InvalidInputError when the minimum is above the maximum
+ * @throws ConflictError when the group has a rule, or the account has 1,000
+ */
+export async function createScalingRule(
+  core: Core,
+  viewer: Viewer,
+  groupId: string,
+  terms: RuleTerms,
+): Promise<ScalingRule> {
+  demand(viewer, 'manage');
+  demandRange(terms);
+  const rule = await transact(core, async (em) => {
+    await lockAccount(em, viewer.accountId);
+    await demandRoom(em, viewer, groupId);
+    const owner = await ownerOf(em, viewer);
+    const created = em.create(ScalingRule, { ...owner, containerGroupId: groupId, ...terms });
+    await em.flush();
+    return created;
+  });
+  audit(core, viewer, 'rule-created', groupId);
+  return rule;
+}
+
+/** All rules of the viewer's account, by group. */
+export async function listScalingRules(core: Core, viewer: Viewer): Promise<ScalingRule[]> {
+  demand(viewer, 'read');
+  return core.em
+    .fork()
+    .find(ScalingRule, { accountId: viewer.accountId }, { orderBy: { containerGroupId: 'asc' }, limit: MAX_RULES });
+}
+
+/**
+ * The rule of one container group.
+ * @throws NotFoundError also for another account's rule
+ */
+export async function findScalingRule(core: Core, viewer: Viewer, groupId: string): Promise<ScalingRule> {
+  demand(viewer, 'read');
+  return find(core.em.fork(), viewer, groupId);
+}
+
+/**
+ * Changes what is given of a rule; the rest stays.
+ * @throws NotFoundError
+ * @throws InvalidInputError when the minimum would be above the maximum
+ */
+export async function updateScalingRule(
+  core: Core,
+  viewer: Viewer,
+  groupId: string,
+  changes: { [term in keyof RuleTerms]?: number | undefined },
+): Promise<ScalingRule> {
+  demand(viewer, 'manage');
+  const rule = await transact(core, async (em) => {
+    const found = await find(em, viewer, groupId, LockMode.PESSIMISTIC_WRITE);
+    found.minReplicas = changes.minReplicas ?? found.minReplicas;
+    found.maxReplicas = changes.maxReplicas ?? found.maxReplicas;
+    found.idleThresholdSeconds = changes.idleThresholdSeconds ?? found.idleThresholdSeconds;
+    demandRange(found);
+    found.updatedAt = await databaseNow(em);
+    return found;
+  });
+  audit(core, viewer, 'rule-updated', groupId);
+  return rule;
+}
+
+/** @throws NotFoundError */
+export async function deleteScalingRule(core: Core, viewer: Viewer, groupId: string): Promise<ScalingRule> {
+  demand(viewer, 'manage');
+  const rule = await transact(core, async (em) => {
+    const found = await find(em, viewer, groupId, LockMode.PESSIMISTIC_WRITE);
+    em.remove(found);
+    return found;
+  });
+  audit(core, viewer, 'rule-deleted', groupId);
+  return rule;
+}
+
+/**
+ * Removes the rules of every account. For the admin.
+ * @returns how many there were
+ */
+export async function clearScalingRules(core: Core, viewer: Viewer): Promise<number> {
+  demandAdmin(viewer);
+  const count = await transact(core, (em) => em.nativeDelete(ScalingRule, {}));
+  core.audit({ action: 'rules-cleared', byKeyId: viewer.keyId, accountId: viewer.accountId, count });
+  return count;
+}
+
+/** The organization of the key, or, where it names none, of the account. */
+async function ownerOf(em: EntityManager, { accountId, keyId }: Viewer) {
+  const key = await em.findOne(ApiKey, { id: keyId });
+  const account = await em.findOneOrFail(Account, { id: accountId });
+  return { accountId, orgName: key?.orgName ?? account.organization, projectName: key?.projectName ?? null };
+}
+
+/** Named by neither field, because either may be the wrong one. */
+function demandRange({ minReplicas, maxReplicas }: RuleTerms): void {
+  if (minReplicas <= maxReplicas) return;
+  const message = `Expected the least number of replicas to be at most the greatest, got ${minReplicas} and ${maxReplicas}`;
+  throw new InvalidInputError([{ path: [], message }]);
+}
+
+async function demandRoom(em: EntityManager, { accountId }: Viewer, groupId: string): Promise<void> {
+  if ((await em.count(ScalingRule, { accountId, containerGroupId: groupId })) > 0) {
+    throw new ConflictError(
+      `Container group ${groupId} has a scaling rule already: change that one, or delete it first`,
+    );
+  }
+  if ((await em.count(ScalingRule, { accountId })) >= MAX_RULES) {
+    throw new ConflictError(`An account has at most ${MAX_RULES} scaling rules: delete one first`);
+  }
+}
+
+async function find(em: EntityManager, { accountId }: Viewer, groupId: string, lockMode = LockMode.NONE) {
+  // An id that can't be stored can't be asked for either.
+  const id = containerGroupId.safeParse(groupId);
+  const rule = id.success
+    ? await em.findOne(ScalingRule, { accountId, containerGroupId: id.data }, { lockMode })
+    : null;
+  if (rule) return rule;
+  throw new NotFoundError(`There is no scaling rule of container group ${groupId} in this account: check the id`);
+}
+
+function audit(core: Core, viewer: Viewer, action: AuditEntry['action'], groupId: string): void {
+  core.audit({ action, byKeyId: viewer.keyId, accountId: viewer.accountId, containerGroupId: groupId });
+}

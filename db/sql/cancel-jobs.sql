@@ -1,0 +1,29 @@
+-- Everything that a cancel implies, for jobs whose rows the caller holds: the live attempt is fenced off, both are told
+-- (rule 11). The agent, if there is one, hears of it by the second event.
+with attempt as (
+  update attempts a
+  set outcome = 'CANCELED', ended_by = 'USER', ended_at = statement_timestamp(), reason = :reason
+  from jobs j
+  where j.id = any(:ids::uuid[]) and a.job_id = j.id and a.number = j.attempt_number and a.outcome is null
+  returning a.job_id, a.number, a.machine_id, a.agent_id
+),
+canceled as (
+  update jobs j
+  set status = 'CANCELED',
+      status_reason = :reason,
+      canceled_at = statement_timestamp(),
+      resumable_attempt = null,
+      event_seq = j.event_seq + 1 + (select count(*)::int from attempt where attempt.job_id = j.id)
+  where j.id = any(:ids::uuid[])
+  returning j.id, j.account_id, j.container_group_id, j.event_seq
+)
+insert into job_events (job_id, seq, account_id, container_group_id, type, attempt, data)
+select c.id, c.event_seq - 1, c.account_id, c.container_group_id, 'ATTEMPT_ENDED'::job_event_type, a.number,
+       jsonb_build_object('outcome', 'CANCELED', 'reason', :reason::text, 'machineId', a.machine_id, 'agentId', a.agent_id)
+from canceled c
+join attempt a on a.job_id = c.id
+union all
+select c.id, c.event_seq, c.account_id, c.container_group_id, 'CANCELED', a.number,
+       jsonb_build_object('agentId', a.agent_id)
+from canceled c
+left join attempt a on a.job_id = c.id

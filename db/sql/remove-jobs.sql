@@ -1,0 +1,8 @@
+-- Removes jobs whose rows the caller holds, with their attempts, bans and webhooks that were not sent yet. What remains is the
+-- fact itself: events outlive their job.
+with removed as (
+  delete from jobs where id = any(:ids::uuid[]) returning id, account_id, container_group_id, status, event_seq
+)
+insert into job_events (job_id, seq, account_id, container_group_id, type, data)
+select id, event_seq + 1, account_id, container_group_id, 'PURGED', jsonb_build_object('status', status)
+from removed

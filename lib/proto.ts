@@ -1,0 +1,29 @@
+interface Place {
+  value: unknown;
+  name: string | number;
+  within: Place | undefined;
+}
+
+/**
+ * Where a parsed JSON value has a member called `__proto__`, from the outermost name inwards. Validators and copies pass over
+ * that name, because setting it can change an object's prototype. Undefined when there is none.
+ */
+export function placeOfProto(value: unknown): (string | number)[] | undefined {
+  // Not by recursion: a value from outside may be nested as deeply as its size allows.
+  const left: Place[] = [{ value, name: '', within: undefined }];
+  for (let place = left.pop(); place !== undefined; place = left.pop()) {
+    if (typeof place.value !== 'object' || place.value === null) continue;
+    if (Object.hasOwn(place.value, '__proto__')) return [...pathOf(place), '__proto__'];
+    const isList = Array.isArray(place.value);
+    for (const [name, inner] of Object.entries(place.value)) {
+      left.push({ value: inner, name: isList ? Number(name) : name, within: place });
+    }
+  }
+  return undefined;
+}
+
+function pathOf(place: Place): (string | number)[] {
+  const path: (string | number)[] = [];
+  for (let at = place; at.within !== undefined; at = at.within) path.push(at.name);
+  return path.reverse();
+}

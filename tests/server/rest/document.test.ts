@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestApp, type TestApp } from '../../support/app.ts';
+import { pointer, readApi, type Api } from '../../support/openapi.ts';
+
+let app: TestApp;
+let api: Api;
+beforeAll(async () => {
+  app = await startTestApp();
+  api = await readApi(app);
+});
+afterAll(() => app.close());
+
+test('each document and probe is read without a key, and by no other method', async () => {
+  for (const path of ['/openapi.json', '/docs', '/livez', '/readyz']) {
+    expect((await fetch(`${app.url}${path}`)).status).toBe(200);
+    const other = await fetch(`${app.url}${path}`, { method: 'POST' });
+    expect([other.status, other.headers.get('allow')]).toEqual([405, 'GET, HEAD, OPTIONS']);
+  }
+});
+
+test('every example of the document is what its schema says, and every operation is described', () => {
+  const ids = new Set<string>();
+  for (const { path, method, operation } of api.routes) {
+    const at = ['paths', path, method.toLowerCase()];
+    expect([operation.summary.length, operation.description.length].every((length) => length > 5)).toBe(true);
+    ids.add(operation.operationId);
+    const contents = [
+      ...(operation.requestBody ? [[[...at, 'requestBody'], operation.requestBody.content] as const] : []),
+      ...Object.entries(operation.responses).map(
+        ([status, { content }]) => [[...at, 'responses', status], content ?? {}] as const,
+      ),
+    ];
+    for (const [place, content] of contents) {
+      for (const [type, { example }] of Object.entries(content)) {
+        expect(example).toBeDefined();
+        expect(api.faultsOf(pointer(...place, 'content', type, 'schema'), example)).toEqual([]);
+      }
+    }
+  }
+  expect(ids.size).toBe(api.routes.length);
+  expect(api.document.components.securitySchemes).toMatchObject({ key: { type: 'apiKey', name: 'X-Kelpie-Key' } });
+});
