@@ -35,7 +35,7 @@ test('a job’s webhooks show each try, and can be sent again by its account alo
   const id = await submitted(app, key, { webhook: `${receiver.url}/hook`, containerGroupId: 'told' });
   receiver.answers.push(410);
   await claimed(app, key, await registered(app, key, 'machine', 'told'));
-  await until('the webhook to be given up', async () => (await deliveriesOf(id))[0]?.abandonedAt);
+  await until('the webhook to be given up', async () => (await deliveriesOf(id))[0]?.abandonedAt ?? undefined);
   const [given] = await deliveriesOf(id);
   expect(given).toMatchObject({
     ...{ status: 'running', attempt: 1, url: `${receiver.url}/hook`, deliveredAt: null, nextTryAt: null },
@@ -56,7 +56,7 @@ test('a job’s webhooks show each try, and can be sent again by its account alo
     expect((await again(who, delivery)).data).toEqual({ redeliverWebhook: { __typename: 'NotFound' } });
   }
   expect((await again(key, given!.id)).data).toMatchObject({ redeliverWebhook: { __typename: 'WebhookDelivery' } });
-  await until('the webhook to arrive', async () => (await deliveriesOf(id))[0]?.deliveredAt);
+  await until('the webhook to arrive', async () => (await deliveriesOf(id))[0]?.deliveredAt ?? undefined);
   const [taken] = await deliveriesOf(id);
   expect(taken!.tries.map(({ statusCode }) => statusCode)).toEqual([410, 200]);
   expect(taken).toMatchObject({ id: given!.id, abandonedAt: null, nextTryAt: null });
