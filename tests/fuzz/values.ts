@@ -14,6 +14,8 @@ const NAMED: Record<string, fc.Arbitrary<unknown>> = {
   webhook: fc.constantFrom('http://127.0.0.1:9/hook', 'https://localhost:9/'),
   pattern: fc.constantFrom('*.bin', 'checkpoint-*', '^a+$', '(a|b)', '**/x'),
   prefix: fc.constantFrom('', 'a', 'a/b/', 'é/ü'),
+  // The first place of jobs, and of events.
+  after: fc.constantFrom(...['p:0', '0:0'].map((place) => Buffer.from(place).toString('base64url'))),
   // Nobody waits here.
   prefer: fc.constantFrom('wait=0', 'respond-async', 'wait=x', ''),
   'idempotency-key': fc.constantFrom('k0', 'k1', 'k2', 'k3'),
