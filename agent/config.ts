@@ -20,7 +20,7 @@ export interface AgentConfig {
   /** How long the server waits for an agent whose connection is gone: the server's own setting, or less. */
   reconnectGraceMs: number;
   sync: SyncSettings;
-  storage: { endpoint?: string; region?: string };
+  storage: { endpoint?: string; region?: string; maxUploadMbps?: number };
   workingDirectory: string;
   /** The container's environment, the ground on which each command's own is laid. */
   environment: Record<string, string>;
@@ -31,7 +31,7 @@ export class ConfigError extends Error {
   override name = 'ConfigError';
 }
 
-const UPLOADS_AND_DOWNLOADS_AT_ONCE = 8;
+const FILES_AT_ONCE = 64;
 
 const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
 
@@ -49,6 +49,7 @@ const variables = z.object({
   KELPIE_KILL_GRACE_S: number({ min: 0, integer: false, otherwise: 10 }),
   KELPIE_RECONNECT_GRACE: number({ min: 1, integer: false, otherwise: 5 }),
   MAX_RETRIES: number({ min: 0, integer: true, otherwise: DEFAULT_RETRIES }),
+  KELPIE_MAX_UPLOAD_MBPS: rate(),
   FILE_WATCHER_DEBOUNCE_MS: number({ min: 0, integer: true, otherwise: 100 }),
   FILE_WATCHER_STABILITY_CHECK_MS: number({ min: 0, integer: true, otherwise: 50 }),
   FILE_WATCHER_MAX_WAIT_MS: number({ min: 1, integer: true, otherwise: 5000 }),
@@ -98,9 +99,13 @@ function assemble(
       stabilityCheckMs: read.FILE_WATCHER_STABILITY_CHECK_MS,
       maxWaitMs: read.FILE_WATCHER_MAX_WAIT_MS,
       maxRetries: read.MAX_RETRIES,
-      concurrency: UPLOADS_AND_DOWNLOADS_AT_ONCE,
+      concurrency: FILES_AT_ONCE,
     },
-    storage: { ...(endpoint === undefined ? {} : { endpoint }), ...(region === undefined ? {} : { region }) },
+    storage: {
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(region === undefined ? {} : { region }),
+      ...(read.KELPIE_MAX_UPLOAD_MBPS === undefined ? {} : { maxUploadMbps: read.KELPIE_MAX_UPLOAD_MBPS }),
+    },
     workingDirectory,
     environment,
   };
@@ -135,6 +140,14 @@ function number(rule: { min: number; integer: boolean; otherwise: number }) {
 
 function flag(rule: { otherwise: boolean }) {
   return z.stringbool({ error: 'expected true or false' }).default(rule.otherwise);
+}
+
+/** Megabits a second. Below the least, no part would arrive before the store had lost its patience. */
+function rate() {
+  const least = 0.1;
+  const expected = `expected a number of megabits a second of at least ${least}`;
+  const shape = z.coerce.number({ error: expected }).min(least, expected);
+  return shape.optional();
 }
 
 /** From the server's address, with or without scheme, to its websocket. */

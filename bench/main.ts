@@ -1,16 +1,17 @@
 import { claim } from './claim.ts';
+import { follow } from './follow.ts';
+import { heartbeats } from './heartbeats.ts';
 import { latency } from './latency.ts';
+import { overwrite } from './overwrite.ts';
 import { recovery } from './recovery.ts';
 import { submit } from './submit.ts';
+import { sync } from './sync.ts';
 import { webhooks } from './webhooks.ts';
 
 /** Each answers one question, asserts its own work, and gives its figures: printed for people, and as JSON with --json. */
-const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = {
-  claim,
-  latency,
-  recovery,
-  submit,
-  webhooks,
+const benchmarks: Record<string, (flags: string[]) => Promise<Record<string, unknown>>> = {
+  ...{ claim, latency, recovery, submit, webhooks },
+  ...{ sync, follow, overwrite, heartbeats },
 };
 
 const [name, ...flags] = process.argv.slice(2);
@@ -21,6 +22,6 @@ if (benchmark === undefined) {
   );
   process.exitCode = 2;
 } else {
-  const figures = await benchmark();
+  const figures = await benchmark(flags);
   if (flags.includes('--json')) process.stdout.write(`${JSON.stringify(figures)}\n`);
 }

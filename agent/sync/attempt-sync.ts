@@ -34,7 +34,7 @@ export interface SyncSettings {
   maxWaitMs: number;
   /** Tries of one storage request after the first. */
   maxRetries: number;
-  /** Files on their way at once. */
+  /** Files on their way at once, and MiB of memory that they take together. */
   concurrency: number;
 }
 

@@ -90,8 +90,9 @@ async function bringAll(
   // Where both `x` and `x.gz` would become `x`, the one that sync itself has written comes last and wins.
   for (const expands of [false, true]) {
     const wave = wanted.filter(({ expandedPath }) => (expandedPath !== undefined) === expands);
+    const makeFolder = foldersOf(parts.entry);
     const tasks = wave.map((one): Task<void> => async (signal) => {
-      const file = await bring({ ...parts, signal }, one);
+      const file = await bring({ ...parts, makeFolder, signal }, one);
       if (file === 'GONE') gone.push(`"${one.key}"`);
       else onBrought(one.key, file);
     });
@@ -137,20 +138,32 @@ function expandedPathOf(entry: SyncEntry, key: string): string | undefined {
   return key.endsWith('.gz') ? relativePathOf(entry, key.slice(0, -3)) : undefined;
 }
 
+type MakeFolder = (relativePath: string) => Promise<void>;
+
+/** Looks at each folder once, not once for each of its files. */
+function foldersOf({ root }: SyncEntry): MakeFolder {
+  const made = new Map<string, Promise<void>>();
+  return (relativePath) => {
+    const making = made.get(relativePath) ?? makeDirectory(root, relativePath);
+    made.set(relativePath, making);
+    return making;
+  };
+}
+
 /** Resolves to undefined for a directory. */
 async function bring(
-  { store, policy, entry, signal }: Download & { entry: SyncEntry },
+  { store, policy, entry, makeFolder, signal }: Download & { entry: SyncEntry; makeFolder: MakeFolder },
   { key, size, relativePath, expandedPath, course }: Coming,
 ): Promise<DownloadedFile | 'GONE' | undefined> {
   const address = { bucket: entry.bucket, key };
   try {
     if (key.endsWith('/')) {
-      await makeDirectory(entry.root, relativePath);
+      await makeFolder(relativePath);
       course.done();
       return undefined;
     }
     const folder = relativePath.includes('/') ? relativePath.slice(0, relativePath.lastIndexOf('/')) : '';
-    await makeDirectory(entry.root, folder);
+    await makeFolder(folder);
     const path = localPathOf(entry, relativePath);
     const expanded = expandedPath === undefined ? undefined : localPathOf(entry, expandedPath);
     const onMoved = (bytes: number) => course.moved(bytes);

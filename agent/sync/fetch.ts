@@ -35,9 +35,9 @@ export interface FetchedFile {
   etag?: string;
 }
 
-/** A larger object is fetched in ranges of that many bytes. Memory: what the sockets have read ahead. */
+/** A larger object is fetched in ranges of that many bytes. Memory: 1 MiB for each that is under way. */
 const RANGE_BYTES = 16 * 2 ** 20;
-const RANGES_AT_ONCE = 4;
+const RANGES_AT_ONCE = 8;
 
 /**
  * Writes the object beside its place and renames it when length and content are right. A connection that breaks is gone on
@@ -78,9 +78,15 @@ async function fetchTo(
     // What is expanded has to come in order, and what comes in order can be checked on the way.
     const digest = expands || first.size === bytes ? createDigest(etag) : undefined;
     if (expands) {
-      await pipeline(inOrder(object, first), digesting(digest), createGunzip(), into(handle, 0), own(request));
+      await pipeline(
+        inOrder(object, first),
+        digesting(digest),
+        createGunzip(),
+        into(handle, 0, BATCH_BYTES),
+        own(request),
+      );
     } else {
-      await pipeline(receive(object, pieceOf(first)), digesting(digest), into(handle, 0), own(request));
+      await pipeline(receive(object, pieceOf(first)), digesting(digest), into(handle, 0, first.size), own(request));
       await fetchRest(handle, first, object);
     }
     if (digest !== undefined) checkDigest(digest.value(), etag, suspects, request);
@@ -132,7 +138,11 @@ async function fetchRest(handle: FileHandle, first: FetchedObject, object: Recei
   const tasks = piecesAfter(first).map(
     (piece): Task<void> =>
       (signal) =>
-        pipeline(receive({ ...object, signal }, piece), into(handle, piece.start), own({ signal })),
+        pipeline(
+          receive({ ...object, signal }, piece),
+          into(handle, piece.start, piece.end - piece.start),
+          own({ signal }),
+        ),
   );
   await inParallel(tasks, RANGES_AT_ONCE, object.signal);
 }
@@ -142,17 +152,58 @@ function own({ signal }: { signal: AbortSignal }): { signal: AbortSignal } {
   return { signal: AbortSignal.any([signal]) };
 }
 
-function into(handle: FileHandle, start: number): (chunks: AsyncIterable<Buffer>) => Promise<void> {
-  return async (chunks) => {
-    let end = start;
+/** `size`: bytes that are expected; more or fewer may come. */
+function into(handle: FileHandle, start: number, size: number): (chunks: AsyncIterable<Buffer>) => Promise<void> {
+  return (chunks) => saveInBatches(handle, chunks, start, size);
+}
+
+/** Sockets give 64 KiB at a time; a write of more costs hardly more. */
+const BATCH_BYTES = 2 ** 19;
+
+/**
+ * Gathers the next batch while the one before is written. Copies what it gathers: otherwise the pieces outlive the young generation,
+ * and memory grows until the next full collection. Settles only when nothing is being written any more.
+ */
+async function saveInBatches(
+  handle: FileHandle,
+  chunks: AsyncIterable<Buffer>,
+  start: number,
+  size: number,
+): Promise<void> {
+  const newBatch = () => Buffer.allocUnsafeSlow(Math.min(BATCH_BYTES, Math.max(size, 1)));
+  let batch: Buffer = newBatch();
+  let spare: Buffer | undefined;
+  let length = 0;
+  let end = start;
+  let writing = Promise.resolve();
+  const flush = async () => {
+    await writing;
+    writing = writeAll(handle, batch.subarray(0, length), end);
+    // It is waited for before the next one, or in the end.
+    writing.catch(() => undefined);
+    end += length;
+    length = 0;
+    [batch, spare] = [spare ?? newBatch(), batch];
+  };
+  try {
     for await (const chunk of chunks) {
-      for (let written = 0; written < chunk.length;) {
-        const { bytesWritten } = await handle.write(chunk, written, chunk.length - written, end);
-        written += bytesWritten;
-        end += bytesWritten;
+      for (let taken = 0; taken < chunk.length;) {
+        const copied = chunk.copy(batch, length, taken);
+        taken += copied;
+        length += copied;
+        if (length === batch.length) await flush();
       }
     }
-  };
+    if (length > 0) await flush();
+  } finally {
+    await writing;
+  }
+}
+
+async function writeAll(handle: FileHandle, content: Buffer, position: number): Promise<void> {
+  for (let written = 0; written < content.length;) {
+    written += (await handle.write(content, written, content.length - written, position + written)).bytesWritten;
+  }
 }
 
 interface Digest {

@@ -16,7 +16,7 @@ import type { RetryPolicy } from './retry.ts';
 import type { ObjectStore } from './s3.ts';
 import type { SettleTimes } from './settle.ts';
 import type { Candidate, Survey } from './survey.ts';
-import type { Outcome } from './transfer.ts';
+import { memoryOf, type Outcome } from './transfer.ts';
 
 export interface MirrorParts {
   store: ObjectStore;
@@ -26,7 +26,7 @@ export interface MirrorParts {
   aside: Pick<Aside, 'now' | 'steady' | 'left'>;
   gate: Gate;
   times: SettleTimes;
-  /** Files on their way at once. Memory: up to 16 MiB each, 48 MiB where large files are compressed. */
+  /** Files on their way at once, and MiB of memory that they take together. */
   concurrency: number;
   observer: UploadObserver;
   /** Something that a pass had left under way is done, so another pass may do more. */
@@ -212,7 +212,8 @@ async function settleOne(bench: Bench, batch: Batch, turn: Turn, signal: AbortSi
   };
   try {
     const publish = (own: AbortSignal) => batch.publish(id, candidate, own).finally(noteDoubt);
-    const outcome = await slots.hold(signal, () => gate.pass(signal, publish));
+    const places = memoryOf(candidate.state.size, candidate.entry.compression);
+    const outcome = await slots.hold(signal, () => gate.pass(signal, publish), places);
     record(bench, id, candidate, outcome);
     return { id, ...outcome };
   } catch (error) {

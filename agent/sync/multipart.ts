@@ -8,8 +8,16 @@ import { etagOfParts, isSameEtag } from './etag.ts';
 import { inParallel, type Task } from './parallel.ts';
 import { type Meter, metered } from './meter.ts';
 import { partSizeOf } from './part-size.ts';
+import { FileShrank, rangeOf, readAll } from './pieces.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
+import type { CopiedPart } from './s3-copy.ts';
 import type { ObjectHeaders, ObjectStore } from './s3.ts';
+import type { Body } from './wire.ts';
+
+/** MiB of memory that one upload takes: two pieces of each part under way; */
+export const MEMORY_STREAMED = 8;
+/** or three parts of 8 MiB, and the one that grows, for a file of up to 80 GB. */
+export const MEMORY_COMPRESSED = 32;
 
 export interface MultipartUpload {
   store: ObjectStore;
@@ -24,21 +32,23 @@ export interface MultipartUpload {
   onMoved: Meter;
   /** A part of it has arrived. */
   onArrived: () => void;
+  /** What the bucket has already: need not be sent again where the store can copy it. */
+  basis?: Basis | undefined;
   /** Asked after the last byte was read and before the object is made. */
   unchanged(): Promise<boolean>;
   signal: AbortSignal;
 }
 
 /** Parts of one file on their way at once. They are streamed from disk, or held in memory when compressed. */
-const PARTS_AT_ONCE = 4;
-const READ_AHEAD = 2 ** 20;
+const PARTS_AT_ONCE = 8;
+/** Compressing is slower than sending, and each of these takes the memory of a whole part. */
+const COMPRESSED_PARTS_AT_ONCE = 2;
 /** Milliseconds that the clean-up of an unfinished upload may take; its parts are billed until they are gone. */
 const CLEAN_UP_MS = 5_000;
 
 /**
  * Sends the file in parts and makes the object of them only if `unchanged` says so; otherwise, and on any failure, the
- * parts are thrown away. Resolves to undefined when the file changed. Memory: 1 MiB per part under
- * way; compressed, five parts (40 MiB for a file of up to 80 GB).
+ * parts are thrown away. Resolves to undefined when the file changed.
  */
 export async function sendMultipart(upload: MultipartUpload): Promise<SentObject | undefined> {
   try {
@@ -50,9 +60,16 @@ export async function sendMultipart(upload: MultipartUpload): Promise<SentObject
   }
 }
 
-/** What went over the wire, and the ETag that came back. */
+/** The file's first `length` bytes are the object that has this ETag. */
+export interface Basis {
+  length: number;
+  etag: string;
+}
+
+/** The object's bytes, how many of them the store had already, and the ETag that came back. */
 export interface SentObject {
   bytes: number;
+  copied: number;
   etag: string;
 }
 
@@ -60,7 +77,8 @@ async function sendOnce(upload: MultipartUpload): Promise<SentObject | undefined
   const uploadId = await begin(upload);
   try {
     const sent = upload.compression ? await sendCompressed(upload, uploadId) : await sendRanges(upload, uploadId);
-    if (await upload.unchanged()) return { bytes: sent.bytes, etag: await complete(upload, uploadId, sent) };
+    if (await upload.unchanged())
+      return { bytes: sent.bytes, copied: sent.copied, etag: await complete(upload, uploadId, sent) };
   } catch (error) {
     await discard(upload, uploadId);
     if (error instanceof FileShrank) return undefined;
@@ -68,10 +86,6 @@ async function sendOnce(upload: MultipartUpload): Promise<SentObject | undefined
   }
   await discard(upload, uploadId);
   return undefined;
-}
-
-class FileShrank extends Error {
-  override name = 'FileShrank';
 }
 
 class UploadVanished extends Error {
@@ -108,6 +122,7 @@ async function discard({ store, policy, address }: MultipartUpload, uploadId: st
 interface Sent {
   etags: string[];
   bytes: number;
+  copied: number;
 }
 
 /**
@@ -117,7 +132,7 @@ interface Sent {
 function complete(
   { store, policy, address, signal }: MultipartUpload,
   uploadId: string,
-  { etags, bytes }: Sent,
+  { etags, bytes }: Omit<Sent, 'copied'>,
 ): Promise<string> {
   return withRetries(policy, `finish ${address.key}`, signal, async () => {
     try {
@@ -134,15 +149,47 @@ function complete(
 }
 
 async function sendRanges(upload: MultipartUpload, uploadId: string): Promise<Sent> {
-  const { handle, size } = upload;
+  const { size, basis } = upload;
   const partSize = partSizeOf(size);
+  let copied = 0;
   const parts = Array.from({ length: Math.ceil(size / partSize) }, (_, index) => {
     const start = index * partSize;
     const length = Math.min(partSize, size - start);
-    const body = (onMoved: Meter) => rangeOf(handle, start, length, onMoved);
-    return sendPart(upload, { uploadId, number: index + 1, size: length, body });
+    const part = sendRange(upload, { uploadId, number: index + 1, start, length });
+    if (basis === undefined || start + length > basis.length) return part;
+    const copy = {
+      uploadId,
+      number: index + 1,
+      range: [start, start + length - 1] as [number, number],
+      etag: basis.etag,
+    };
+    return copyOrSend(upload, copy, part, () => {
+      copied += length;
+      upload.onMoved(length);
+      upload.onArrived();
+    });
   });
-  return { etags: await inParallel(parts, PARTS_AT_ONCE, upload.signal), bytes: size };
+  return { etags: await inParallel(parts, PARTS_AT_ONCE, upload.signal), bytes: size, copied };
+}
+
+/** A copy spares the wire and no more: what cannot be copied, for whatever reason, is sent. */
+function copyOrSend(
+  { store, policy, address }: MultipartUpload,
+  copy: CopiedPart,
+  send: Task<string>,
+  onCopied: () => void,
+): Task<string> {
+  return async (signal) => {
+    try {
+      const etag = await store.copyPart(address, copy, signal);
+      onCopied();
+      return etag;
+    } catch (error) {
+      signal.throwIfAborted();
+      policy.log.debug({ ...address, reason: messageOf(error) }, 'a part could not be copied, so it is sent');
+      return send(signal);
+    }
+  };
 }
 
 async function sendCompressed(upload: MultipartUpload, uploadId: string): Promise<Sent> {
@@ -154,71 +201,52 @@ async function sendCompressed(upload: MultipartUpload, uploadId: string): Promis
     for await (const part of partsOf(compressed(upload), partSize)) {
       number += 1;
       bytes += part.length;
-      yield sendPart(upload, { uploadId, number, size: part.length, body: () => part });
+      yield sendPart(upload, { uploadId, number, body: { content: part } });
     }
   }
-  return { etags: await inParallel(parts(), PARTS_AT_ONCE, upload.signal), bytes };
+  return { etags: await inParallel(parts(), COMPRESSED_PARTS_AT_ONCE, upload.signal), bytes, copied: 0 };
 }
 
 interface PartSource {
   uploadId: string;
   number: number;
-  size: number;
-  /** Makes the body anew for each try: a stream can be sent once, and what a try moves counts only when it succeeds. */
-  body: (onMoved: Meter) => Readable | Buffer;
+  body: Body;
 }
 
-function sendPart(upload: MultipartUpload, part: PartSource): Task<string> {
-  const { policy, address, onMoved, onArrived } = upload;
+interface FileRange {
+  uploadId: string;
+  number: number;
+  start: number;
+  length: number;
+}
+
+/** What a try moves counts only when it succeeds. */
+function sendRange(upload: MultipartUpload, { start, length, ...place }: FileRange): Task<string> {
+  const { policy, address, onMoved, onArrived, handle, store } = upload;
   return async (signal) => {
-    const etag = await withRetries(policy, `upload part ${part.number} of ${address.key}`, signal, () =>
-      metered(onMoved, (meter) => sendPartOnce(upload, part, meter, signal)),
+    const etag = await withRetries(policy, `upload part ${place.number} of ${address.key}`, signal, () =>
+      metered(onMoved, (meter) => {
+        const produce = rangeOf(handle, start, length, meter);
+        return store.uploadPart(address, { ...place, body: { size: length, produce } }, signal);
+      }),
     );
     onArrived();
     return etag;
   };
 }
 
-async function sendPartOnce(
-  { store, address }: MultipartUpload,
-  { body, ...place }: PartSource,
-  onMoved: Meter,
-  signal: AbortSignal,
-): Promise<string> {
-  const content = body(onMoved);
-  if (!(content instanceof Readable)) return store.uploadPart(address, { ...place, body: content }, signal);
-  // The SDK pipes the stream into the request and does not hear when it fails.
-  const broken = new AbortController();
-  content.once('error', (error) => broken.abort(error));
-  try {
-    return await store.uploadPart(address, { ...place, body: content }, AbortSignal.any([signal, broken.signal]));
-  } catch (error) {
-    throw broken.signal.aborted ? broken.signal.reason : error;
-  } finally {
-    content.destroy();
-  }
-}
-
-/** Not the handle's own stream: that leaves a listener on the handle for each of thousands of parts. */
-function rangeOf(handle: FileHandle, start: number, length: number, onMoved: Meter): Readable {
-  return Readable.from(readRange(handle, start, length, onMoved), { objectMode: false, highWaterMark: READ_AHEAD });
-}
-
-async function* readRange(handle: FileHandle, start: number, length: number, onMoved: Meter): AsyncGenerator<Buffer> {
-  const end = start + length;
-  for (let position = start; position < end;) {
-    const chunk = Buffer.allocUnsafe(Math.min(READ_AHEAD, end - position));
-    const { bytesRead } = await handle.read(chunk, 0, chunk.length, position);
-    if (bytesRead === 0) throw new FileShrank(`the file ended at byte ${position} although it had ${end} bytes before`);
-    position += bytesRead;
-    onMoved(bytesRead);
-    yield chunk.subarray(0, bytesRead);
-  }
+function sendPart({ store, policy, address, onArrived }: MultipartUpload, part: PartSource): Task<string> {
+  return async (signal) => {
+    const what = `upload part ${part.number} of ${address.key}`;
+    const etag = await withRetries(policy, what, signal, () => store.uploadPart(address, part, signal));
+    onArrived();
+    return etag;
+  };
 }
 
 function compressed({ handle, size, onMoved }: MultipartUpload): AsyncIterable<Buffer> {
   const gzip: Duplex & AsyncIterable<Buffer> = createGzip({ chunkSize: 2 ** 18 });
-  return rangeOf(handle, 0, size, onMoved).compose<typeof gzip>(gzip);
+  return Readable.from(readAll(handle, size, onMoved), { objectMode: false }).compose<typeof gzip>(gzip);
 }
 
 async function* partsOf(chunks: AsyncIterable<Buffer>, partSize: number): AsyncGenerator<Buffer> {

@@ -144,7 +144,7 @@ function observeUploads({ store, now, record, failing, counts }: Books): UploadO
       if (hasArrived) failing.worked(id);
       if (hasArrived) underWay.get(id)?.done();
       if (outcome.kind !== 'published') return;
-      counts.bytesUploaded += outcome.bytes;
+      counts.bytesUploaded += outcome.bytes - (outcome.copied ?? 0);
       counts.filesUploaded += 1;
     },
     left(id) {

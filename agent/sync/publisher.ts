@@ -6,7 +6,7 @@ import type { RetryPolicy } from './retry.ts';
 import type { ObjectStore } from './s3.ts';
 import { looksSame } from './scan.ts';
 import {
-  isLogName,
+  isUsefulAtAnyLength,
   judge,
   look,
   type Published,
@@ -76,7 +76,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
     };
   };
   const publishGrown = async (id: string, publication: Publication, witness: Witness): Promise<Outcome> => {
-    const outcome = memory.keep(id, await publishPrefix(publication, witness));
+    const began = memory.now();
+    const outcome = memory.keep(id, await publishPrefix(publication, witness), began);
     return outcome.kind === 'changed' ? memory.mustSettle(id) : outcome;
   };
 
@@ -89,7 +90,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
       if (verdict === 'wait') return { kind: 'changed' };
       if (verdict === 'whole') {
         const untouched = await confirmed(ledger.get(id), candidate, publication);
-        return memory.keep(id, untouched ?? (await publishWhole(publication)));
+        return memory.keep(id, untouched ?? (await publishWhole(publication, witnesses.get(id))));
       }
       const witness = witnesses.get(id);
       if (witness !== undefined) return publishGrown(id, publication, witness);
@@ -104,7 +105,8 @@ export function createPublisher(parts: PublisherParts): Publisher {
       const untouched = await confirmed(ledger.get(id), candidate, publication);
       if (untouched !== undefined) return memory.keep(id, untouched);
       const isTorn = await wasWrittenOver(ledger.get(id), candidate, publication, { killedAt, times });
-      return isTorn ? { kind: 'torn' } : memory.keep(id, await insist(publication, times.stabilityCheckMs));
+      if (isTorn) return { kind: 'torn' };
+      return memory.keep(id, await insist(publication, witnesses.get(id), times.stabilityCheckMs));
     },
   };
 }
@@ -122,18 +124,28 @@ function createMemory({ times, now = () => performance.now() }: PublisherParts) 
       const time = now();
       tracks = new Map(dirty.map(({ id, state, previous }) => [id, look(tracks.get(id), state, time, previous)]));
       const verdictOf = (id: string, track: Track) =>
-        judge(track, published.get(id), time, times, isLogName(id.replace(/\.gz$/, '')));
+        judge(track, published.get(id), time, times, isUsefulAtAnyLength(id.replace(/\.gz$/, '')));
       verdicts = new Map([...tracks].map(([id, track]) => [id, verdictOf(id, track)]));
       return new Map([...verdicts].flatMap(([id, verdict]) => (verdict.kind === 'wait' ? [[id, verdict.millis]] : [])));
     },
     verdictOf: (id: string): Verdict['kind'] => verdicts.get(id)?.kind ?? 'whole',
-    keep(id: string, outcome: Outcome): Outcome {
+    now,
+    /**
+     * `began`: when the publication of a growing file began: what came later is not in the bucket. The next one begins so
+     * much earlier as this one took, within limits: so what is not in the bucket does not get older than the longest wait.
+     */
+    keep(id: string, outcome: Outcome, began?: number): Outcome {
       if (outcome.kind === 'unchanged') tracks.delete(id);
       if (outcome.kind !== 'published') return outcome;
-      published.set(id, { at: now(), state: outcome.state });
-      tracks.delete(id);
-      if (outcome.witness === undefined) witnesses.delete(id);
-      else witnesses.set(id, outcome.witness);
+      const { state, witness } = outcome;
+      const track = tracks.get(id);
+      const time = now();
+      const at = began === undefined ? time : began - Math.min(time - began, times.maxWaitMs / 2);
+      published.set(id, { at, state });
+      if (began === undefined || track === undefined) tracks.delete(id);
+      else tracks.set(id, { ...track, state, since: at, changedAt: began });
+      if (witness === undefined) witnesses.delete(id);
+      else witnesses.set(id, witness);
       return outcome;
     },
     /** It did not only grow after all, so from now on it has to settle first. */
@@ -160,7 +172,7 @@ async function isBelievedToGrow(
   publication: Publication,
 ): Promise<boolean> {
   if (known?.state.ino !== state.ino) return true;
-  return known.etag === undefined ? isLogName(relativePath) : hasOnlyGrown(publication, known);
+  return known.etag === undefined ? isUsefulAtAnyLength(relativePath) : hasOnlyGrown(publication, known);
 }
 
 /** Whether the command died while it wrote over a file that the bucket has whole. */
@@ -179,9 +191,9 @@ async function wasWrittenOver(
 const TRIES_NOW = 5;
 
 /** Tries to read the file whole, and in case something still appends to it, as a prefix. */
-async function insist(publication: Publication, pauseMs: number): Promise<Outcome> {
+async function insist(publication: Publication, basis: Witness | undefined, pauseMs: number): Promise<Outcome> {
   for (let tries = 0; tries < TRIES_NOW; tries++) {
-    const outcome = await publishWhole(publication);
+    const outcome = await publishWhole(publication, basis);
     if (outcome.kind !== 'changed') return outcome;
     const witness = await takeWitness(publication.source, publication.signal);
     await pause(pauseMs, publication.signal);

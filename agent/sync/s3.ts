@@ -1,21 +1,23 @@
-import { Readable } from 'node:stream';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
-  GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
-  PutObjectCommand,
   S3Client,
   type S3ClientConfig,
-  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { messageOf } from '../../lib/errors.ts';
 import type { Address } from './entry.ts';
+import { type CopyPart, copyRequests } from './s3-copy.ts';
 import { decodeKey, listUploads, own, type UnfinishedUploads } from './s3-uploads.ts';
-import { createStorageAgents } from './sockets.ts';
+import { createStorageAgents, type StorageAgents } from './sockets.ts';
+import { createTraffic, type TrafficOptions } from './traffic.ts';
+import { type Body, createWire, type Wire, type WireRequest } from './wire.ts';
 
 export interface StoredObject {
   key: string;
@@ -45,9 +47,7 @@ export interface Part {
   uploadId: string;
   /** From 1. */
   number: number;
-  /** Bytes of the body. */
-  size: number;
-  body: Readable | Uint8Array;
+  body: Body;
 }
 
 /**
@@ -74,6 +74,7 @@ export interface ObjectStore {
   abortMultipart(address: Address, uploadId: string, signal: AbortSignal): Promise<void>;
   /** A page of the multipart uploads that were begun below the prefix and neither completed nor aborted. */
   listUploads: UnfinishedUploads;
+  copyPart: CopyPart;
   close(): void;
 }
 
@@ -83,7 +84,7 @@ export interface ObjectPage {
   next: string | undefined;
 }
 
-export interface S3Settings {
+export interface S3Settings extends TrafficOptions {
   endpoint?: string;
   region?: string;
   /** Milliseconds without a byte after which a request counts as failed. */
@@ -94,26 +95,32 @@ export interface S3Settings {
 
 /** Any store that speaks S3. Credentials come from the AWS SDK's own chain of environment, profiles and metadata. */
 export function createS3Store(settings: S3Settings): ObjectStore {
-  const client = new S3Client(clientConfig(settings));
+  const { stallMs = STALL_MS } = settings;
+  const agents = createStorageAgents(settings.beforeSending ?? ignore);
+  const client = new S3Client(clientConfig(settings, agents, stallMs));
   // Stores that copy the parts together are silent for minutes before they answer.
   const patient = new S3Client({
-    ...clientConfig({ ...settings, stallMs: (settings.stallMs ?? STALL_MS) * 10 }),
+    ...clientConfig(settings, agents, stallMs * 10),
     credentials: client.config.credentials,
   });
+  const traffic = createTraffic(settings);
+  const wire = createWire({ client, agents, traffic, stallMs, connectMs: CONNECT_MS });
   return {
     name: settings.endpoint === undefined ? 'Amazon S3' : new URL(settings.endpoint).host,
     ready: () => resolved(client),
     ...listRequests(client),
-    ...objectRequests(client),
-    ...multipartRequests(client, patient),
+    ...objectRequests(client, wire),
+    ...multipartRequests(client, patient, wire),
+    ...copyRequests(patient),
     listUploads: listUploads(client),
     close: () => [client, patient].forEach((one) => one.destroy()),
   };
 }
 
 const STALL_MS = 30_000;
+const CONNECT_MS = 10_000;
 
-function clientConfig({ endpoint, region, stallMs = STALL_MS, beforeSending }: S3Settings): S3ClientConfig {
+function clientConfig({ endpoint, region }: S3Settings, agents: StorageAgents, stallMs: number): S3ClientConfig {
   return {
     // Bucket names as host names need DNS that private endpoints rarely have.
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true, region: configuredRegion() }),
@@ -121,17 +128,11 @@ function clientConfig({ endpoint, region, stallMs = STALL_MS, beforeSending }: S
     // Several stores refuse, or store as content, the trailers that the SDK's own checksums come in.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Sync retries by itself: the SDK cannot send a stream twice, and its waits know nothing of our settings.
+    // Sync retries by itself: the SDK's waits know nothing of our settings.
     maxAttempts: 1,
     // Otherwise it writes advice to the console; every failure is in the error as well.
     logger: { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore },
-    // With it the SDK opens a new connection for every large body.
-    expectContinueHeader: false,
-    requestHandler: {
-      connectionTimeout: 10_000,
-      socketTimeout: stallMs,
-      ...createStorageAgents(beforeSending ?? ignore),
-    },
+    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: stallMs, ...agents },
   };
 }
 
@@ -178,32 +179,20 @@ function listRequests(client: S3Client): Pick<ObjectStore, 'listPage'> {
 
 type ObjectRequests = Pick<ObjectStore, 'get' | 'head' | 'put' | 'delete'>;
 
-function objectRequests(client: S3Client): ObjectRequests {
+function objectRequests(client: S3Client, wire: Wire): ObjectRequests {
   return {
-    async get({ bucket, key }, { range, etag }, signal) {
-      const command = new GetObjectCommand({
-        Bucket: bucket,
-        Key: key,
-        ...(range === undefined ? {} : { Range: `bytes=${range[0]}-${range[1]}` }),
-        ...(etag === undefined ? {} : { IfMatch: etag }),
-      });
-      const answer = await client.send(command, { abortSignal: own(signal) });
-      if (!(answer.Body instanceof Readable) || answer.ContentLength === undefined) {
-        throw new Error(`the store answered a GET of "${key}" without a body or without Content-Length`);
-      }
-      if (answer.ETag === undefined) {
-        answer.Body.destroy();
-        throw notFromStore(`a GET of "${key}"`, 'ETag');
-      }
-      const total = /\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1];
-      return {
-        body: answer.Body,
-        size: answer.ContentLength,
-        totalSize: total === undefined ? answer.ContentLength : Number(total),
-        etag: answer.ETag,
-        contentEncoding: answer.ContentEncoding,
-        lastModified: answer.LastModified,
+    async get(address, { range, etag }, signal) {
+      const headers = {
+        ...(range === undefined ? {} : { range: `bytes=${range[0]}-${range[1]}` }),
+        ...(etag === undefined ? {} : { 'if-match': etag }),
       };
+      const body = await wire.send({ method: 'GET', address, headers }, signal);
+      try {
+        return { body, ...described(body, address.key) };
+      } catch (error) {
+        body.destroy();
+        throw error;
+      }
     },
     async head({ bucket, key }, signal) {
       const command = new HeadObjectCommand({ Bucket: bucket, Key: key });
@@ -217,11 +206,11 @@ function objectRequests(client: S3Client): ObjectRequests {
         throw error;
       }
     },
-    async put({ bucket, key }, body, headers, signal) {
-      const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ...headerFields(headers) });
-      const { ETag } = await client.send(command, { abortSignal: own(signal) });
-      if (ETag === undefined) throw notFromStore(`a PUT of "${key}"`, 'ETag');
-      return ETag;
+    async put(address, content, headers, signal) {
+      const request: WireRequest = { method: 'PUT', address, headers: headerLines(headers), body: { content } };
+      const etag = await etagOf(await wire.send(request, signal));
+      if (etag === undefined) throw notFromStore(`a PUT of "${address.key}"`, 'ETag');
+      return etag;
     },
     async delete({ bucket, key }, signal) {
       await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }), { abortSignal: own(signal) });
@@ -231,7 +220,7 @@ function objectRequests(client: S3Client): ObjectRequests {
 
 type MultipartRequests = Pick<ObjectStore, 'createMultipart' | 'uploadPart' | 'completeMultipart' | 'abortMultipart'>;
 
-function multipartRequests(client: S3Client, patient: S3Client): MultipartRequests {
+function multipartRequests(client: S3Client, patient: S3Client, wire: Wire): MultipartRequests {
   return {
     async createMultipart({ bucket, key }, headers, signal) {
       const command = new CreateMultipartUploadCommand({ Bucket: bucket, Key: key, ...headerFields(headers) });
@@ -239,12 +228,11 @@ function multipartRequests(client: S3Client, patient: S3Client): MultipartReques
       if (UploadId === undefined) throw new Error(`the store began a multipart upload of "${key}" without an UploadId`);
       return UploadId;
     },
-    async uploadPart({ bucket, key }, { uploadId, number, size, body }, signal) {
-      const place = { Bucket: bucket, Key: key, UploadId: uploadId, PartNumber: number };
-      const command = new UploadPartCommand({ ...place, Body: body, ContentLength: size });
-      const { ETag } = await client.send(command, { abortSignal: own(signal) });
-      if (ETag === undefined) throw new Error(`the store took part ${number} of "${key}" without an ETag`);
-      return ETag;
+    async uploadPart(address, { uploadId, number, body }, signal) {
+      const query = { partNumber: `${number}`, uploadId };
+      const etag = await etagOf(await wire.send({ method: 'PUT', address, query, body }, signal));
+      if (etag === undefined) throw new Error(`the store took part ${number} of "${address.key}" without an ETag`);
+      return etag;
     },
     async completeMultipart({ bucket, key }, uploadId, etags, signal) {
       const parts = etags.map((ETag, index) => ({ ETag, PartNumber: index + 1 }));
@@ -272,4 +260,32 @@ function notFromStore(what: string, missing: string): Error {
 
 function headerFields({ contentType, contentEncoding }: ObjectHeaders) {
   return { ContentType: contentType, ...(contentEncoding === undefined ? {} : { ContentEncoding: contentEncoding }) };
+}
+
+function headerLines({ contentType, contentEncoding }: ObjectHeaders): Record<string, string> {
+  return {
+    'content-type': contentType,
+    ...(contentEncoding === undefined ? {} : { 'content-encoding': contentEncoding }),
+  };
+}
+
+function described({ headers }: IncomingMessage, key: string): Omit<FetchedObject, 'body'> {
+  const { etag } = headers;
+  if (headers['content-length'] === undefined) throw notFromStore(`a GET of "${key}"`, 'Content-Length');
+  if (etag === undefined) throw notFromStore(`a GET of "${key}"`, 'ETag');
+  const size = Number(headers['content-length']);
+  const total = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
+  const modified = new Date(headers['last-modified'] ?? Number.NaN);
+  return {
+    ...{ size, etag, contentEncoding: headers['content-encoding'] },
+    totalSize: total === undefined ? size : Number(total),
+    lastModified: Number.isNaN(modified.getTime()) ? undefined : modified,
+  };
+}
+
+/** Reads the answer to its end, so that the connection can be used again; resolves to the ETag that it gave. */
+async function etagOf(answer: IncomingMessage): Promise<string | undefined> {
+  answer.resume();
+  if (!answer.complete) await once(answer, 'end');
+  return answer.headers.etag;
 }

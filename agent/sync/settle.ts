@@ -62,7 +62,7 @@ const WAITS_OF_GROWTH = 12;
 
 /**
  * Decides from what was seen so far. Half of a file is published only where half of it is of use: of one that the bucket
- * has a beginning of, of a log (`isLog`), and of one that grew for long. A checkpoint that is slowly written under its
+ * has a beginning of, of a log or a trajectory (`isLog`), and of one that grew for long. A checkpoint that is slowly written under its
  * final name is none of these. Pure.
  */
 export function judge(
@@ -88,7 +88,14 @@ export function judge(
   return growsOn ? { kind: 'prefix' } : { kind: 'wait', millis: calmsMs - calmMs };
 }
 
-/** Whether a file of this name is of use at any length. */
-export function isLogName(name: string): boolean {
-  return /\.(?:jsonl|ndjson|out|err)$|\btfevents\b/i.test(name) || /^text\//.test(mime.lookup(name) || '');
+/** Formats of simulations that are written record by record and never touched again: half a trajectory is a shorter one. */
+const TRAJECTORY = /\.(?:xtc|trr|edr|dcd|trj|mdcrd|xyz|extxyz|lammpstrj)$/i;
+
+/**
+ * Whether a file of this name is of use at any length, as logs and trajectories are. A name may lie: that the file only grows is
+ * checked byte by byte all the same, before each publication of a part of it.
+ */
+export function isUsefulAtAnyLength(name: string): boolean {
+  const isLog = /\.(?:jsonl|ndjson|out|err)$|\btfevents\b/i.test(name) || /^text\//.test(mime.lookup(name) || '');
+  return isLog || TRAJECTORY.test(name);
 }

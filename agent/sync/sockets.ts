@@ -3,6 +3,11 @@ import { Agent as HttpsAgent } from 'node:https';
 import { type Socket, type TcpNetConnectOpts, connect } from 'node:net';
 import { type ConnectionOptions, connect as connectSecurely } from 'node:tls';
 
+export interface StorageAgents {
+  httpAgent: HttpAgent;
+  httpsAgent: HttpsAgent;
+}
+
 const OPTIONS: AgentOptions = { keepAlive: true, maxSockets: 256 };
 
 /**
@@ -11,7 +16,7 @@ const OPTIONS: AgentOptions = { keepAlive: true, maxSockets: 256 };
  * later. These are reset, which throws that away. `beforeSending` is called immediately before anything is sent; a socket
  * that it destroys sends nothing.
  */
-export function createStorageAgents(beforeSending: () => void): { httpAgent: HttpAgent; httpsAgent: HttpsAgent } {
+export function createStorageAgents(beforeSending: () => void): StorageAgents {
   return { httpAgent: new PlainAgent(beforeSending), httpsAgent: new SecureAgent(beforeSending) };
 }
 

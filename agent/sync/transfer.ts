@@ -9,7 +9,7 @@ import type { Address } from './entry.ts';
 import { isContentOf } from './etag.ts';
 import type { LedgerRecord } from './ledger.ts';
 import { type Meter, metered } from './meter.ts';
-import { sendMultipart, type SentObject } from './multipart.ts';
+import { type Basis, MEMORY_COMPRESSED, MEMORY_STREAMED, sendMultipart, type SentObject } from './multipart.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { ObjectHeaders, ObjectStore } from './s3.ts';
 import { isSame, looksSame, observe, type Observed, observedOf } from './scan.ts';
@@ -35,33 +35,43 @@ export interface Publication {
 export interface Witness {
   length: number;
   digest: string;
+  /** Of the object that was made of just these bytes, if one was. */
+  etag?: string;
 }
 
 /**
- * `published`: `bytes` went over the wire and are the object, which has this `etag`. `unchanged`:
+ * `published`: the object has so many `bytes`, of which `copied` were in the bucket before and the rest went over the wire, and
+ * this `etag`. `unchanged`:
  * the object has this content already. `changed`: nothing was published, because the file did not hold still. `torn`:
  * nothing was published, because the command died while it wrote the file over.
  */
 export type Outcome =
-  | { kind: 'published'; state: Observed; bytes: number; etag: string; witness?: Witness }
+  | { kind: 'published'; state: Observed; bytes: number; copied?: number; etag: string; witness?: Witness }
   | { kind: 'unchanged'; state: Observed }
   | { kind: 'changed' | 'gone' | 'torn' };
 
 /** Up to so many bytes a file is sent from memory in one request; a larger one in parts of at least that size. */
 export const SMALL_FILE_BYTES = 8 * 2 ** 20;
 
+/** MiB of memory that the publication of a file of `size` bytes takes, at least 1. */
+export function memoryOf(size: number, compression: boolean): number {
+  if (size > SMALL_FILE_BYTES) return compression ? MEMORY_COMPRESSED : MEMORY_STREAMED;
+  return Math.max(1, Math.ceil((compression ? 2 * size : size) / 2 ** 20));
+}
+
 /**
  * Publishes the file as it is now, whole or not at all: the object appears only if size, mtime and inode were the same
- * before and after reading. Rejects when the store refused after all retries, or when aborted.
+ * before and after reading. What `witness` saw is copied inside the store if it still is the beginning. Rejects when the store refused
+ * after all retries, or when aborted.
  */
-export async function publishWhole(publication: Publication): Promise<Outcome> {
+export async function publishWhole(publication: Publication, witness?: Witness): Promise<Outcome> {
   return withFile(publication, async (handle, before) => {
+    const basis = await basisIn(handle, before, witness, publication.signal);
     const unchanged = async () => {
-      const onDisk = await observe(publication.source);
-      const inHand = observedOf(await handle.stat({ bigint: true }));
-      return onDisk !== undefined && looksSame(onDisk, before) && isSame(inHand, before);
+      const after = await observe(publication.source);
+      return after !== undefined && isSame(after, before);
     };
-    const sent = await send(publication, handle, before.size, unchanged);
+    const sent = await send({ ...publication, basis }, handle, before.size, unchanged);
     return sent === undefined ? { kind: 'changed' } : { kind: 'published', state: before, ...sent };
   });
 }
@@ -88,12 +98,12 @@ export async function confirm(publication: Publication, known: LedgerRecord): Pr
 export async function hasOnlyGrown(publication: Publication, known: LedgerRecord): Promise<boolean> {
   const { etag, state } = known;
   if (etag === undefined) return false;
-  const handle = await openFile(publication.source);
-  if (handle === undefined) return false;
+  const opened = await openFile(publication.source);
+  if (opened === undefined) return false;
   try {
-    return await isContentOf(handle, state.size, etag, publication.signal);
+    return await isContentOf(opened.handle, state.size, etag, publication.signal);
   } finally {
-    await handle.close();
+    await opened.handle.close();
   }
 }
 
@@ -103,25 +113,40 @@ export async function hasOnlyGrown(publication: Publication, known: LedgerRecord
  */
 export async function publishPrefix(publication: Publication, witness: Witness): Promise<Outcome> {
   return withFile(publication, async (handle, before) => {
-    if (before.size < witness.length) return { kind: 'changed' };
-    const digests = await digestsAt(handle, [witness.length, before.size], publication.signal);
-    if (digests?.[0] !== witness.digest) return { kind: 'changed' };
+    const { size } = before;
+    if (size < witness.length) return { kind: 'changed' };
+    const over = new AbortController();
+    // Beside the sending: no object is made before both are done.
+    const looking = digestsAt(handle, [witness.length, size], AbortSignal.any([publication.signal, over.signal]));
+    looking.catch(() => undefined);
     const unchanged = async () => {
-      const again = await digestsAt(handle, [before.size], publication.signal);
+      const digests = await looking;
+      if (digests?.[0] !== witness.digest) return false;
+      const again = await digestsAt(handle, [size], publication.signal);
       return again?.[0] === digests[1] && (await observe(publication.source))?.ino === before.ino;
     };
-    const sent = await send(publication, handle, before.size, unchanged);
-    if (sent === undefined) return { kind: 'changed' };
-    return { kind: 'published', state: before, ...sent, witness: { length: before.size, digest: digests[1] ?? '' } };
+    const basis = witness.etag === undefined ? undefined : { length: witness.length, etag: witness.etag };
+    try {
+      const sent = await send({ ...publication, basis }, handle, size, unchanged);
+      const digest = (await looking)?.[1];
+      if (sent === undefined || digest === undefined) return { kind: 'changed' };
+      // Nothing of a compressed object can be copied: its bytes are not the file's.
+      const seen = { length: size, digest, ...(publication.compression ? {} : { etag: sent.etag }) };
+      return { kind: 'published', state: before, ...sent, witness: seen };
+    } finally {
+      over.abort();
+      await Promise.allSettled([looking]);
+    }
   });
 }
 
 /** Looks at what a growing file holds now, to see later that it only grew. Undefined when it is gone or shrinks. */
 export async function takeWitness(source: string, signal: AbortSignal): Promise<Witness | undefined> {
-  const handle = await openFile(source);
-  if (handle === undefined) return undefined;
+  const opened = await openFile(source);
+  if (opened === undefined) return undefined;
+  const { handle, state } = opened;
+  const length = state.size;
   try {
-    const length = Number((await handle.stat({ bigint: true })).size);
     const digests = await digestsAt(handle, [length], signal);
     return digests?.[0] === undefined ? undefined : { length, digest: digests[0] };
   } finally {
@@ -134,25 +159,35 @@ async function withFile(
   publish: (handle: FileHandle, before: Observed) => Promise<Outcome>,
 ): Promise<Outcome> {
   signal.throwIfAborted();
-  const handle = await openFile(source);
-  if (handle === undefined) return { kind: 'gone' };
+  const opened = await openFile(source);
+  if (opened === undefined) return { kind: 'gone' };
+  const { handle } = opened;
   try {
-    await leaveClockTick(handle, signal);
+    const waitMs = tickLeft(opened.state);
+    if (waitMs === 0) return await publish(handle, opened.state);
+    await pause(waitMs, signal);
     return await publish(handle, observedOf(await handle.stat({ bigint: true })));
   } finally {
     await handle.close();
   }
 }
 
+interface OpenFile {
+  handle: FileHandle;
+  state: Observed;
+}
+
 /** NOFOLLOW and NONBLOCK: a link or a pipe that took the file's place since the scan is not what was to be published. */
-async function openFile(source: string): Promise<FileHandle | undefined> {
+async function openFile(source: string): Promise<OpenFile | undefined> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const handle = await open(source, flags).catch((error: unknown) => {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || code === 'ENXIO') return undefined;
     throw error;
   });
-  if (handle === undefined || (await handle.stat()).isFile()) return handle;
+  if (handle === undefined) return undefined;
+  const stats = await handle.stat({ bigint: true });
+  if (stats.isFile()) return { handle, state: observedOf(stats) };
   await handle.close();
   return undefined;
 }
@@ -160,15 +195,30 @@ async function openFile(source: string): Promise<FileHandle | undefined> {
 /** The kernel stamps files with a clock that moves in steps of up to this many milliseconds. */
 export const CLOCK_TICK_MS = 10;
 
-/** Two writes within one step of that clock leave the same mtime, so a file that fresh is looked at a moment later. */
-async function leaveClockTick(handle: FileHandle, signal: AbortSignal): Promise<void> {
-  const age = Date.now() - (await handle.stat()).mtimeMs;
-  if (age >= 0 && age < CLOCK_TICK_MS) await pause(CLOCK_TICK_MS - age, signal);
+/**
+ * Two writes within one step of that clock leave the same mtime, so a file that fresh is looked at a moment later: after so
+ * many milliseconds.
+ */
+function tickLeft({ mtimeNs }: Observed): number {
+  const age = Date.now() - Number(mtimeNs / 1_000_000n);
+  return age >= 0 && age < CLOCK_TICK_MS ? CLOCK_TICK_MS - age : 0;
+}
+
+/** What of the file need not be sent, because the bucket has it. */
+async function basisIn(
+  handle: FileHandle,
+  { size }: Observed,
+  witness: Witness | undefined,
+  signal: AbortSignal,
+): Promise<Basis | undefined> {
+  if (witness?.etag === undefined || size < witness.length || size <= SMALL_FILE_BYTES) return undefined;
+  const [digest] = (await digestsAt(handle, [witness.length], signal)) ?? [];
+  return digest === witness.digest ? { length: witness.length, etag: witness.etag } : undefined;
 }
 
 /** Sends the first `size` bytes if `unchanged` still says yes after they were read. */
 async function send(
-  publication: Publication,
+  publication: Publication & { basis: Basis | undefined },
   handle: FileHandle,
   size: number,
   unchanged: () => Promise<boolean>,
@@ -186,7 +236,7 @@ async function send(
   const what = `upload ${address.key}`;
   const etag = await withRetries(policy, what, signal, () => store.put(address, body, headers, signal));
   onMoved(size);
-  return { bytes: body.length, etag };
+  return { bytes: body.length, copied: 0, etag };
 }
 
 /** The first `size` bytes, or undefined when there are fewer by now. */

@@ -32,7 +32,7 @@ describe('the agent’s configuration', () => {
       shutdownGraceMs: 20_000,
       killGraceMs: 10_000,
       reconnectGraceMs: 5000,
-      sync: { debounceMs: 100, stabilityCheckMs: 50, maxWaitMs: 5000, maxRetries: 16, concurrency: 8 },
+      sync: { debounceMs: 100, stabilityCheckMs: 50, maxWaitMs: 5000, maxRetries: 16, concurrency: 64 },
       storage: {},
       workingDirectory: '/app',
       environment: complete,
@@ -65,6 +65,13 @@ describe('the agent’s configuration', () => {
       storage: {},
     });
     expect(faultsOf({ ...complete, KELPIE_API_KEY: '' })).toMatch(/^KELPIE_API_KEY is not set/);
+  });
+
+  test('takes a limit for uploads in megabits a second', () => {
+    expect(loadConfig({ ...complete, KELPIE_MAX_UPLOAD_MBPS: '2.5' }, '/app').storage).toEqual({ maxUploadMbps: 2.5 });
+    for (const wrong of ['0', '-1', 'fast']) {
+      expect(faultsOf({ ...complete, KELPIE_MAX_UPLOAD_MBPS: wrong })).toMatch(/^KELPIE_MAX_UPLOAD_MBPS: expected/);
+    }
   });
 
   test.each([

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Observed } from '../../../agent/sync/scan.ts';
-import { isLogName, judge, look, type Published, type Track, type Verdict } from '../../../agent/sync/settle.ts';
+import {
+  isUsefulAtAnyLength,
+  judge,
+  look,
+  type Published,
+  type Track,
+  type Verdict,
+} from '../../../agent/sync/settle.ts';
 
 const TIMES = { stabilityCheckMs: 50, maxWaitMs: 5_000 };
 const state = (size: number, written: number, ino = 1n): Observed => ({
@@ -53,11 +60,12 @@ describe('a dirty file', () => {
     ['metrics.csv', true],
     ['metrics.jsonl', true],
     ['events.out.tfevents.1700000000.host', true],
+    ['trajectory.xtc', true],
     ['model.safetensors', false],
     ['step-200.pt', false],
     ['checkpoint', false],
-  ])('named %s is a log: %s', (name, isLog) => {
-    expect(isLogName(name)).toBe(isLog);
+  ])('named %s is of use at any length: %s', (name, isLog) => {
+    expect(isUsefulAtAnyLength(name)).toBe(isLog);
   });
 
   it('that is written over again and again waits until it settles', () => {

@@ -1,0 +1,97 @@
+import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { HeadObjectCommand } from '@aws-sdk/client-s3';
+import { makeTemporaryDirectory } from '../lib/temporary.ts';
+import { digestOf } from './support/files.ts';
+import { gatewayOrExit } from './support/peers.ts';
+import { median, rounded, say } from './support/stats.ts';
+import { type BenchStore, startStore } from './support/store.ts';
+import { startSync } from './support/sync.ts';
+
+/**
+ * How old is the oldest byte that the bucket lacks of a file that grows by 20 MB a second up to 1 GiB? The file is mirrored by the
+ * agent's own code in a process of its own; a reader asks for the size of the object all the time.
+ */
+const PIECE_BYTES = 1_000_000;
+const PIECE_MS = 50;
+const TOTAL_BYTES = 2 ** 30;
+const READ_EVERY_MS = 50;
+
+export async function follow(): Promise<Record<string, unknown>> {
+  const gateway = await gatewayOrExit();
+  const directory = await makeTemporaryDirectory('kelpie-bench-follow-');
+  const store = await startStore(gateway, directory);
+  try {
+    const figures: Record<string, unknown> = { bytes: TOTAL_BYTES };
+    for (const name of ['trajectory.xtc', 'train.log']) {
+      const { worstMs, medianMs, endMs, peakBytes } = await followOne(directory, store, name);
+      const key = name.replace(/\W/g, '_');
+      figures[`${key}_lag_max_s`] = rounded(worstMs / 1000);
+      figures[`${key}_lag_p50_s`] = rounded(medianMs / 1000);
+      figures[`${key}_end_s`] = rounded(endMs / 1000);
+      figures[`${key}_rss_mib`] = rounded(peakBytes / 2 ** 20, 0);
+      say(`${name}: behind at most ${rounded(worstMs / 1000)} s, p50 ${rounded(medianMs / 1000)} s`);
+      say(
+        `${name}: whole in the bucket ${rounded(endMs / 1000)} s after its end; ${rounded(peakBytes / 2 ** 20, 0)} MiB`,
+      );
+    }
+    return figures;
+  } finally {
+    await store.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function followOne(directory: string, store: BenchStore, name: string) {
+  const prefix = `follow-${name}`;
+  const local = join(directory, prefix);
+  await mkdir(local);
+  const sync = startSync(
+    { way: 'MIRROR', prefix, directory: local, compression: false },
+    store,
+    join(directory, 'cache'),
+  );
+  await sync.said;
+  /** When each piece was written. */
+  const written: number[] = [];
+  const reading = new AbortController();
+  const lags = watchLags(store, `${prefix}/${name}`, written, reading.signal);
+  await grow(join(local, name), written);
+  reading.abort();
+  const found = await lags;
+  const ended = performance.now();
+  const { peakBytes } = await sync.finish();
+  const endMs = performance.now() - ended;
+  const [want, got] = [await digestOf(local), await digestOf(join(store.directory, prefix))];
+  if (want !== got) throw new Error(`the bucket has ${got} in place of ${want}`);
+  return { worstMs: Math.max(...found), medianMs: median(found), endMs, peakBytes };
+}
+
+/** Keeps to the rate on the whole, also where one write was late. */
+async function grow(path: string, written: number[]): Promise<void> {
+  const piece = randomBytes(PIECE_BYTES);
+  const began = performance.now();
+  for (let count = 0; count * PIECE_BYTES < TOTAL_BYTES; count++) {
+    const waitMs = began + count * PIECE_MS - performance.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    written.push(performance.now());
+    await appendFile(path, piece);
+  }
+}
+
+/** Milliseconds since the first byte that the object lacks was written, each time that it was asked. */
+async function watchLags(store: BenchStore, key: string, written: number[], signal: AbortSignal): Promise<number[]> {
+  const lags: number[] = [];
+  while (!signal.aborted) {
+    const command = new HeadObjectCommand({ Bucket: store.bucket, Key: key });
+    const size = await store.client.send(command).then(
+      ({ ContentLength = 0 }) => ContentLength,
+      () => 0,
+    );
+    const oldest = written[Math.floor(size / PIECE_BYTES)];
+    if (oldest !== undefined) lags.push(performance.now() - oldest);
+    await new Promise((resolve) => setTimeout(resolve, READ_EVERY_MS));
+  }
+  return lags;
+}
