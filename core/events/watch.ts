@@ -1,9 +1,13 @@
-import type { Job } from '../../db/entities/job.ts';
+import DataLoader from 'dataloader';
+import { Job } from '../../db/entities/job.ts';
 import { latest, readerOf, type Latest } from '../../lib/latest.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
-import { findJob } from '../jobs/find.ts';
+import { findJob, missingJob } from '../jobs/find.ts';
 import type { Feed } from './feed.ts';
+
+/** Watchers that one statement reads for. */
+const MAX_READ = 1_000;
 
 /** Tells who watches a job that it has changed. */
 export interface JobWatchers {
@@ -12,10 +16,18 @@ export interface JobWatchers {
    * @throws NotFoundError at the first step
    */
   watch(viewer: Viewer, id: string): AsyncGenerator<Job, void, undefined>;
+  /** The jobs that somebody watches. */
+  watched(): string[];
 }
 
 export function createJobWatchers(core: Core, feed: Feed): JobWatchers {
   const byJob = new Map<string, Set<() => void>>();
+  // All who are woken by the same events read together, however many: one statement for the jobs that changed, not one each. Nothing
+  // is kept: who is woken later reads anew.
+  const reads = new DataLoader<string, Job | undefined>((ids) => readJobs(core, ids), {
+    cache: false,
+    maxBatchSize: MAX_READ,
+  });
   feed.listen((event) => byJob.get(event.jobId)?.forEach((wake) => wake()));
 
   const subscribe = (id: string, wake: () => void): (() => void) => {
@@ -30,8 +42,10 @@ export function createJobWatchers(core: Core, feed: Feed): JobWatchers {
   async function* states(changes: Latest<true>, viewer: Viewer, id: string): AsyncGenerator<Job, void, undefined> {
     const unsubscribe = subscribe(id.toLowerCase(), () => changes.push(true));
     try {
-      yield await findJob(core, viewer, id);
-      while (!(await changes.next()).done) yield await findJob(core, viewer, id);
+      // The first look decides whether there is such a job for this viewer; a job never changes its account.
+      const found = await findJob(core, viewer, id);
+      yield found;
+      while (!(await changes.next()).done) yield (await reads.load(found.id)) ?? missingJob(id);
     } finally {
       unsubscribe();
     }
@@ -42,5 +56,13 @@ export function createJobWatchers(core: Core, feed: Feed): JobWatchers {
       const changes = latest<true>();
       return readerOf(changes, states(changes, viewer, id));
     },
+    watched: () => [...byJob.keys()],
   };
+}
+
+/** In the order of `ids`, which may name a job several times. */
+async function readJobs(core: Core, ids: readonly string[]): Promise<(Job | undefined)[]> {
+  const jobs = await core.em.fork().find(Job, { id: { $in: [...new Set(ids)] } });
+  const byId = new Map(jobs.map((job) => [job.id, job]));
+  return ids.map((id) => byId.get(id));
 }

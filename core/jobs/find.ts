@@ -37,14 +37,14 @@ const uuid = z.uuid();
 export async function findJob(core: Core, viewer: Viewer, id: string): Promise<Job> {
   demand(viewer, 'read');
   const job = uuid.safeParse(id).success ? await core.em.fork().findOne(Job, { id, ...ownedBy(viewer) }) : null;
-  return job ?? missing(id);
+  return job ?? missingJob(id);
 }
 
 /** The same, with the row held until the transaction ends. */
 export async function lockJob(em: EntityManager, viewer: Viewer, id: string): Promise<Job> {
-  if (!uuid.safeParse(id).success) return missing(id);
+  if (!uuid.safeParse(id).success) return missingJob(id);
   const job = await em.findOne(Job, { id, ...ownedBy(viewer) }, { lockMode: LockMode.PESSIMISTIC_WRITE });
-  return job ?? missing(id);
+  return job ?? missingJob(id);
 }
 
 /** Jobs of the viewer's account; the admin's are everybody's. */
@@ -197,6 +197,7 @@ function ownedBy(viewer: Viewer): { accountId?: string } {
   return viewer.isAdmin ? {} : { accountId: viewer.accountId };
 }
 
-function missing(id: string): never {
+/** @throws NotFoundError always: the same for a job that is another's, and for one that is gone */
+export function missingJob(id: string): never {
   throw new NotFoundError(`There is no job ${id} in this account: check the id, and that the key is the account's`);
 }
