@@ -30,6 +30,8 @@ export interface Door {
    */
   admit(read: ReadHeader, address: string | undefined): Promise<Admission>;
   /** The same for one request, which is counted: also a RateLimitedError when there were too many with these credentials. */
+  admitCounted(read: ReadHeader, address: string | undefined): Promise<Admission>;
+  /** The same, of one who asks once and needs no more than to be known. */
   viewerOf(read: ReadHeader, address: string | undefined): Promise<Viewer>;
 }
 
@@ -57,14 +59,13 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
     }
   };
 
-  return {
-    admit,
-    async viewerOf(read, address) {
-      const { viewer, credential } = await admit(read, address);
-      await rates?.count(credential);
-      return viewer;
-    },
+  const admitCounted: Door['admitCounted'] = async (read, address) => {
+    const admission = await admit(read, address);
+    await rates?.count(admission.credential);
+    return admission;
   };
+
+  return { admit, admitCounted, viewerOf: async (read, address) => (await admitCounted(read, address)).viewer };
 }
 
 async function admissionOf(core: Core, salad: SaladChecks, presented: Presented): Promise<Admission> {

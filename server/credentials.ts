@@ -54,6 +54,12 @@ export function readerOf(parameters: Readonly<Record<string, unknown>> | undefin
   };
 }
 
+/** Whether there are credentials of any kind, good or bad, of those that this server takes or not. */
+export function hasCredentials(parameters: Readonly<Record<string, unknown>> | undefined): boolean {
+  const names = [KEY_HEADER, SALAD_KEY_HEADER, TOKEN_HEADER].map((name) => name.toLowerCase());
+  return Object.keys(parameters ?? {}).some((name) => names.includes(name.toLowerCase()));
+}
+
 function valueOf(read: ReadHeader, header: string): string | undefined {
   const value = read(header) ?? '';
   return value === '' ? undefined : value;

@@ -1,17 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GraphQLError, type DocumentNode, type ExecutionArgs } from 'graphql';
-import { CloseCode, type ServerOptions } from 'graphql-ws';
-import { useServer, type Extra } from 'graphql-ws/use/ws';
+import { handleProtocols, makeServer, type ServerOptions } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
-import type { Viewer } from '../core/accounts/keys.ts';
-import { ForbiddenError, InvalidInputError, UnauthenticatedError } from '../core/errors.ts';
-import { expectedFailure } from '../core/expected.ts';
-import type { Admission, Door } from './auth.ts';
-import { readerOf } from './credentials.ts';
+import type { Door } from './auth.ts';
 import type { Admitted, createGraphQL } from './graphql.ts';
 import type { Logger } from './log.ts';
-import { addressOf } from './requests.ts';
+import { createSocketDoor, type Connection, type SocketDoor } from './socket-door.ts';
+import { speak } from './socket-speech.ts';
 
 const PING_EVERY_MS = 2_000;
 /** Above what a batch of 1,000 ordinary jobs takes. */
@@ -19,15 +15,6 @@ const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 
 /** Of the protocol: the server goes, another one, or it again, will be there. */
 const SERVICE_RESTART = 1012;
-/** Of the protocol: nothing is wrong with the one who asks, it should come again. */
-const TRY_AGAIN_LATER = 1013;
-const INTERNAL_ERROR = 1011;
-/** A close's reason may have 123; a character that was cut in two may take two more than were left of it. */
-const MAX_REASON_BYTES = 120;
-/** The longest that a timer waits (milliseconds). */
-const MAX_TIMER_MS = 2_147_483_647;
-
-type Connection = Extra & { viewer?: Viewer };
 
 export interface Sockets {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
@@ -46,51 +33,37 @@ export interface SocketParts {
 
 /**
  * The websocket side of `/graphql`, by the protocol graphql-transport-ws. The credentials come in `connectionParams`, under the
- * names of the headers.
+ * names of the headers, or else with each operation.
  */
 export function createSockets(parts: SocketParts): Sockets {
-  const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
-  const handler = useServer(socketOptions(parts), server, PING_EVERY_MS);
+  const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, handleProtocols });
+  const protocol = makeServer(protocolOptions(parts.yoga, createSocketDoor(parts)));
   return {
     upgrade(request, socket, head) {
       server.handleUpgrade(request, socket, head, (client) => {
-        server.emit('connection', client, request);
-        // The library prints to the console whenever an agent vanishes in the middle of a message.
-        client.removeAllListeners('error').on('error', (error) => {
-          parts.log.debug({ err: error }, 'A socket broke');
-          client.terminate();
-        });
+        speak(protocol, client, request, { pingEveryMs: PING_EVERY_MS, log: parts.log });
       });
     },
     async close() {
       for (const client of server.clients) client.close(SERVICE_RESTART, 'The server restarts: connect again');
-      await handler.dispose();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
     },
     terminate: () => server.clients.forEach((client) => client.terminate()),
   };
 }
 
-function socketOptions(parts: SocketParts): ServerOptions<Record<string, unknown>, Connection> {
-  const { door, trustedProxies, log } = parts;
+function protocolOptions(
+  yoga: SocketParts['yoga'],
+  door: SocketDoor,
+): ServerOptions<Record<string, unknown>, Connection> {
   return {
-    onConnect: async ({ connectionParams, extra }) => {
-      try {
-        const address = addressOf(extra.request, { trustedProxies });
-        const { viewer, expiresAt } = await door.admit(readerOf(connectionParams), address);
-        extra.viewer = viewer;
-        if (expiresAt !== undefined) closeWhenOver(extra.socket, expiresAt);
-        return true;
-      } catch (error) {
-        const { code, reason } = refusalOf(error, log);
-        extra.socket.close(code, Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString());
-        return false;
-      }
-    },
-    onSubscribe: async (context, _id, params) => {
-      const { viewer } = context.extra;
-      const { schema, execute, subscribe, contextFactory, parse, validate } = parts.yoga.getEnveloped({
-        ...(viewer && ({ asker: viewer } satisfies Admitted)),
-      }) as Enveloped;
+    onConnect: ({ connectionParams, extra }) => door.open(extra, connectionParams),
+    onSubscribe: async ({ extra }, _id, params) => {
+      const asker = await door.askerOf(extra, params);
+      if (asker instanceof GraphQLError) return [asker];
+      const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
+        asker,
+      } satisfies Admitted) as Enveloped;
       const document = parsed(() => parse(params.query));
       // A fault of one operation is told to that operation; thrown, it would end the socket and everything else on it.
       if (document instanceof GraphQLError) return [document];
@@ -110,31 +83,6 @@ function socketOptions(parts: SocketParts): ServerOptions<Record<string, unknown
     execute: (args) => (args as unknown as Enveloped).execute(args),
     subscribe: (args) => (args as unknown as Enveloped).subscribe(args),
   };
-}
-
-/** A socket is worth as much as the credentials that opened it. */
-function closeWhenOver(socket: Extra['socket'], expiresAt: NonNullable<Admission['expiresAt']>): void {
-  const left = Math.min(Math.max(0, expiresAt - Date.now()), MAX_TIMER_MS);
-  const timer = setTimeout(
-    () => socket.close(CloseCode.Forbidden, 'The token is over: connect again with a new one'),
-    left,
-  );
-  timer.unref();
-  socket.once('close', () => clearTimeout(timer));
-}
-
-/** Who is at fault comes no further; where we are, or nobody is, the same may be tried again. */
-function refusalOf(error: unknown, log: Logger): { code: number; reason: string } {
-  const failure = expectedFailure(error);
-  if (failure === undefined) {
-    log.error({ err: error }, 'A socket could not be opened');
-    return { code: INTERNAL_ERROR, reason: 'Something unexpected happened in the server: try again' };
-  }
-  const isRefused =
-    failure instanceof ForbiddenError ||
-    failure instanceof UnauthenticatedError ||
-    failure instanceof InvalidInputError;
-  return { code: isRefused ? CloseCode.Forbidden : TRY_AGAIN_LATER, reason: failure.message };
 }
 
 /** A fault of one operation is told to that operation: thrown, it would end the socket and all the others on it. */

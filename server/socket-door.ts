@@ -1,0 +1,143 @@
+import { GraphQLError } from 'graphql';
+import { CloseCode, type SubscribePayload } from 'graphql-ws';
+import type { Extra } from 'graphql-ws/use/ws';
+import type { Viewer } from '../core/accounts/keys.ts';
+import { ForbiddenError, InvalidInputError, UnauthenticatedError } from '../core/errors.ts';
+import { expectedFailure } from '../core/expected.ts';
+import { publicError } from '../schema/index.ts';
+import type { Admission, Door } from './auth.ts';
+import { hasCredentials, readerOf } from './credentials.ts';
+import type { Logger } from './log.ts';
+import { addressOf } from './requests.ts';
+
+/** Of the protocol: nothing is wrong with the one who asks, it should come again. */
+const TRY_AGAIN_LATER = 1013;
+/** A close's reason may have 123; a character that was cut in two may take two more than were left of it. */
+const MAX_REASON_BYTES = 120;
+/** How long a socket may be open before anybody on it has said who they are, in milliseconds. */
+const ANONYMOUS_MS = 5_000;
+/** The longest that a timer waits (milliseconds). */
+const MAX_TIMER_MS = 2_147_483_647;
+
+/** One socket, and who speaks on it. */
+export type Connection = Extra & {
+  /** Whose credentials opened it; without, each operation brings its own. */
+  viewer?: Viewer;
+  /** Ends the wait of a socket that nobody's credentials opened. */
+  known?: () => void;
+  /** When the first of its tokens is over, in milliseconds since 1970, and what ends the wait for that. */
+  over?: { at: number; stop: () => void };
+};
+
+type Parameters = Readonly<Record<string, unknown>>;
+
+export interface SocketDoor {
+  /**
+   * Lets a socket in by the credentials in its `connectionParams`, or closes it.
+   *
+   * One without any credentials is let in too, for a while: GraphiQL opens its socket before it knows what the operation's Headers
+   * tab holds, and sends that with each operation. It is no more than a socket that has not said `connection_init`: it can do nothing,
+   * and is closed when no operation with good credentials comes.
+   * @returns whether it was let in
+   */
+  open(extra: Connection, parameters: Parameters | undefined): Promise<boolean>;
+  /**
+   * Who asks for one operation: who opened the socket, or else whoever's credentials are in the operation's `extensions.headers`. Those
+   * are looked at and counted like an HTTP request's.
+   * @returns an error that is the operation's answer when nobody does
+   */
+  askerOf(extra: Connection, operation: Pick<SubscribePayload, 'extensions'>): Promise<Viewer | GraphQLError>;
+}
+
+export function createSocketDoor(parts: { door: Door; log: Logger; trustedProxies: number }): SocketDoor {
+  const { door, log, trustedProxies } = parts;
+  return {
+    async open(extra, parameters) {
+      if (!hasCredentials(parameters)) {
+        closeUnlessKnown(extra);
+        return true;
+      }
+      try {
+        const address = addressOf(extra.request, { trustedProxies });
+        const { viewer, expiresAt } = await door.admit(readerOf(parameters), address);
+        extra.viewer = viewer;
+        closeWhenOver(extra, expiresAt);
+        return true;
+      } catch (error) {
+        const { code, reason } = refusalOf(error, log);
+        extra.socket.close(code, Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString());
+        return false;
+      }
+    },
+    async askerOf(extra, operation) {
+      const headers = headersOf(operation);
+      try {
+        if (extra.viewer !== undefined) return openerOf(extra.viewer, headers);
+        const address = addressOf(extra.request, { trustedProxies });
+        const { viewer, expiresAt } = await door.admitCounted(readerOf(headers), address);
+        extra.known?.();
+        closeWhenOver(extra, expiresAt);
+        return viewer;
+      } catch (error) {
+        const shown = publicError(error);
+        if (shown !== undefined) return shown;
+        log.error({ err: error }, 'Who asks for an operation on a socket could not be found out');
+        return new GraphQLError('Unexpected error.', { extensions: { code: 'INTERNAL_SERVER_ERROR' } });
+      }
+    },
+  };
+}
+
+function headersOf({ extensions }: Pick<SubscribePayload, 'extensions'>): Parameters | undefined {
+  const headers: unknown = extensions?.headers;
+  return typeof headers === 'object' && headers !== null ? (headers as Parameters) : undefined;
+}
+
+/** As with several credentials in one request: whichever won, somebody would act in an account that they did not mean. */
+function openerOf(viewer: Viewer, headers: Parameters | undefined): Viewer {
+  if (!hasCredentials(headers)) return viewer;
+  throw new InvalidInputError([
+    { path: ['extensions', 'headers'], message: 'Expected credentials once, got the socket’s and the operation’s own' },
+  ]);
+}
+
+function closeUnlessKnown(extra: Connection): void {
+  extra.known = closeIn(
+    extra.socket,
+    ANONYMOUS_MS,
+    'Expected an API key in X-Kelpie-Key, of the socket or an operation',
+  );
+}
+
+/** A socket is worth as much as the credentials that came over it: of several, as long as those that are over first. */
+function closeWhenOver(extra: Connection, expiresAt: Admission['expiresAt']): void {
+  if (expiresAt === undefined || (extra.over !== undefined && extra.over.at <= expiresAt)) return;
+  extra.over?.stop();
+  const left = Math.max(0, expiresAt - Date.now());
+  extra.over = { at: expiresAt, stop: closeIn(extra.socket, left, 'The token is over: connect again with a new one') };
+}
+
+function closeIn(socket: Extra['socket'], milliseconds: number, reason: string): () => void {
+  const timer = setTimeout(() => socket.close(CloseCode.Forbidden, reason), Math.min(milliseconds, MAX_TIMER_MS));
+  timer.unref();
+  const clear = (): void => clearTimeout(timer);
+  socket.once('close', clear);
+  return () => {
+    clear();
+    socket.off('close', clear);
+  };
+}
+
+/** Who is at fault comes no further; where nobody is, the same may be tried again. */
+function refusalOf(error: unknown, log: Logger): { code: number; reason: string } {
+  const failure = expectedFailure(error);
+  if (failure === undefined) {
+    log.error({ err: error }, 'A socket could not be opened');
+    return { code: CloseCode.InternalServerError, reason: 'Something unexpected happened in the server: try again' };
+  }
+  const isRefused =
+    failure instanceof ForbiddenError ||
+    failure instanceof UnauthenticatedError ||
+    failure instanceof InvalidInputError;
+  return { code: isRefused ? CloseCode.Forbidden : TRY_AGAIN_LATER, reason: failure.message };
+}

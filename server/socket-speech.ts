@@ -1,0 +1,148 @@
+import type { IncomingMessage } from 'node:http';
+import { CloseCode, MessageType, parseMessage, type Message, type Server } from 'graphql-ws';
+import type { Extra } from 'graphql-ws/use/ws';
+import type { RawData, WebSocket } from 'ws';
+import type { Logger } from './log.ts';
+
+/** Above so many unread bytes of answers nothing more is taken from a socket: it would cost the server more of them. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
+
+const OF_CLIENTS: ReadonlySet<MessageType> = new Set([
+  MessageType.ConnectionInit,
+  MessageType.Ping,
+  MessageType.Pong,
+  MessageType.Subscribe,
+  MessageType.Complete,
+]);
+
+export interface SpeechOptions {
+  /** Between two looks at whether the other side is still there, in milliseconds. */
+  pingEveryMs: number;
+  log: Logger;
+}
+
+/**
+ * Lets graphql-ws speak with one socket. Its own `useServer` does nearly the same, but prints to the console, tells the world of
+ * internal errors, answers whoever does not read without bound, and ends an operation that takes the id of one just completed.
+ */
+export function speak(
+  server: Server<Extra>,
+  socket: WebSocket,
+  request: IncomingMessage,
+  { pingEveryMs, log }: SpeechOptions,
+): void {
+  socket.on('error', (error) => {
+    log.debug({ err: error }, 'A socket broke');
+    // Not after a frame that was too large or malformed: a close that says so is on its way.
+    if (socket.readyState === socket.OPEN) socket.terminate();
+  });
+  const internal = (error: unknown): void => {
+    log.error({ err: error }, 'A message on a socket could not be handled');
+    socket.close(CloseCode.InternalServerError, 'Something unexpected happened in the server');
+  };
+  const closed = server.opened(
+    {
+      protocol: socket.protocol,
+      send: (data) => send(socket, data),
+      close: (code, reason) => socket.close(code, reason),
+      onMessage: (handle) => {
+        // Parsed here, once: handed a message, the library only checks it.
+        const inOrder = inOrderOfIds((message) => handle(message as unknown as string).catch(internal));
+        socket.on('message', (data, isBinary) => {
+          const message = isBinary ? undefined : readMessage(data);
+          if (message !== undefined) inOrder(message);
+          else socket.close(CloseCode.BadRequest, 'Expected a client’s message of graphql-transport-ws, as text');
+        });
+      },
+    },
+    { socket, request },
+  );
+  const stopPinging = keepAsking(socket, request, pingEveryMs);
+  socket.once('close', (code, reason) => {
+    stopPinging();
+    closed(code, String(reason)).catch((error: unknown) => log.error({ err: error }, 'A socket did not end well'));
+  });
+}
+
+/** Resolves when the message has left, so that a subscription goes no faster than its reader; never rejects. */
+function send(socket: WebSocket, data: string): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.readyState !== socket.OPEN) {
+      resolve();
+      return;
+    }
+    socket.send(data, () => {
+      if (socket.isPaused && socket.bufferedAmount <= MAX_UNREAD_BYTES) socket.resume();
+      resolve();
+    });
+    if (socket.bufferedAmount > MAX_UNREAD_BYTES) socket.pause();
+  });
+}
+
+/** What a client may say; undefined for anything else. */
+function readMessage(data: RawData): Message | undefined {
+  try {
+    // As ws hands messages out unless it is told otherwise.
+    const message = parseMessage((data as Buffer).toString());
+    return OF_CLIENTS.has(message.type) ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * An id may be used again as soon as its operation is completed. The library forgets an operation by its id when it has wound up,
+ * which takes it a moment: a new one of that id waits for it.
+ */
+function inOrderOfIds(handle: (message: Message) => Promise<void>): (message: Message) => void {
+  const running = new Set<string>();
+  /** Completed by the client, not wound up yet. */
+  const leaving = new Set<string>();
+  const waiting = new Map<string, Message>();
+
+  const run = async (id: string, message: Message): Promise<void> => {
+    running.add(id);
+    await handle(message);
+    running.delete(id);
+    leaving.delete(id);
+    const next = waiting.get(id);
+    waiting.delete(id);
+    if (next !== undefined) await run(id, next);
+  };
+
+  return (message) => {
+    if (message.type === MessageType.Subscribe) {
+      const { id } = message;
+      if (leaving.has(id) && !waiting.has(id)) waiting.set(id, message);
+      else if (running.has(id)) void handle(message);
+      else void run(id, message);
+      return;
+    }
+    if (message.type === MessageType.Complete) {
+      if (waiting.delete(message.id)) return;
+      if (running.has(message.id)) leaving.add(message.id);
+    }
+    void handle(message);
+  };
+}
+
+/**
+ * Pings, and ends a socket from which nothing has come from one ping to the next. While it is paused nothing is read: then that its
+ * answers leave is the sign of life.
+ */
+function keepAsking(socket: WebSocket, request: IncomingMessage, everyMs: number): () => void {
+  let read = -1;
+  let unread = 0;
+  const look = (): void => {
+    if (socket.readyState !== socket.OPEN) return;
+    const { bytesRead } = request.socket;
+    const isAlive = bytesRead > read || (socket.isPaused && socket.bufferedAmount < unread);
+    read = bytesRead;
+    unread = socket.bufferedAmount;
+    if (isAlive) socket.ping();
+    else socket.terminate();
+  };
+  // Once what has arrived is read: a server that was busy would take its own silence for the other side's.
+  const timer = setInterval(() => setImmediate(look), everyMs);
+  return () => clearInterval(timer);
+}
