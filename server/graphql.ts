@@ -4,8 +4,7 @@ import type { Viewer } from '../core/accounts/keys.ts';
 import type { OpenCore } from '../core/open.ts';
 import { createContext, publicError, schema, type Context } from '../schema/index.ts';
 import type { Door } from './auth.ts';
-import { KEY_HEADER } from './credentials.ts';
-import { EXAMPLES } from './graphiql-examples.ts';
+import { useGraphiQLPage } from './graphiql/page.ts';
 import type { Logger } from './log.ts';
 import { currentRequest, REQUEST_ID_HEADER } from './requests.ts';
 
@@ -23,25 +22,14 @@ export function createGraphQL(parts: { core: OpenCore; log: Logger; door: Door }
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
     landingPage: false,
-    plugins: [admission(door)],
+    plugins: [useGraphiQLPage(), admission(door)],
     context: ({ asker }) => {
       if (asker === undefined) throw new Error('An operation came through no door that knows who asks');
       const { watchers, accountFeed, signals, logFollowers, reconnectGraceSeconds } = core;
       return createContext({ core, watchers, accountFeed, signals, logFollowers, reconnectGraceSeconds }, asker);
     },
     cors: { origin: '*', credentials: false, exposedHeaders: [REQUEST_ID_HEADER, 'Retry-After'] },
-    graphiql: {
-      title: 'Kelpie',
-      defaultQuery: EXAMPLES,
-      headers: JSON.stringify({ [KEY_HEADER]: 'your key' }, undefined, 2),
-      // Subscriptions over server-sent events carry the key as a header, like everything else on this page.
-      subscriptionsProtocol: 'SSE',
-    },
-    // Nine megabytes that only a browser needs: loaded when the first one asks.
-    renderGraphiQL: async (options) => {
-      const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
-      return renderGraphiQL(options);
-    },
+    graphiql: false,
     maskedErrors: {
       maskError: (error, message) => {
         const shown = publicError(error);

@@ -72,13 +72,6 @@ describe('GraphQL over HTTP', () => {
     expect(await app.database.query('select count(*) from jobs')).toEqual(before);
   });
 
-  test('a browser gets a page that needs nothing from elsewhere', async () => {
-    const page = await (await fetch(`${app.url}/graphql`, { headers: { Accept: 'text/html' } })).text();
-    expect(page).toContain('Kelpie');
-    expect(page).toContain('submitJob');
-    expect(page).not.toMatch(/<(?:script|link)[^>]+(?:src|href)="?https?:/);
-  });
-
   test('an operation with variables that do not fit names them', async () => {
     const { message, extensions } = await refusal(app, key, 'query ($id: ID!) { job(id: $id) { id } }', {});
     expect(message).toContain('$id');
