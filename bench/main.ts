@@ -1,4 +1,5 @@
 import { claim } from './claim.ts';
+import { fanout } from './fanout.ts';
 import { follow } from './follow.ts';
 import { heartbeats } from './heartbeats.ts';
 import { latency } from './latency.ts';
@@ -10,7 +11,7 @@ import { webhooks } from './webhooks.ts';
 
 /** Each answers one question, asserts its own work, and gives its figures: printed for people, and as JSON with --json. */
 const benchmarks: Record<string, (flags: string[]) => Promise<Record<string, unknown>>> = {
-  ...{ claim, latency, recovery, submit, webhooks },
+  ...{ claim, fanout, latency, recovery, submit, webhooks },
   ...{ sync, follow, overwrite, heartbeats },
 };
 

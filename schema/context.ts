@@ -17,6 +17,9 @@ import { createLogLoader } from './log-loader.ts';
 import type { WebhookDelivery } from '../db/entities/webhook-delivery.ts';
 import type { WebhookTry } from '../db/entities/webhook-try.ts';
 
+/** Attempts that one statement looks up. */
+const MAX_BATCH = 1_000;
+
 /** What the whole server shares, given to every operation. */
 export interface Shared {
   core: Core;
@@ -24,14 +27,16 @@ export interface Shared {
   accountFeed: AccountFeed;
   signals: AgentSignals;
   logFollowers: LogFollowers;
+  newestAttempt: AttemptLoader;
   /** How long an agent may be without a connection before its leases end. */
   reconnectGraceSeconds: number;
 }
 
+export type AttemptLoader = (job: Job) => Promise<Attempt | undefined>;
+
 /** What one operation knows: who asks, and what it has loaded. */
 export interface Context extends Shared {
   viewer: Viewer;
-  newestAttempt(job: Job): Promise<Attempt | undefined>;
   totals(job: Job): Promise<JobTotals>;
   /** Seconds; see `Job.syncLagSeconds`. */
   syncLag(job: Job): Promise<number | undefined>;
@@ -45,10 +50,31 @@ export interface Context extends Shared {
   readonly claimed: Set<string>;
 }
 
-/** Attempts are loaded for all jobs of a step at once, and never remembered: a subscription's next step must see anew. */
+/**
+ * The newest attempts of jobs, loaded for all operations of the server that ask at once: those who watch one job are many, and were
+ * handed the same one. Nothing is remembered: a subscription's next step must see anew.
+ */
+export function createAttemptLoader(core: Core): AttemptLoader {
+  const loader = new DataLoader<Job, Attempt | undefined>(
+    async (jobs) => {
+      const found = await newestAttempts(core, [...new Set(jobs)]);
+      return Promise.all(
+        jobs.map(async (job) => {
+          const attempt = found.get(job.id);
+          if (attempt === undefined || attempt.number === job.attemptNumber) return attempt;
+          // Another operation had read the same job at another time, and asked for another attempt at it.
+          return (await newestAttempts(core, [job])).get(job.id);
+        }),
+      );
+    },
+    { cache: false, maxBatchSize: MAX_BATCH },
+  );
+  return (job) => loader.load(job);
+}
+
+/** The rest is loaded for all jobs of an operation's step at once, and not remembered either. */
 export function createContext(shared: Shared, viewer: Viewer): Context {
   const { core } = shared;
-  const newest = byId(async (jobs: readonly Job[]) => newestAttempts(core, jobs));
   const totals = byId(async (jobs: readonly Job[]) => jobTotals(core, idsOf(jobs)));
   const lags = byId(async (jobs: readonly Job[]) => syncLags(core, idsOf(jobs)));
   const waiting = byId(async (jobs: readonly Job[]) => whyWaiting(core, jobs));
@@ -58,7 +84,6 @@ export function createContext(shared: Shared, viewer: Viewer): Context {
     ...shared,
     viewer,
     claimed: new Set(),
-    newestAttempt: newest,
     totals: async (job) => (await totals(job)) ?? { numHeartbeats: 0, runSeconds: 0 },
     syncLag: lags,
     whyWaiting: waiting,

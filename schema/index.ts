@@ -19,7 +19,7 @@ import './submission.ts';
 import './webhook.ts';
 import { builder } from './builder.ts';
 
-export { createContext, type Context, type Shared } from './context.ts';
+export { createAttemptLoader, createContext, type Context, type Shared } from './context.ts';
 export { publicError } from './errors.ts';
 
 /** The whole API, built once. */

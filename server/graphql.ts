@@ -2,7 +2,7 @@ import { GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Viewer } from '../core/accounts/keys.ts';
 import type { OpenCore } from '../core/open.ts';
-import { createContext, publicError, schema, type Context } from '../schema/index.ts';
+import { createAttemptLoader, createContext, publicError, schema, type Context } from '../schema/index.ts';
 import type { Door } from './auth.ts';
 import { useGraphiQLPage } from './graphiql/page.ts';
 import type { Logger } from './log.ts';
@@ -18,6 +18,7 @@ export interface Admitted {
 /** GraphQL over HTTP and server-sent events; the sockets use the same through `getEnveloped`. */
 export function createGraphQL(parts: { core: OpenCore; log: Logger; door: Door }) {
   const { core, log, door } = parts;
+  const newestAttempt = createAttemptLoader(core);
   return createYoga<Admitted, Context>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
@@ -26,7 +27,10 @@ export function createGraphQL(parts: { core: OpenCore; log: Logger; door: Door }
     context: ({ asker }) => {
       if (asker === undefined) throw new Error('An operation came through no door that knows who asks');
       const { watchers, accountFeed, signals, logFollowers, reconnectGraceSeconds } = core;
-      return createContext({ core, watchers, accountFeed, signals, logFollowers, reconnectGraceSeconds }, asker);
+      return createContext(
+        { core, newestAttempt, watchers, accountFeed, signals, logFollowers, reconnectGraceSeconds },
+        asker,
+      );
     },
     cors: { origin: '*', credentials: false, exposedHeaders: [REQUEST_ID_HEADER, 'Retry-After'] },
     graphiql: false,

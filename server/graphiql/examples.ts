@@ -53,7 +53,18 @@ subscription Watch($id: ID!) {
   }
 }
 
-# 3. List the newest jobs.
+# 3. Follow what its command writes.
+subscription Logs($id: ID!) {
+  jobLogs(jobId: $id) {
+    attempt
+    lines {
+      at
+      text
+    }
+  }
+}
+
+# 4. List the newest jobs.
 query List {
   jobs(first: 10) {
     totalCount
@@ -67,7 +78,7 @@ query List {
   }
 }
 
-# 4. Read what has happened to it.
+# 5. Read what has happened to it.
 query Events($id: ID!) {
   job(id: $id) {
     events(first: 100) {
@@ -82,7 +93,7 @@ query Events($id: ID!) {
   }
 }
 
-# 5. Cancel it.
+# 6. Cancel it.
 mutation Cancel($id: ID!) {
   cancelJob(id: $id) {
     ... on Job {
