@@ -11,6 +11,7 @@ import type { AuditEntry, Core } from './core.ts';
 import { createAccountFeed, type AccountFeed } from './events/account-feed.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
+import { createGroupWatchers, type GroupWatchers } from './groups/watch.ts';
 import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
 import type { AllowedRange } from './webhooks/guard.ts';
 
@@ -28,6 +29,8 @@ export interface CoreOptions {
   logBytes?: number | undefined;
   /** Ranges of addresses to which webhooks may go although they are not public; none. */
   webhookAllowed?: readonly AllowedRange[] | undefined;
+  /** For how many days an agent of which nothing is heard is known (7). */
+  agentRetentionDays?: number | undefined;
   /** Told of trouble that mends itself: a lost connection that is being made again. */
   onError: (error: Error) => void;
   /** Told who has made or revoked what, for the log of the operator. */
@@ -38,12 +41,14 @@ export interface CoreOptions {
 export interface OpenCore extends Core {
   readonly feed: Feed;
   readonly watchers: JobWatchers;
+  readonly groupWatchers: GroupWatchers;
   readonly accountFeed: AccountFeed;
   readonly keyWatch: KeyWatch;
   readonly logFollowers: LogFollowers;
   readonly signals: AgentSignals;
   readonly reconnectGraceSeconds: number;
   readonly webhookAllowed: readonly AllowedRange[];
+  readonly agentRetentionDays: number;
   /** Calls back when some server has announced a change of this kind, this one included. */
   onChange(topic: Topic, listener: () => void): void;
   /** @throws when the database does not answer */
@@ -55,6 +60,7 @@ const RECONNECT_GRACE_SECONDS = 5;
 /** How long the end of the connections to the database is waited for. */
 const CLOSE_MS = 3_000;
 const LOG_BYTES = 1024 * 1024;
+const AGENT_RETENTION_DAYS = 7;
 
 /** Brings the database up to date and opens the core on it. What was opened before a fault is closed again. */
 export async function openCore(options: CoreOptions): Promise<OpenCore> {
@@ -104,6 +110,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     ...base,
     feed,
     watchers: createJobWatchers(base, feed),
+    groupWatchers: createGroupWatchers(base, feed, keyWatch),
     accountFeed: createAccountFeed(base, feed, keyWatch),
     keyWatch,
     logFollowers: createLogFollowers(base, feed, keyWatch),
@@ -112,6 +119,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
       disconnected: (agent, connectionId) => disconnected(base, agent, connectionId, grace).catch(options.onError),
     }),
     reconnectGraceSeconds: grace,
+    agentRetentionDays: options.agentRetentionDays ?? AGENT_RETENTION_DAYS,
     onChange: (topic, listener) => void listeners[topic].add(listener),
     webhookAllowed: options.webhookAllowed ?? [],
     ping: async () => {

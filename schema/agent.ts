@@ -4,34 +4,8 @@ import type { AgentSignal } from '../core/agents/signals.ts';
 import { followSignals } from '../core/agents/work.ts';
 import { ForbiddenError, InvalidInputError, NotFoundError } from '../core/errors.ts';
 import { parseInput } from '../core/input.ts';
-import type { Agent } from '../db/entities/agent.ts';
+import { AgentRef } from './agent-type.ts';
 import { builder } from './builder.ts';
-
-const AgentRef = builder.objectRef<Agent>('Agent').implement({
-  description: 'One running process of the agent.',
-  fields: (t) => ({
-    id: t.exposeID('id', { description: 'What its claims and its subscription name.' }),
-    machineId: t.exposeString('machineId', { description: 'The machine it runs on; several agents may share one.' }),
-    containerGroupId: t.exposeString('containerGroupId', { description: 'The queue it works for.' }),
-    sessionId: t.exposeID('sessionId', { description: 'Random per process, the same over reconnections.' }),
-    version: t.exposeString('version', { nullable: true, description: 'Version of its program.' }),
-    hardware: t.expose('hardware', { type: 'JSONObject', nullable: true, description: 'What it says of its machine.' }),
-    drainingAt: t.expose('drainingAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Since when it is asked to leave.',
-    }),
-    registeredAt: t.expose('registeredAt', { type: 'DateTime', description: 'When its session began.' }),
-    reconnectGraceMillis: t.int({
-      description: 'How long it may be without a connection before its jobs go to others, in milliseconds.',
-      resolve: (_agent, _args, { reconnectGraceSeconds }) => Math.round(reconnectGraceSeconds * 1_000),
-    }),
-    lastSeenAt: t.expose('lastSeenAt', {
-      type: 'DateTime',
-      description: 'When it was last connected, within some seconds.',
-    }),
-  }),
-});
 
 const RegisterAgentInput = builder.inputType('RegisterAgentInput', {
   description: 'What an agent says of itself when it connects.',
@@ -40,7 +14,9 @@ const RegisterAgentInput = builder.inputType('RegisterAgentInput', {
     containerGroupId: t.string({ required: true, description: 'The queue it works for.' }),
     sessionId: t.id({ required: true, description: 'A UUID, made anew by each process and kept over reconnections.' }),
     version: t.string({ description: 'Version of its program.' }),
-    hardware: t.field({ type: 'JSONObject', description: 'CPU, memory, disk, GPUs.' }),
+    hardware: t.field({ type: 'JSONObject', description:
+        'What of the fields of AgentHardware it knows, under the same names (bytes as numbers), and whatever else; at most 20,000 ' +
+        'characters. Left out, what was told before stays.', }),
   }),
 });
 
@@ -78,7 +54,9 @@ builder.mutationField('registerAgent', (t) =>
     description:
       'Makes an agent known, or finds the one of the same session again. The first thing after every connection.',
     args: { input: t.arg({ type: RegisterAgentInput, required: true, description: 'Itself.' }) },
-    resolve: (_root, { input }, { core, viewer }) => registerAgent(core, viewer, parseInput(registrationSchema, input)),
+    resolve: async (_root, { input }, { core, viewer }) => ({
+      agent: await registerAgent(core, viewer, parseInput(registrationSchema, input)),
+    }),
   }),
 );
 
@@ -88,7 +66,7 @@ builder.mutationField('drainAgent', (t) =>
     errors: { types: [NotFoundError, ForbiddenError] },
     description: 'Asks an agent to leave: to stop its command, save what is there, give its job back, and end.',
     args: { id: t.arg.id({ required: true, description: 'The agent.' }) },
-    resolve: (_root, { id }, { core, viewer }) => drainAgent(core, viewer, id),
+    resolve: async (_root, { id }, { core, viewer }) => ({ agent: await drainAgent(core, viewer, id) }),
   }),
 );
 

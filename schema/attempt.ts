@@ -1,4 +1,5 @@
 import type { Attempt, Progress } from '../db/entities/attempt.ts';
+import { AgentRef } from './agent-type.ts';
 import { builder } from './builder.ts';
 
 export const AttemptPhaseRef = builder.enumType('AttemptPhase', {
@@ -23,12 +24,22 @@ export const AttemptOutcomeRef = builder.enumType('AttemptOutcome', {
   } as const,
 });
 
-export const ProgressRef = builder.objectRef<Progress>('Progress').implement({
+/** What was said, and, where it is a living attempt's, how long it goes on by that. */
+type ShownProgress = Progress & { secondsLeft?: number | null };
+
+export const ProgressRef = builder.objectRef<ShownProgress>('Progress').implement({
   description: 'What the command last said of itself, or what is said of its downloads and uploads.',
   fields: (t) => ({
     fraction: t.exposeFloat('fraction', { nullable: true, description: 'Between 0 and 1.' }),
     message: t.exposeString('message', { nullable: true, description: 'For a person.' }),
     metrics: t.expose('metrics', { type: 'JSONObject', nullable: true, description: 'Whatever is measured.' }),
+    secondsLeft: t.float({
+      nullable: true,
+      description:
+        'How long the command will still take, in seconds from now, if its fraction grows on as it did in this attempt; null when ' +
+        'that can not be told, and for downloads and uploads.',
+      resolve: (progress) => progress.secondsLeft ?? null,
+    }),
     at: t.field({ type: 'DateTime', description: 'When it was said.', resolve: (progress) => new Date(progress.at) }),
   }),
 });
@@ -38,6 +49,12 @@ export const AttemptRef = builder.objectRef<Attempt>('Attempt').implement({
   fields: (t) => ({
     number: t.exposeInt('number', { description: '1, 2, 3 … within its job: the fence of its lease.' }),
     machineId: t.exposeString('machineId', { description: 'The machine it runs on.' }),
+    agent: t.field({
+      type: AgentRef,
+      nullable: true,
+      description: 'The agent that made it; null for a polling worker, and when the agent was forgotten.',
+      resolve: (attempt, _args, context) => context.agentOf(attempt),
+    }),
     phase: t.field({
       type: AttemptPhaseRef,
       nullable: true,

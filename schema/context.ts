@@ -2,7 +2,10 @@ import DataLoader from 'dataloader';
 import type { AgentSignals } from '../core/agents/signals.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
 import type { Core } from '../core/core.ts';
+import { findAgents, heldJobs, type SeenAgent } from '../core/agents/find.ts';
+import { demand } from '../core/accounts/keys.ts';
 import type { AccountFeed } from '../core/events/account-feed.ts';
+import type { GroupWatchers } from '../core/groups/watch.ts';
 import type { JobWatchers } from '../core/events/watch.ts';
 import type { LogFollowers } from '../core/logs/follow.ts';
 import type { LogLine } from '../core/logs/lines.ts';
@@ -24,6 +27,7 @@ const MAX_BATCH = 1_000;
 export interface Shared {
   core: Core;
   watchers: JobWatchers;
+  groupWatchers: GroupWatchers;
   accountFeed: AccountFeed;
   signals: AgentSignals;
   logFollowers: LogFollowers;
@@ -43,6 +47,12 @@ export interface Context extends Shared {
   /** Why a pending job waits. */
   whyWaiting(job: Job): Promise<string | undefined>;
   bans(job: Job): Promise<Ban[]>;
+  /** The agent that made an attempt, while it is known. */
+  agentOf(attempt: Attempt): Promise<SeenAgent | null>;
+  /** An agent as it is now; undefined when it is not known any more. */
+  agent(id: string): Promise<SeenAgent | undefined>;
+  /** The jobs that an agent holds. */
+  heldBy(agentId: string): Promise<Job[]>;
   /** The last lines of an attempt, by default the newest. */
   logs(wanted: { job: Job; tail: number; attempt: number | undefined }): Promise<LogLine[]>;
   webhookTries(delivery: WebhookDelivery): Promise<WebhookTry[]>;
@@ -79,6 +89,8 @@ export function createContext(shared: Shared, viewer: Viewer): Context {
   const lags = byId(async (jobs: readonly Job[]) => syncLags(core, idsOf(jobs)));
   const waiting = byId(async (jobs: readonly Job[]) => whyWaiting(core, jobs));
   const tries = byId(async (deliveries: readonly WebhookDelivery[]) => triesOf(core, idsOf(deliveries)));
+  const agents = byId(async (named: readonly { id: string }[]) => findAgents(core, viewer, idsOf(named)));
+  const held = byId(async (named: readonly { id: string }[]) => heldJobs(core, viewer, idsOf(named)));
   const bans = byId(async (jobs: readonly Job[]) => Map.groupBy(await listBans(core, idsOf(jobs)), (ban) => ban.jobId));
   return {
     ...shared,
@@ -88,6 +100,12 @@ export function createContext(shared: Shared, viewer: Viewer): Context {
     syncLag: lags,
     whyWaiting: waiting,
     bans: async (job) => (await bans(job)) ?? [],
+    agentOf: async ({ agentId }) => {
+      demand(viewer, 'read');
+      return agentId === null ? null : ((await agents({ id: agentId })) ?? null);
+    },
+    agent: (id) => agents({ id }),
+    heldBy: async (agentId) => (await held({ id: agentId })) ?? [],
     logs: createLogLoader(core, viewer),
     webhookTries: async (delivery) => (await tries(delivery)) ?? [],
   };

@@ -2,12 +2,14 @@ import { lexicographicSortSchema, printSchema, type GraphQLSchema } from 'graphq
 import './scalars.ts';
 import './account.ts';
 import './agent.ts';
+import './agents.ts';
 import './api-key.ts';
 import './attempt.ts';
 import './claim.ts';
 import './ending.ts';
 import './events.ts';
 import './feed.ts';
+import './group.ts';
 import './job.ts';
 import './job-verbs.ts';
 import './jobs.ts';

@@ -1,6 +1,7 @@
 import { may } from '../core/accounts/keys.ts';
 import { listAttempts, listJobEvents } from '../core/jobs/find.ts';
 import { statusReason } from '../core/jobs/reason.ts';
+import { secondsLeftOf } from '../core/leases/time-left.ts';
 import { shownProgress } from '../core/leases/transfer.ts';
 import { numberOfCursor } from '../core/number-cursor.ts';
 import { listDeliveries } from '../core/webhooks/log.ts';
@@ -126,7 +127,12 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       description:
         'How far its newest attempt is. While that is DOWNLOADING or UPLOADING: its transfer, with the metrics bytesDone, ' +
         'bytesTotal, filesDone, filesTotal and bytesPerSecond, as far as totals are known. Otherwise what the command last said.',
-      resolve: async (job, _args, context) => shownProgress(await context.newestAttempt(job)),
+      resolve: async (job, _args, context) => {
+        const attempt = await context.newestAttempt(job);
+        const shown = shownProgress(attempt);
+        const isCommands = attempt !== undefined && shown !== null && shown === attempt.progress;
+        return isCommands ? { ...shown, secondsLeft: secondsLeftOf(attempt, new Date()) } : shown;
+      },
     }),
     attempt: t.field({
       type: AttemptRef,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { gpuSampleSchema } from '../core/agents/gpu-use.ts';
 import { parseInput } from '../core/input.ts';
 import { jsonObject, text } from '../core/jobs/fields.ts';
 import { heartbeat } from '../core/leases/renew.ts';
@@ -39,6 +40,23 @@ const ProgressInput = builder.inputType('ProgressInput', {
   }),
 });
 
+const GpuUseInput = builder.inputType('GpuUseInput', {
+  description: 'How busy one GPU is.',
+  fields: (t) => ({
+    index: t.int({ required: true, description: 'Its number on the machine.' }),
+    utilization: t.float({ description: 'Between 0 and 1.' }),
+    memoryUsedBytes: t.float({ description: 'Memory in use, in bytes.' }),
+  }),
+});
+
+const GpuSampleInput = builder.inputType('GpuSampleInput', {
+  description: 'How busy the GPUs of a machine were.',
+  fields: (t) => ({
+    ageMillis: t.float({ required: true, description: 'So long ago, in milliseconds.' }),
+    gpus: t.field({ type: [GpuUseInput], required: true, description: '1 to 64 GPUs.' }),
+  }),
+});
+
 const TransferInput = builder.inputType('TransferInput', {
   description: 'How far downloads or uploads are. Totals are what is known of so far.',
   fields: (t) => ({
@@ -57,6 +75,10 @@ const HeartbeatInput = builder.inputType('HeartbeatInput', {
     attempt: t.int(attemptDescription),
     phase: t.field({ type: AttemptPhaseRef, description: 'What it is doing, where that has changed.' }),
     progress: t.field({ type: ProgressInput, description: 'What the command says of itself, where that has changed.' }),
+    gpuSample: t.field({
+      type: GpuSampleInput,
+      description: 'How busy the machine’s GPUs are. One is kept, with the agent, at most every 5 seconds.',
+    }),
     transfer: t.field({
       type: TransferInput,
       description: 'How far its downloads or uploads are, while it is DOWNLOADING or UPLOADING.',
@@ -87,6 +109,7 @@ const heartbeatSchema = z.strictObject({
     .enum(['DOWNLOADING', 'RUNNING', 'UPLOADING'])
     .nullish()
     .transform((phase) => phase ?? undefined),
+  gpuSample: gpuSampleSchema.nullish().transform((sample) => sample ?? undefined),
   progress: z
     .strictObject({
       fraction: z

@@ -85,6 +85,12 @@ const variables = z
       .default('')
       .transform(ranges)
       .describe('Ranges such as 10.0.0.0/8 to which webhooks may go although they are not public'),
+    KELPIE_AGENT_RETENTION_DAYS: z.coerce
+      .number()
+      .min(1)
+      .max(36_500)
+      .default(7)
+      .describe('Days after which an agent of which nothing is heard is forgotten'),
     KELPIE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.KELPIE_MASTER_KEY !== undefined, {

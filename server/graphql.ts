@@ -26,11 +26,9 @@ export function createGraphQL(parts: { core: OpenCore; log: Logger; door: Door }
     plugins: [useGraphiQLPage(), admission(door)],
     context: ({ asker }) => {
       if (asker === undefined) throw new Error('An operation came through no door that knows who asks');
-      const { watchers, accountFeed, signals, logFollowers, reconnectGraceSeconds } = core;
-      return createContext(
-        { core, newestAttempt, watchers, accountFeed, signals, logFollowers, reconnectGraceSeconds },
-        asker,
-      );
+      const { watchers, groupWatchers, accountFeed, signals, logFollowers, reconnectGraceSeconds } = core;
+      const watching = { watchers, groupWatchers, accountFeed, signals, logFollowers };
+      return createContext({ core, newestAttempt, ...watching, reconnectGraceSeconds }, asker);
     },
     cors: { origin: '*', credentials: false, exposedHeaders: [REQUEST_ID_HEADER, 'Retry-After'] },
     graphiql: false,

@@ -1,3 +1,4 @@
+import { forgetAgents } from '../core/agents/forget.ts';
 import { recordPresence, signalDrains } from '../core/agents/presence.ts';
 import { sweepLeases } from '../core/leases/rescue.ts';
 import type { OpenCore } from '../core/open.ts';
@@ -37,7 +38,13 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     onError,
   });
   const keys = periodic({ name: 'keys', everyMs: 2_000, runOnce: () => core.keyWatch.runOnce(), onError });
-  const all = [feed, rescue, webhooks, logs, presence, drains, keys];
+  const forgetting = periodic({
+    name: 'forgetting agents',
+    everyMs: 600_000,
+    runOnce: () => forgetAgents(core, core.agentRetentionDays),
+    onError,
+  });
+  const all = [feed, rescue, webhooks, logs, presence, drains, keys, forgetting];
   core.onChange('jobs', () => {
     feed.poke();
     webhooks.poke();

@@ -36,6 +36,7 @@ async function main(config: Config): Promise<void> {
     reconnectGraceSeconds: config.KELPIE_RECONNECT_GRACE,
     logBytes: config.KELPIE_LOG_BYTES,
     webhookAllowed: config.KELPIE_WEBHOOK_ALLOW,
+    agentRetentionDays: config.KELPIE_AGENT_RETENTION_DAYS,
     maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
     onAudit: (entry) => log.info({ audit: entry }, 'For the record'),

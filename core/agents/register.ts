@@ -5,7 +5,8 @@ import { statement } from '../../db/statement.ts';
 import { demand, demandBound, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { NotFoundError } from '../errors.ts';
-import { containerGroupId, jsonObject, machineId, text } from '../jobs/fields.ts';
+import { containerGroupId, machineId, text } from '../jobs/fields.ts';
+import { hardwareSchema } from './hardware.ts';
 
 /** What an agent says of itself when it connects. `sessionId` is random per process, and stays the same over reconnections. */
 export const registrationSchema = z.strictObject({
@@ -15,7 +16,7 @@ export const registrationSchema = z.strictObject({
   version: text({ max: 100 })
     .nullish()
     .transform((version) => version ?? null),
-  hardware: jsonObject(20_000)
+  hardware: hardwareSchema
     .nullish()
     .transform((hardware) => hardware ?? null),
 });

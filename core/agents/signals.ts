@@ -24,6 +24,7 @@ export interface AgentSignals {
   claiming<Result>(agent: Agent, claim: () => Promise<Result | undefined>): Promise<Result | undefined>;
   /** Ids of the agents that are connected to this server. */
   connected(): string[];
+  isConnected(agentId: string): boolean;
   /** Tells one agent, if it is connected to this server; the same thing twice only after it was read. */
   tell(agentId: string, signal: AgentSignal): void;
   /** This server is about to close its sockets: no agent is to lose a lease over that. */
@@ -97,6 +98,7 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
       return got;
     },
     connected: () => [...listeners.keys()],
+    isConnected: (agentId) => listeners.has(agentId),
     tell: signal,
     closing: () => (isClosing = true),
   };

@@ -3,6 +3,7 @@ import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { BANS_TO_REALLOCATE, countBans } from '../jobs/bans.ts';
 import { claimJob } from '../leases/claim.ts';
+import { seeAgent } from './alive.ts';
 import { findAgent } from './register.ts';
 import type { AgentSignal, AgentSignals } from './signals.ts';
 
@@ -40,6 +41,8 @@ export async function claimForAgent(
     signals.tell(agent.id, { type: signal });
     return { job: undefined, signal };
   };
+  // Before it may hold a job: an agent that was not heard of for long may be forgotten at any moment.
+  if (!signals.isConnected(agent.id)) await seeAgent(core, agent.id);
   if (agent.drainingAt !== null) return none('DRAIN');
   const { id: agentId, machineId, containerGroupId } = agent;
   const job = await signals.claiming(agent, () =>

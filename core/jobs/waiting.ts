@@ -1,5 +1,6 @@
 import type { Job } from '../../db/entities/job.ts';
 import { statement } from '../../db/statement.ts';
+import { GONE_AFTER_SECONDS } from '../agents/alive.ts';
 import type { Core } from '../core.ts';
 
 interface Waiting {
@@ -13,8 +14,6 @@ const whyStatement = statement<{ job_ids: readonly string[]; seen_within_seconds
   'why-waiting',
 );
 
-/** An agent writes its presence every few seconds. */
-const SEEN_WITHIN_SECONDS = 15;
 /** A place further back than this is told as "more than": counting it for each job of a list would not be cheap. */
 const MOST_AHEAD = 100;
 
@@ -24,7 +23,7 @@ export async function whyWaiting(core: Core, jobs: readonly Job[]): Promise<Map<
   if (pending.length === 0) return new Map();
   const rows = await whyStatement(core.em.fork(), {
     job_ids: pending.map((job) => job.id),
-    seen_within_seconds: SEEN_WITHIN_SECONDS,
+    seen_within_seconds: GONE_AFTER_SECONDS,
     most: MOST_AHEAD,
   });
   const byId = new Map(rows.map((row) => [row.job_id, row]));

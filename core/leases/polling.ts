@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { Attempt } from '../../db/entities/attempt.ts';
 import { Job } from '../../db/entities/job.ts';
 import { demand, demandBound, type Viewer } from '../accounts/keys.ts';
+import { seeWorker } from '../agents/alive.ts';
 import type { Core } from '../core.ts';
 import { LeaseLostError, NotFoundError } from '../errors.ts';
+import { claimJob } from './claim.ts';
 import { finishAttempt, type Ending } from './finish.ts';
 import { heartbeat } from './renew.ts';
 import type { LeaseRef } from './terms.ts';
@@ -16,6 +18,13 @@ import type { LeaseRef } from './terms.ts';
 export interface PollingWorker {
   machineId: string;
   containerGroupId: string;
+}
+
+/** The next job for a polling worker; undefined when there is none for it. Asking makes it known among the agents. */
+export async function claimForWorker(core: Core, viewer: Viewer, worker: PollingWorker): Promise<Job | undefined> {
+  const job = await claimJob(core, viewer, { ...worker, agentId: null });
+  await seeWorker(core, { ...worker, accountId: viewer.accountId });
+  return job;
 }
 
 /**

@@ -3,6 +3,8 @@ import type { EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
+import { SEEN_EVERY_SECONDS, seeAgent, seeWorker } from '../agents/alive.ts';
+import { storeGpuUse, type GpuSample } from '../agents/gpu-use.ts';
 import { demandLease } from './bound.ts';
 import { saveCheckpoint, type Checkpoints } from './checkpoint.ts';
 import { leaseLost } from './lost.ts';
@@ -23,9 +25,14 @@ interface Held {
   phase: AttemptPhase | null;
   warning: string | null;
   checkpoint_files: number;
+  /** Whether nothing was written of its holder's presence for some seconds. */
+  unseen: boolean;
+  agent_id: string | null;
+  machine_id: string;
+  container_group_id: string;
 }
 
-type RenewParameters = Fence & TransferredColumns & { sync_lag_seconds: number | null };
+type RenewParameters = Fence & TransferredColumns & { sync_lag_seconds: number | null; seen_every_seconds: number };
 
 const renewStatement = statement<RenewParameters, Held>('renew-lease');
 
@@ -56,6 +63,8 @@ export interface Pulse extends Transferred {
   /** What hinders the attempt now, for a person; nothing does when it is left out. */
   warning?: string | null | undefined;
   checkpoints?: Checkpoints | undefined;
+  /** How busy the GPUs of its machine are. */
+  gpuSample?: GpuSample | undefined;
 }
 
 export interface RenewedLease {
@@ -74,14 +83,23 @@ export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pul
   const em = core.em.fork();
   const fence = { account_id: viewer.accountId, job_id: lease.jobId, attempt: lease.attempt };
   const lag = { sync_lag_seconds: pulse.syncLagSeconds ?? null };
-  let [held] = await renewStatement(em, { ...fence, ...transferredColumns(pulse), ...lag });
+  const often = { seen_every_seconds: SEEN_EVERY_SECONDS };
+  let [held] = await renewStatement(em, { ...fence, ...transferredColumns(pulse), ...lag, ...often });
   if (held === undefined) {
     [held] = await resumeStatement(em, { ...fence, ...lag });
     if (held === undefined) throw await leaseLost(em, viewer, lease);
     core.announce();
   }
   if ((await storeNews(em, fence, held, pulse)) > 0) core.announce();
+  if (held.unseen) await seeHolder(core, viewer, held);
+  if (pulse.gpuSample !== undefined) await storeGpuUse(core, viewer, lease, pulse.gpuSample);
   return { leaseMillis: leaseMillis(held.heartbeat_interval), draining: held.draining };
+}
+
+/** Whoever renews a lease is there, also where no server is connected to it. */
+async function seeHolder(core: Core, { accountId }: Viewer, held: Held): Promise<void> {
+  if (held.agent_id !== null) return seeAgent(core, held.agent_id);
+  return seeWorker(core, { accountId, machineId: held.machine_id, containerGroupId: held.container_group_id });
 }
 
 /**

@@ -26,6 +26,9 @@ export interface Progress {
   at: string;
 }
 
+/** A fraction that was reached, and when, in seconds since 1970. */
+export type TracePoint = [at: number, fraction: number];
+
 /**
  * One try at a job by one agent; while `outcome` is null, `leaseExpiresAt` is its lease. A live attempt is the only holder
  * of its job: the unique partial index below is rule 1 as the database holds it.
@@ -46,6 +49,12 @@ export const Attempt = defineEntity({
     {
       name: 'attempts_live_agent_index',
       expression: 'create index "attempts_live_agent_index" on "attempts" ("agent_id") where "outcome" is null',
+    },
+    {
+      name: 'attempts_live_machine_index',
+      expression:
+        'create index "attempts_live_machine_index" on "attempts" ("account_id", "container_group_id", "machine_id") ' +
+        'where "outcome" is null',
     },
     {
       name: 'attempts_lease_index',
@@ -80,6 +89,10 @@ export const Attempt = defineEntity({
     progress: p.json().$type<Progress>().strictNullable(),
     // and how far the present phase's downloads or uploads are: it goes with the phase.
     transfer: p.json().$type<Progress>().strictNullable(),
+    // How its fraction grew: what the time left is estimated from.
+    progressTrace: p.json().$type<TracePoint[]>().strictNullable(),
+    // When the next progress may be an event: on average one a second.
+    progressDueAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     bytesDownloaded: p.bigint('string').default('0'),
     bytesUploaded: p.bigint('string').default('0'),
     filesDownloaded: p.integer().default(0),

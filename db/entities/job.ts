@@ -44,6 +44,13 @@ export const Job = defineEntity({
     },
     { name: 'jobs_account_id_position_index', properties: ['accountId', 'position'] },
     { name: 'jobs_group_index', properties: ['accountId', 'containerGroupId', 'status', 'position'] },
+    // How many have ended in the last hours, of however many: each is read by its own status and time alone.
+    ...(['completed', 'failed', 'canceled'] as const).map((ended) => ({
+      name: `jobs_${ended}_index`,
+      expression:
+        `create index "jobs_${ended}_index" on "jobs" ("account_id", "container_group_id", "${ended}_at") ` +
+        `where "status" = '${ended.toUpperCase()}'`,
+    })),
     {
       name: 'jobs_idempotency_key_unique',
       expression:

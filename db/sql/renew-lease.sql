@@ -14,5 +14,8 @@ where account_id = :account_id
   and job_id = :job_id
   and number = :attempt
   and outcome is null
-returning heartbeat_interval, phase, warning, checkpoint_files,
+returning heartbeat_interval, phase, warning, checkpoint_files, agent_id, machine_id, container_group_id,
+          (agent_id is null or exists (
+            select from agents g
+            where g.id = agent_id and g.last_seen_at < now() - make_interval(secs => :seen_every_seconds))) as unseen,
           exists (select from agents g where g.id = agent_id and g.draining_at is not null) as draining

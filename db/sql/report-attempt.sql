@@ -1,6 +1,9 @@
 -- Phase, progress and warning of a live attempt, with their events, in one statement. Rows are locked job first, then attempt,
 -- as everywhere. The progress of a transfer stands beside the command's and goes with its phase; said again it is no news, and
 -- neither is a warning.
+-- The command's progress is an event once a second on average, however often it is told; a fifth of a second is for the jitter on
+-- its way. What comes sooner replaces the attempt's progress and is no event, so that the last word before an ending is not lost.
+-- The trace is how its fraction grew: at most 32 points, 10 s apart, begun anew when the fraction falls.
 with job as materialized (
   select id, account_id, container_group_id, event_seq
   from jobs
@@ -8,7 +11,9 @@ with job as materialized (
   for update
 ),
 before as materialized (
-  select a.number, a.phase, a.transfer, a.warning
+  select a.number, a.phase, a.transfer, a.warning, a.progress_trace as trace, a.progress_due_at as due_at,
+         :progress::jsonb is not null
+           and statement_timestamp() >= coalesce(a.progress_due_at, '-infinity') - interval '0.2 seconds' as progresses
   from attempts a
   join job on job.id = a.job_id
   where a.number = :attempt and a.outcome is null
@@ -21,7 +26,7 @@ news (type, data) as (
   union all
   select 'PROGRESSED', :progress::jsonb
   from before
-  where :progress::jsonb is not null
+  where before.progresses
   union all
   select 'PROGRESSED', :transfer::jsonb
   from before
@@ -31,6 +36,22 @@ news (type, data) as (
   from before
   where before.warning is distinct from :warning::text
 ),
+point as (
+  select extract(epoch from (:progress::jsonb ->> 'at')::timestamptz)::float8 as at,
+         (:progress::jsonb ->> 'fraction')::float8 as fraction
+),
+traced as materialized (
+  select case
+           when point.fraction is null then before.trace
+           when before.trace is null or point.fraction < (before.trace -> -1 ->> 1)::float8
+             then jsonb_build_array(jsonb_build_array(point.at, point.fraction))
+           when point.fraction = (before.trace -> -1 ->> 1)::float8 or point.at < (before.trace -> -1 ->> 0)::float8 + 10
+             then before.trace
+           else case when jsonb_array_length(before.trace) >= 32 then before.trace - 0 else before.trace end
+             || jsonb_build_array(jsonb_build_array(point.at, point.fraction))
+         end as trace
+  from before, point
+),
 numbered as materialized (
   select type, data, (row_number() over ())::int as n from news
 ),
@@ -38,9 +59,14 @@ attempt as (
   update attempts a
   set phase = coalesce(:phase::attempt_phase, a.phase),
       progress = coalesce(:progress::jsonb, a.progress),
+      progress_trace = traced.trace,
+      progress_due_at = case
+        when before.progresses then greatest(statement_timestamp(), before.due_at) + interval '1 second'
+        else before.due_at
+      end,
       transfer = coalesce(:transfer::jsonb, case when a.phase = coalesce(:phase::attempt_phase, a.phase) then a.transfer end),
       warning = :warning::text
-  from before
+  from before, traced
   where a.job_id = :job_id and a.number = before.number
 ),
 counted as (

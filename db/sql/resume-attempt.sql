@@ -23,7 +23,7 @@ attempt as (
       sync_lag_seconds = :sync_lag_seconds::float8
   from job
   where a.job_id = job.id and a.number = :attempt
-  returning a.job_id, a.machine_id, a.agent_id, a.heartbeat_interval, a.phase, a.warning, a.checkpoint_files
+  returning a.job_id, a.machine_id, a.container_group_id, a.agent_id, a.heartbeat_interval, a.phase, a.warning, a.checkpoint_files
 ),
 resumed as (
   update jobs j
@@ -43,6 +43,6 @@ event as (
          jsonb_build_object('machineId', attempt.machine_id, 'agentId', attempt.agent_id)
   from resumed, attempt
 )
-select heartbeat_interval, phase, warning, checkpoint_files,
+select heartbeat_interval, phase, warning, checkpoint_files, agent_id, machine_id, container_group_id, true as unseen,
        exists (select from agents g where g.id = attempt.agent_id and g.draining_at is not null) as draining
 from attempt

@@ -1,7 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { containerGroupId, machineId } from '../../core/jobs/fields.ts';
-import { claimJob } from '../../core/leases/claim.ts';
-import { finishForWorker, heartbeatOfWorker, type PollingWorker } from '../../core/leases/polling.ts';
+import { claimForWorker, finishForWorker, heartbeatOfWorker, type PollingWorker } from '../../core/leases/polling.ts';
 import { exampleId, exampleRunning, exampleWorker } from './examples.ts';
 import { jobView, viewOfJob } from './job-view.ts';
 import { problemResponses } from './problem.ts';
@@ -17,7 +16,7 @@ export function workRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerO
     // Whoever asks for the headers alone would never see the job that was claimed.
     if (context.req.method === 'HEAD') return context.json([], 200);
     const viewer = context.get('viewer');
-    const job = await claimJob(core, viewer, { ...context.req.valid('query'), agentId: null });
+    const job = await claimForWorker(core, viewer, context.req.valid('query'));
     // A lease that has just begun has no heartbeat yet, so there is no attempt to look up.
     return context.json(job === undefined ? [] : [viewOfJob(job, {}, viewer)], 200);
   });

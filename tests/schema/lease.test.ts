@@ -34,7 +34,7 @@ describe('registerAgent', () => {
       hardware: { gpus: [{ name: 'x', memoryMiB: 24_576 }] },
     };
     const agent = await mutate(app, key, 'registerAgent', input);
-    expect(agent).toMatchObject({ __typename: 'Agent', ...input });
+    expect(agent).toMatchObject({ __typename: 'Agent', ...input, hardware: { all: input.hardware } });
     expect((await mutate(app, key, 'registerAgent', input)).id).toBe(agent.id);
   });
 
@@ -45,6 +45,9 @@ describe('registerAgent', () => {
     ['hardware', { hardware: { text: 'x'.repeat(20_001) } }],
     ['hardware', { hardware: { deep: [{ down: 'a\0b' }] } }],
     ['hardware', { hardware: { '\ud800': 1 } }],
+    ['hardware', { hardware: { cpus: -1 } }],
+    ['hardware', { hardware: { memoryBytes: 'much' } }],
+    ['hardware', { hardware: { gpus: Array.from({ length: 65 }, () => ({})) } }],
   ])('with a bad %s is InvalidInput', async (place, part) => {
     const { secret: key } = await app.account();
     const input = { machineId: 'm', containerGroupId: 'g', sessionId: randomUUID(), ...part };
@@ -57,7 +60,10 @@ describe('registerAgent', () => {
     const { secret: key } = await app.account();
     const hardware = { path: 'C:\\u0000', twice: '\\\\ud800' };
     const input = { machineId: 'm', containerGroupId: 'g', sessionId: randomUUID(), hardware };
-    expect(await mutate(app, key, 'registerAgent', input)).toMatchObject({ __typename: 'Agent', hardware });
+    expect(await mutate(app, key, 'registerAgent', input)).toMatchObject({
+      __typename: 'Agent',
+      hardware: { all: hardware },
+    });
   });
 });
 

@@ -41,7 +41,7 @@ const documents = {
   retryJob: `mutation ($id: ID!) { retryJob(id: $id) { ${FAILED} ... on Job { id status } } }`,
   registerAgent: `mutation ($input: RegisterAgentInput!) {
     registerAgent(input: $input) {
-      ${FAILURE} ... on Agent { id machineId containerGroupId sessionId version hardware registeredAt lastSeenAt } } }`,
+      ${FAILURE} ... on Agent { id machineId containerGroupId sessionId version hardware { all } registeredAt lastSeenAt } } }`,
   claimJob: `mutation ($input: ClaimJobInput!) {
     claimJob(input: $input) {
       ${FAILURE} ... on NoWork { retryAfterMillis }

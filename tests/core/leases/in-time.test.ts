@@ -105,7 +105,7 @@ describe('the reconnect grace', () => {
     const job = await claim(core, viewer, 'machine', 'group', agent.id);
     const { disconnect } = await connect(agent);
     await disconnect();
-    const again = await register(viewer, 'machine', agent.sessionId);
+    const again = await register(viewer, 'machine', agent.sessionId ?? undefined);
     expect(again.id).toBe(agent.id);
     const { disconnect: leave } = await connect(again);
     expect((await heartbeat(core, viewer, job.lease)).leaseMillis).toBe(60_000);
