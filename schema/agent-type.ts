@@ -35,7 +35,8 @@ const GpuRef = builder.objectRef<Gpu>('Gpu').implement({
 });
 
 const HardwareRef = builder.objectRef<{ stored: Record<string, unknown>; known: Hardware }>('AgentHardware').implement({
-  description: 'What an agent found out about the machine, or the share of it that its container may use. Null: it did not.',
+  description:
+    'What an agent found out about the machine, or the share of it that its container may use. Null: it did not.',
   fields: (t) => ({
     cpus: t.float({
       nullable: true,
@@ -66,7 +67,10 @@ const HardwareRef = builder.objectRef<{ stored: Record<string, unknown>; known: 
       resolve: ({ known }) => whole(known.diskFreeBytes),
     }),
     gpus: t.field({ type: [GpuRef], description: 'Its GPUs.', resolve: ({ known }) => known.gpus ?? [] }),
-    all: t.expose('stored', { type: 'JSONObject', description: 'Everything that it said, also what has no field here.' }),
+    all: t.expose('stored', {
+      type: 'JSONObject',
+      description: 'Everything that it said, also what has no field here.',
+    }),
   }),
 });
 

@@ -14,9 +14,12 @@ const RegisterAgentInput = builder.inputType('RegisterAgentInput', {
     containerGroupId: t.string({ required: true, description: 'The queue it works for.' }),
     sessionId: t.id({ required: true, description: 'A UUID, made anew by each process and kept over reconnections.' }),
     version: t.string({ description: 'Version of its program.' }),
-    hardware: t.field({ type: 'JSONObject', description:
+    hardware: t.field({
+      type: 'JSONObject',
+      description:
         'What of the fields of AgentHardware it knows, under the same names (bytes as numbers), and whatever else; at most 20,000 ' +
-        'characters. Left out, what was told before stays.', }),
+        'characters. Left out, what was told before stays.',
+    }),
   }),
 });
 

@@ -61,7 +61,10 @@ export async function forwardConnection<Row extends object, Place>(
   list: ForwardList<Row, Place>,
 ) {
   const { first, after } = parseInput(forwardArguments, args);
-  const rows = await list.load({ after: after === undefined ? undefined : placeOfCursor(list.place, after), limit: first + 1 });
+  const rows = await list.load({
+    after: after === undefined ? undefined : placeOfCursor(list.place, after),
+    limit: first + 1,
+  });
   const edges = rows.slice(0, first).map((node) => ({ node, cursor: cursorOfPlace(list.placeOf(node)) }));
   const pageInfo = {
     hasNextPage: rows.length > first,

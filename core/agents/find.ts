@@ -73,11 +73,7 @@ export async function listAgents(
 }
 
 /** These agents of the viewer's account, by id, those that are still known. */
-export async function findAgents(
-  core: Core,
-  viewer: Viewer,
-  ids: readonly string[],
-): Promise<Map<string, SeenAgent>> {
+export async function findAgents(core: Core, viewer: Viewer, ids: readonly string[]): Promise<Map<string, SeenAgent>> {
   if (ids.length === 0) return new Map();
   const seen = await listAgents(core, viewer, { ids: [...new Set(ids)] }, { limit: ids.length });
   return new Map(seen.map((one) => [one.agent.id, one]));

@@ -23,7 +23,10 @@ const known = z.looseObject({
   memoryBytes: bytes,
   diskBytes: bytes,
   diskFreeBytes: bytes,
-  gpus: z.array(gpu).max(MOST_GPUS, { error: `Expected at most ${MOST_GPUS} GPUs` }).nullish(),
+  gpus: z
+    .array(gpu)
+    .max(MOST_GPUS, { error: `Expected at most ${MOST_GPUS} GPUs` })
+    .nullish(),
 });
 
 export type Hardware = z.output<typeof known>;

@@ -16,9 +16,7 @@ export const registrationSchema = z.strictObject({
   version: text({ max: 100 })
     .nullish()
     .transform((version) => version ?? null),
-  hardware: hardwareSchema
-    .nullish()
-    .transform((hardware) => hardware ?? null),
+  hardware: hardwareSchema.nullish().transform((hardware) => hardware ?? null),
 });
 export type Registration = z.output<typeof registrationSchema>;
 

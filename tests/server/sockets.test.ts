@@ -127,8 +127,7 @@ describe('jobUpdated', () => {
     let told = 0;
     const leave = app.core.feed.listen((event) => (told += event.jobId === id ? 1 : 0));
     for (let beat = 0; beat < 120; beat++) {
-      const progress = { fraction: beat / 120, message: null, metrics: null };
-      await heartbeat(app.core, viewer, lease, { progress });
+      await heartbeat(app.core, viewer, lease, { phase: beat % 2 === 0 ? 'DOWNLOADING' : 'RUNNING' });
       // One at a time, or the server would not even see them apart.
       await until('the event to be handed out', () => told > beat);
     }

@@ -189,5 +189,7 @@ test('Rule 12: a job’s events are numbered without gaps, also when many write 
   const rows = await database.query<{ seq: number }>('select seq from job_events where job_id = $1 order by seq', [id]);
   expect(rows.map((row) => row.seq)).toEqual(rows.map((_, index) => index + 1));
   const types = await eventTypes(database, id);
-  expect(types.filter((type) => type === 'PROGRESSED')).toHaveLength(30);
+  expect(types.filter((type) => type === 'PHASE_CHANGED').length).toBeGreaterThanOrEqual(1);
+  // However many tell it at once, progress is an event once a second.
+  expect(types.filter((type) => type === 'PROGRESSED')).toHaveLength(1);
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Viewer } from '../../../core/accounts/keys.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
+import { findJob } from '../../../core/jobs/find.ts';
 import { retryJob } from '../../../core/jobs/retry.ts';
 import { submitJobs } from '../../../core/jobs/submit.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
@@ -43,10 +44,10 @@ async function listed(key: string, query: string): Promise<z.infer<typeof list>>
   return list.parse(body);
 }
 
-async function progress(viewer: Viewer, lease: { jobId: string; attempt: number }, times: number): Promise<void> {
+/** Makes an event so many times, while nobody else does. */
+async function changePhase(viewer: Viewer, lease: { jobId: string; attempt: number }, times: number): Promise<void> {
   for (let index = 0; index < times; index++) {
-    const fraction = index / times;
-    await heartbeat(app.core, viewer, lease, { progress: { fraction, message: null, metrics: null } });
+    await heartbeat(app.core, viewer, lease, { phase: index % 2 === 0 ? 'DOWNLOADING' : 'RUNNING' });
   }
 }
 
@@ -58,7 +59,7 @@ describe('GET /jobs/:id/events', () => {
     const { viewer, secret } = await app.account();
     const { id } = await submit(app.core, viewer);
     const { lease } = await claim(app.core, viewer);
-    await progress(viewer, lease, 3);
+    await changePhase(viewer, lease, 3);
     const at = async (query: string) =>
       jobList.parse((await app.rest(secret, 'GET', `/jobs/${id}/events${query}`)).body);
     const all = await at('');
@@ -66,9 +67,9 @@ describe('GET /jobs/:id/events', () => {
     expect(all.events.map(({ seq, type }) => [seq, type])).toEqual([
       [1, 'SUBMITTED'],
       [2, 'CLAIMED'],
-      [3, 'PROGRESSED'],
-      [4, 'PROGRESSED'],
-      [5, 'PROGRESSED'],
+      [3, 'PHASE_CHANGED'],
+      [4, 'PHASE_CHANGED'],
+      [5, 'PHASE_CHANGED'],
     ]);
     expect(all.events[1]).toMatchObject({ attempt: 1, data: { machineId: 'machine' } });
     expect((await at('?after=1&limit=2')).events).toEqual(all.events.slice(1, 3));
@@ -82,7 +83,7 @@ describe('GET /jobs/:id/events', () => {
     const source = await stream(`/jobs/${id}/events`, secret);
     expect([source.status, source.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
     const { lease } = await claim(app.core, viewer);
-    await progress(viewer, lease, 5);
+    await changePhase(viewer, lease, 5);
     await cancelJob(app.core, viewer, id);
     await until('the cancel', () => source.heard.at(-1)?.data.type === 'CANCELED');
     await source.close();
@@ -98,9 +99,11 @@ describe('GET /jobs/:id/events', () => {
     const { id } = await submit(app.core, viewer);
     const { lease } = await claim(app.core, viewer);
     const source = await stream(`/jobs/${id}/events?after=2`, secret);
-    await Promise.all(Array.from({ length: 6 }, () => progress(viewer, lease, 25)));
-    await until('all', () => source.heard.length >= 150);
-    expect(seqs(source)).toEqual(upTo(152).slice(2));
+    await Promise.all(Array.from({ length: 6 }, () => changePhase(viewer, lease, 25)));
+    const { eventSeq } = await findJob(app.core, viewer, id);
+    expect(eventSeq).toBeGreaterThan(2 + 25);
+    await until('all', () => source.heard.length >= eventSeq - 2);
+    expect(seqs(source)).toEqual(upTo(eventSeq).slice(2));
   });
 
   test('ends when the key is revoked, within 5 s', async () => {
