@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { arch, availableParallelism, platform, totalmem } from 'node:os';
 import { type Logger, destination, pino } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { openCarrier } from './carrier.ts';
 import { type AgentConfig, ConfigError, loadConfig } from './config.ts';
+import { createGpuSampler, tellingGpuUse } from './gpu-sampler.ts';
+import { findHardware } from './hardware.ts';
 import { type Claim, createLink } from './link.ts';
 import { createPresence } from './presence.ts';
 import { runAgent } from './run.ts';
@@ -47,6 +48,10 @@ async function run(config: AgentConfig, log: Logger): Promise<void> {
   const { machineId, containerGroupId } = config;
   const presence = createPresence(config.reconnectGraceMs);
   const vigil = keepVigil();
+  const hardware = findHardware(config);
+  let hasGpus = false;
+  void hardware.then(({ gpus }) => (hasGpus = gpus.length > 0));
+  const sampler = createGpuSampler(() => hasGpus);
   const asides = new Set<string>();
   const store = createS3Store({ ...config.storage, beforeSending: () => vigil.look() });
   // Not an end of the agent: jobs without sync need no storage, and the others say so by themselves.
@@ -61,11 +66,14 @@ async function run(config: AgentConfig, log: Logger): Promise<void> {
     vigil,
     shutdown: listenForShutdown(),
     openLink: (listener) =>
-      createLink({
-        open: (onConnected) => openCarrier({ ...carrierParts(config), presence, onConnected, log }),
-        registration: { machineId, containerGroupId, sessionId: randomUUID(), version: VERSION, hardware: hardware() },
-        ...{ presence, listener, log },
-      }),
+      tellingGpuUse(
+        createLink({
+          open: (onConnected) => openCarrier({ ...carrierParts(config), presence, onConnected, log }),
+          registration: { machineId, containerGroupId, sessionId: randomUUID(), version: VERSION },
+          ...{ hardware, presence, listener, log },
+        }),
+        sampler,
+      ),
     createSync: ({ job, attempt }, jobLog) =>
       createAttemptSync({
         ...{ store, asides },
@@ -88,8 +96,4 @@ function earlierAttempts(job: Claim['job'], attempt: Claim['attempt']): { earlie
 
 function carrierParts({ graphqlUrl, apiKey, reconnectGraceMs }: AgentConfig) {
   return { url: graphqlUrl, key: apiKey, graceMillis: reconnectGraceMs };
-}
-
-function hardware(): Record<string, unknown> {
-  return { platform: platform(), arch: arch(), cpus: availableParallelism(), memoryBytes: totalmem() };
 }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { jittered } from '../lib/backoff.ts';
 import { messageOf } from '../lib/errors.ts';
-import { pause, whenAborted } from '../lib/pause.ts';
+import { isAborted, pause, whenAborted } from '../lib/pause.ts';
 import { repeatUntilAnswered } from '../lib/repeat.ts';
 import {
   AgentSignalsDocument,
@@ -21,7 +21,9 @@ export interface LinkListener {
 }
 
 export interface SessionParts {
-  registration: RegisterAgentInput;
+  registration: Omit<RegisterAgentInput, 'hardware'>;
+  /** What is found out of the machine, in its own time: nothing waits for it. Never rejects. */
+  hardware: Promise<Record<string, unknown>>;
   presence: Pick<PresenceRecord, 'ask' | 'begin' | 'end' | 'graceIs'>;
   listener: LinkListener;
   log: Logger;
@@ -44,6 +46,8 @@ export function createSession(transport: Transport, parts: SessionParts): Sessio
   const registered = Promise.withResolvers<undefined>();
   let membership = new AbortController();
   let agentId = '';
+  let hardware: Record<string, unknown> | undefined;
+  void parts.hardware.then((found) => (hardware = found));
   let connections = 0;
 
   async function join(): Promise<void> {
@@ -52,11 +56,14 @@ export function createSession(transport: Transport, parts: SessionParts): Sessio
     const { signal } = membership;
     const onFailure = (err: unknown) =>
       log.warn({ reason: messageOf(err) }, 'This agent could not register, and tries again');
-    const self = await repeatUntilAnswered((within) => register(transport, registration, within), {
-      ...REGISTRATION,
-      signal,
-      onFailure,
-    });
+    const told = hardware;
+    const registerWith = (known: Record<string, unknown> | undefined) =>
+      repeatUntilAnswered(
+        (within) =>
+          register(transport, known === undefined ? registration : { ...registration, hardware: known }, within),
+        { ...REGISTRATION, signal, onFailure },
+      );
+    const self = await registerWith(told);
     if (self === undefined) return;
     agentId = self.id;
     parts.presence.graceIs(self.reconnectGraceMillis);
@@ -66,6 +73,9 @@ export function createSession(transport: Transport, parts: SessionParts): Sessio
     if (transport.canSubscribe())
       listen(transport, { ...parts, agentId, connection: ++connections, signal, joinAgain });
     parts.listener.onReady();
+    if (told !== undefined) return;
+    const found = await parts.hardware;
+    if (!isAborted(signal)) await registerWith(found);
   }
 
   return {

@@ -97,9 +97,7 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
       else if (listeners.has(agent.id)) room.enter(agent);
       return got;
     },
-    connected: () => [...listeners.keys()],
-    isConnected: (agentId) => listeners.has(agentId),
-    tell: signal,
+    ...{ connected: () => [...listeners.keys()], isConnected: (agentId) => listeners.has(agentId), tell: signal },
     closing: () => (isClosing = true),
   };
 }
