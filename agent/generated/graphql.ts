@@ -115,6 +115,24 @@ export type FailAttemptInput = {
   signal?: string | null | undefined;
 };
 
+/** How busy the GPUs of a machine were. */
+export type GpuSampleInput = {
+  /** So long ago, in milliseconds. */
+  ageMillis: number;
+  /** 1 to 64 GPUs. */
+  gpus: Array<GpuUseInput>;
+};
+
+/** How busy one GPU is. */
+export type GpuUseInput = {
+  /** Its number on the machine. */
+  index: number;
+  /** Memory in use, in bytes. */
+  memoryUsedBytes?: number | null | undefined;
+  /** Between 0 and 1. */
+  utilization?: number | null | undefined;
+};
+
 /** A sign of life of an attempt. */
 export type HeartbeatInput = {
   /** The attempt that holds it. */
@@ -129,6 +147,8 @@ export type HeartbeatInput = {
   filesDownloaded?: number | null | undefined;
   /** Files carried to storage in this attempt. */
   filesUploaded?: number | null | undefined;
+  /** How busy the machine’s GPUs are. One is kept, with the agent, at most every 5 seconds. */
+  gpuSample?: GpuSampleInput | null | undefined;
   /** The job. */
   jobId: string;
   /** What it is doing, where that has changed. */
@@ -190,7 +210,7 @@ export type ProgressInput = {
 export type RegisterAgentInput = {
   /** The queue it works for. */
   containerGroupId: string;
-  /** CPU, memory, disk, GPUs. */
+  /** What of the fields of AgentHardware it knows, under the same names (bytes as numbers), and whatever else; at most 20,000 characters. Left out, what was told before stays. */
   hardware?: Record<string, unknown> | null | undefined;
   /** The machine it runs on. */
   machineId: string;
