@@ -26,7 +26,12 @@ const POLL_MS = 5_000;
 const REST_PER_WORK = 9;
 
 /** What changes no figure. The rest does. */
-const SILENT: ReadonlySet<JobEventType> = new Set<JobEventType>(['PHASE_CHANGED', 'PROGRESSED', 'CHECKPOINT_SAVED', 'WARNED']);
+const SILENT: ReadonlySet<JobEventType> = new Set<JobEventType>([
+  'PHASE_CHANGED',
+  'PROGRESSED',
+  'CHECKPOINT_SAVED',
+  'WARNED',
+]);
 
 export function createGroupWatchers(core: Core, feed: Feed, keys: KeyWatch): GroupWatchers {
   const rooms = new Map<string, Room>();
