@@ -12,6 +12,7 @@ import { createAccountFeed, type AccountFeed } from './events/account-feed.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
+import { KEEP_DAYS, type KeepDays } from './retention/prune.ts';
 import type { AllowedRange } from './webhooks/guard.ts';
 
 export interface CoreOptions {
@@ -28,6 +29,8 @@ export interface CoreOptions {
   logBytes?: number | undefined;
   /** Ranges of addresses to which webhooks may go although they are not public; none. */
   webhookAllowed?: readonly AllowedRange[] | undefined;
+  /** For how many days what is over is kept; 90 for jobs, 30 for their events, logs and webhooks. */
+  keepDays?: KeepDays | undefined;
   /** Told of trouble that mends itself: a lost connection that is being made again. */
   onError: (error: Error) => void;
   /** Told who has made or revoked what, for the log of the operator. */
@@ -44,6 +47,7 @@ export interface OpenCore extends Core {
   readonly signals: AgentSignals;
   readonly reconnectGraceSeconds: number;
   readonly webhookAllowed: readonly AllowedRange[];
+  readonly keepDays: KeepDays;
   /** Calls back when some server has announced a change of this kind, this one included. */
   onChange(topic: Topic, listener: () => void): void;
   /** @throws when the database does not answer */
@@ -114,6 +118,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     reconnectGraceSeconds: grace,
     onChange: (topic, listener) => void listeners[topic].add(listener),
     webhookAllowed: options.webhookAllowed ?? [],
+    keepDays: options.keepDays ?? KEEP_DAYS,
     ping: async () => {
       await orm.em.fork().execute('select 1');
     },

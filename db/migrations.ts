@@ -6,6 +6,7 @@ import { Organizations } from './migrations/0005-organizations.ts';
 import { EventPositions } from './migrations/0006-event-positions.ts';
 import { JobLogs } from './migrations/0007-job-logs.ts';
 import { ConnectionsInOrder } from './migrations/0008-connections-in-order.ts';
+import { Retention } from './migrations/0011-retention.ts';
 import { WebhooksThatArrive } from './migrations/0012-webhooks-that-arrive.ts';
 
 /** In the order in which they run. Append-only: a migration that has been released is never edited. */
@@ -18,5 +19,6 @@ export const migrations = [
   { name: '0006-event-positions', class: EventPositions },
   { name: '0007-job-logs', class: JobLogs },
   { name: '0008-connections-in-order', class: ConnectionsInOrder },
+  { name: '0011-retention', class: Retention },
   { name: '0012-webhooks-that-arrive', class: WebhooksThatArrive },
 ];
