@@ -1,6 +1,7 @@
 import { createKey, ensureAccount, authenticate, type Viewer } from '../core/accounts/keys.ts';
 import { claimJob } from '../core/leases/claim.ts';
 import { openCore, type OpenCore } from '../core/open.ts';
+import { insertEnded, insertWaiting } from './support/backlog.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
 import { median, rounded, say } from './support/stats.ts';
 
@@ -57,39 +58,6 @@ async function prepare(url: string, size: typeof SMALL): Promise<Side> {
   await insertWaiting(side, size.waiting);
   await sql(url, 'vacuum analyze');
   return side;
-}
-
-const columns = `account_id, api_key_id, container_group_id, command, arguments, environment, labels, max_failures, heartbeat_interval, event_seq`;
-const values = `$1::uuid, $2::uuid, 'bench', 'python', '["train.py", "--epochs", "100"]', '{"SEED": "1"}', '{}', 3, 30`;
-
-async function insertWaiting(side: Side, count: number): Promise<void> {
-  const { accountId, keyId } = side.viewer;
-  await sql(
-    side.url,
-    `with job as (insert into jobs (${columns}) select ${values}, 1 from generate_series(1, $3::int)
-                  returning id, account_id, container_group_id)
-     insert into job_events (job_id, seq, account_id, container_group_id, type, data)
-     select id, 1, account_id, container_group_id, 'SUBMITTED', '{}' from job`,
-    [accountId, keyId, count],
-  );
-}
-
-async function insertEnded(side: Side, count: number): Promise<void> {
-  const { accountId, keyId } = side.viewer;
-  await sql(
-    side.url,
-    `with job as (insert into jobs (${columns}, status, attempt_number, machine_id, started_at, completed_at)
-                  select ${values}, 4, 'COMPLETED', 1, 'machine', now(), now() from generate_series(1, $3::int)
-                  returning id, account_id, container_group_id),
-     attempt as (insert into attempts (job_id, number, account_id, container_group_id, machine_id, outcome, ended_by, ended_at,
-                                       heartbeat_interval, lease_expires_at)
-                 select id, 1, account_id, container_group_id, 'machine', 'COMPLETED', 'AGENT', now(), 30, now() from job)
-     insert into job_events (job_id, seq, account_id, container_group_id, type, data)
-     select id, n, account_id, container_group_id,
-            (array['SUBMITTED', 'CLAIMED', 'ATTEMPT_ENDED', 'COMPLETED'])[n]::job_event_type, '{}'
-     from job, generate_series(1, 4) n`,
-    [accountId, keyId, count],
-  );
 }
 
 async function round(side: Side): Promise<void> {

@@ -5,13 +5,14 @@ import { heartbeats } from './heartbeats.ts';
 import { latency } from './latency.ts';
 import { overwrite } from './overwrite.ts';
 import { recovery } from './recovery.ts';
+import { retention } from './retention.ts';
 import { submit } from './submit.ts';
 import { sync } from './sync.ts';
 import { webhooks } from './webhooks.ts';
 
 /** Each answers one question, asserts its own work, and gives its figures: printed for people, and as JSON with --json. */
 const benchmarks: Record<string, (flags: string[]) => Promise<Record<string, unknown>>> = {
-  ...{ claim, fanout, latency, recovery, submit, webhooks },
+  ...{ claim, fanout, latency, recovery, retention, submit, webhooks },
   ...{ sync, follow, overwrite, heartbeats },
 };
 

@@ -13,6 +13,7 @@ import { createFeed, type Feed } from './events/feed.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createGroupWatchers, type GroupWatchers } from './groups/watch.ts';
 import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
+import { KEEP_DAYS, type KeepDays } from './retention/prune.ts';
 import type { AllowedRange } from './webhooks/guard.ts';
 
 export interface CoreOptions {
@@ -31,6 +32,8 @@ export interface CoreOptions {
   webhookAllowed?: readonly AllowedRange[] | undefined;
   /** For how many days an agent of which nothing is heard is known (7). */
   agentRetentionDays?: number | undefined;
+  /** For how many days what is over is kept; 90 for jobs, 30 for their events, logs and webhooks. */
+  keepDays?: KeepDays | undefined;
   /** Told of trouble that mends itself: a lost connection that is being made again. */
   onError: (error: Error) => void;
   /** Told who has made or revoked what, for the log of the operator. */
@@ -49,6 +52,7 @@ export interface OpenCore extends Core {
   readonly reconnectGraceSeconds: number;
   readonly webhookAllowed: readonly AllowedRange[];
   readonly agentRetentionDays: number;
+  readonly keepDays: KeepDays;
   /** Calls back when some server has announced a change of this kind, this one included. */
   onChange(topic: Topic, listener: () => void): void;
   /** @throws when the database does not answer */
@@ -122,6 +126,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     agentRetentionDays: options.agentRetentionDays ?? AGENT_RETENTION_DAYS,
     onChange: (topic, listener) => void listeners[topic].add(listener),
     webhookAllowed: options.webhookAllowed ?? [],
+    keepDays: options.keepDays ?? KEEP_DAYS,
     ping: async () => {
       await orm.em.fork().execute('select 1');
     },

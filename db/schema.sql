@@ -348,6 +348,8 @@ CREATE INDEX job_events_account_index ON public.job_events USING btree (account_
 
 CREATE INDEX job_events_position_index ON public.job_events USING btree (xid, id);
 
+CREATE INDEX job_events_purged_index ON public.job_events USING btree (at) WHERE (type = 'PURGED'::job_event_type);
+
 CREATE UNIQUE INDEX job_events_seq_unique ON public.job_events USING btree (job_id, seq);
 
 CREATE INDEX jobs_account_id_position_index ON public.jobs USING btree (account_id, "position");
@@ -355,6 +357,8 @@ CREATE INDEX jobs_account_id_position_index ON public.jobs USING btree (account_
 CREATE INDEX jobs_canceled_index ON public.jobs USING btree (account_id, container_group_id, canceled_at) WHERE (status = 'CANCELED'::job_status);
 
 CREATE INDEX jobs_completed_index ON public.jobs USING btree (account_id, container_group_id, completed_at) WHERE (status = 'COMPLETED'::job_status);
+
+CREATE INDEX jobs_ended_index ON public.jobs USING btree (COALESCE(completed_at, failed_at, canceled_at), "position") WHERE (status = ANY (ARRAY['COMPLETED'::job_status, 'FAILED'::job_status, 'CANCELED'::job_status]));
 
 CREATE INDEX jobs_failed_index ON public.jobs USING btree (account_id, container_group_id, failed_at) WHERE (status = 'FAILED'::job_status);
 
@@ -367,6 +371,8 @@ CREATE INDEX jobs_queue_index ON public.jobs USING btree (account_id, container_
 CREATE INDEX webhook_deliveries_due_index ON public.webhook_deliveries USING btree (account_id, lane, next_try_at) WHERE ((delivered_at IS NULL) AND (abandoned_at IS NULL));
 
 CREATE INDEX webhook_deliveries_job_index ON public.webhook_deliveries USING btree (job_id, "position");
+
+CREATE INDEX webhook_deliveries_over_index ON public.webhook_deliveries USING btree (COALESCE(delivered_at, abandoned_at)) WHERE (COALESCE(delivered_at, abandoned_at) IS NOT NULL);
 
 CREATE OR REPLACE FUNCTION public.job_events_position_fn()
  RETURNS trigger

@@ -17,6 +17,8 @@ function isSafeUrl(text: string): boolean {
 
 const bound = (preset: number) => z.coerce.number().int().min(0).max(1_000_000).default(preset);
 
+const days = (preset: number) => z.coerce.number().int().min(0).max(36_500).default(preset);
+
 const variables = z
   .object({
     KELPIE_HOST: z.string().default('127.0.0.1').describe('Address to listen on'),
@@ -80,6 +82,10 @@ const variables = z
       .max(1024 * 1024 * 1024)
       .default(1024 * 1024)
       .describe('Bytes kept of what one attempt’s command writes: half of its beginning, half of its end'),
+    KELPIE_KEEP_JOBS_DAYS: days(90).describe('Days after which a job that has ended is removed; 0: never'),
+    KELPIE_KEEP_EVENTS_DAYS: days(30).describe('The same for events of jobs that have ended or are gone'),
+    KELPIE_KEEP_LOGS_DAYS: days(30).describe('The same for logs, from the end of their job'),
+    KELPIE_KEEP_DELIVERIES_DAYS: days(30).describe('The same for webhooks that were delivered or given up'),
     KELPIE_WEBHOOK_ALLOW: z
       .string()
       .default('')

@@ -2,6 +2,7 @@ import { forgetAgents } from '../core/agents/forget.ts';
 import { recordPresence, signalDrains } from '../core/agents/presence.ts';
 import { sweepLeases } from '../core/leases/rescue.ts';
 import type { OpenCore } from '../core/open.ts';
+import { createPruner } from '../core/retention/prune.ts';
 import { createSender } from '../core/webhooks/deliver.ts';
 import { backoffMillis } from '../lib/backoff.ts';
 import { pause } from '../lib/pause.ts';
@@ -37,6 +38,8 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     runOnce: () => recordPresence(core, core.signals),
     onError,
   });
+  const pruner = createPruner(core, core.keepDays);
+  const pruning = periodic({ name: 'pruning', everyMs: 60_000, runOnce: () => pruner.runOnce(), onError });
   const keys = periodic({ name: 'keys', everyMs: 2_000, runOnce: () => core.keyWatch.runOnce(), onError });
   const forgetting = periodic({
     name: 'forgetting agents',
@@ -44,7 +47,7 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     runOnce: () => forgetAgents(core, core.agentRetentionDays),
     onError,
   });
-  const all = [feed, rescue, webhooks, logs, presence, drains, keys, forgetting];
+  const all = [feed, rescue, webhooks, logs, presence, drains, keys, forgetting, pruning];
   core.onChange('jobs', () => {
     feed.poke();
     webhooks.poke();
@@ -53,6 +56,7 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
   return {
     start: () => all.forEach((loop) => loop.start()),
     stop: async () => {
+      pruner.stop();
       await Promise.all(all.map((loop) => loop.stop()));
       await sender.stop();
     },

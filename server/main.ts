@@ -35,6 +35,12 @@ async function main(config: Config): Promise<void> {
     adminKey: config.KELPIE_ADMIN_KEY,
     reconnectGraceSeconds: config.KELPIE_RECONNECT_GRACE,
     logBytes: config.KELPIE_LOG_BYTES,
+    keepDays: {
+      jobs: config.KELPIE_KEEP_JOBS_DAYS,
+      events: config.KELPIE_KEEP_EVENTS_DAYS,
+      logs: config.KELPIE_KEEP_LOGS_DAYS,
+      deliveries: config.KELPIE_KEEP_DELIVERIES_DAYS,
+    },
     webhookAllowed: config.KELPIE_WEBHOOK_ALLOW,
     agentRetentionDays: config.KELPIE_AGENT_RETENTION_DAYS,
     maxConnections: config.KELPIE_DATABASE_CONNECTIONS,

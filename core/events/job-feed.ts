@@ -52,7 +52,12 @@ export function followJobEvents(
     } catch (error) {
       // Removed while it was followed: what was told of it last remains to be told.
       if (!(error instanceof NotFoundError) || job === undefined) throw error;
-      yield* await listJobEvents(core, job, { limit: PAGE, descending: false, after: seq });
+      for (let isMore = true; isMore && !isAborted(ending.signal);) {
+        const events = await listJobEvents(core, job, { limit: PAGE, descending: false, after: seq });
+        for (const event of events) if (!isAborted(ending.signal)) yield event;
+        seq = events.at(-1)?.seq ?? seq;
+        isMore = events.length === PAGE;
+      }
     } finally {
       unwatch();
     }

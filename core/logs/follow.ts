@@ -134,6 +134,7 @@ async function* chunksOf(
     if (tail.lines.length > 0) yield tail;
   }
   for (;;) {
+    demandLiveKey(follower);
     // Its state is read before its lines: what has ended then writes nothing more, so the lines after that are all.
     const attempt = await core.em.fork().findOne(Attempt, { jobId: job.id, number: follower.attempt });
     if (attempt !== null) yield* newsOf(core, follower, progress, attempt);
@@ -154,7 +155,7 @@ async function* newsOf(core: Core, follower: Follower, progress: Progress, attem
     yield remark(attempt, progress, `Attempt ${attempt.number} is back`);
   }
   for (;;) {
-    if (follower.isKeyDead) throw new ForbiddenError('The key that follows this log was revoked or has expired');
+    demandLiveKey(follower);
     const part = await nextPart(core, attempt, { offset: progress.offset, position: follower.position });
     if (part === undefined) break;
     yield advance(follower, progress, part);
@@ -162,6 +163,10 @@ async function* newsOf(core: Core, follower: Follower, progress: Progress, attem
   if (attempt.outcome === progress.told) return;
   progress.told = attempt.outcome;
   yield remark(attempt, progress, howItEnded(attempt));
+}
+
+function demandLiveKey({ isKeyDead }: Follower): void {
+  if (isKeyDead) throw new ForbiddenError('The key that follows this log was revoked or has expired');
 }
 
 function advance(follower: Follower, progress: Progress, part: LogPart): LogChunk {

@@ -1,3 +1,4 @@
+import { LockMode } from '@mikro-orm/core';
 import { z } from 'zod';
 import type { Job } from '../../db/entities/job.ts';
 import { WebhookDelivery } from '../../db/entities/webhook-delivery.ts';
@@ -44,8 +45,11 @@ export async function triesOf(core: Core, deliveryIds: readonly string[]): Promi
 export async function redeliver(core: Core, viewer: Viewer, id: string): Promise<WebhookDelivery> {
   demand(viewer, 'submit');
   return transact(core, async (em) => {
+    // Held: a try under way may end at this moment, and what is old may be removed.
     const owned = viewer.isAdmin ? {} : { accountId: viewer.accountId };
-    const delivery = z.uuid().safeParse(id).success ? await em.findOne(WebhookDelivery, { id, ...owned }) : null;
+    const delivery = z.uuid().safeParse(id).success
+      ? await em.findOne(WebhookDelivery, { id, ...owned }, { lockMode: LockMode.PESSIMISTIC_WRITE })
+      : null;
     if (delivery === null) throw new NotFoundError(`There is no webhook delivery ${id} in this account: check the id`);
     Object.assign(delivery, { deliveredAt: null, abandonedAt: null, nextTryAt: new Date() });
     return delivery;

@@ -32,6 +32,11 @@ export const JobEvent = defineEntity({
     { name: 'job_events_position_index', properties: ['xid', 'id'] },
     { name: 'job_events_account_index', properties: ['accountId', 'xid', 'id'] },
     {
+      // Jobs that are gone, and of which only events are left.
+      name: 'job_events_purged_index',
+      expression: `create index "job_events_purged_index" on "job_events" ("at") where "type" = 'PURGED'`,
+    },
+    {
       name: 'job_events_seq_unique',
       expression: 'create unique index "job_events_seq_unique" on "job_events" ("job_id", "seq")',
     },

@@ -52,6 +52,13 @@ export const Job = defineEntity({
         `where "status" = '${ended.toUpperCase()}'`,
     })),
     {
+      // What is too old, oldest first. Queries repeat the expression and the condition word for word.
+      name: 'jobs_ended_index',
+      expression:
+        'create index "jobs_ended_index" on "jobs" (coalesce("completed_at", "failed_at", "canceled_at"), "position") ' +
+        `where "status" in ('COMPLETED', 'FAILED', 'CANCELED')`,
+    },
+    {
       name: 'jobs_idempotency_key_unique',
       expression:
         'create unique index "jobs_idempotency_key_unique" on "jobs" ("account_id", "idempotency_key") ' +

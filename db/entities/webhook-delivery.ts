@@ -12,6 +12,12 @@ export const WebhookDelivery = defineEntity({
         'create index "webhook_deliveries_due_index" on "webhook_deliveries" ("account_id", "lane", "next_try_at") ' +
         'where "delivered_at" is null and "abandoned_at" is null',
     },
+    {
+      name: 'webhook_deliveries_over_index',
+      expression:
+        'create index "webhook_deliveries_over_index" on "webhook_deliveries" (coalesce("delivered_at", "abandoned_at")) ' +
+        'where coalesce("delivered_at", "abandoned_at") is not null',
+    },
     { name: 'webhook_deliveries_job_index', properties: ['jobId', 'position'] },
   ],
   properties: {

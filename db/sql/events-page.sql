@@ -1,15 +1,21 @@
 -- A page of an account's feed (without an account: of everybody's). Settled events alone, so that nothing can appear behind what
 -- was given out (rule 12). The horizon and the oldest running transaction are of the same snapshot, and come also where there is
--- no event.
+-- no event. Before the horizon, only some of what happened may be left (events of jobs that live): the feed begins behind it.
 select jsonb_build_object('horizon', jsonb_build_object('xid', h.xid::text, 'id', h.event_id::text),
                           'oldestRunning', pg_snapshot_xmin(pg_current_snapshot())::text) as around,
        e.*
 from event_horizon h
+cross join lateral (
+  select place.xid, place.id
+  from (values (h.xid, h.event_id), (:xid::xid8, :id::bigint)) as place (xid, id)
+  order by place.xid desc, place.id desc
+  limit 1
+) start
 left join lateral (
   select *
   from job_events
   where (:account_id::uuid is null or account_id = :account_id)
-    and (xid, id) > (:xid::xid8, :id::bigint)
+    and (xid, id) > (start.xid, start.id)
     and xid < pg_snapshot_xmin(pg_current_snapshot())
   order by xid, id
   limit :batch

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Viewer } from '../../../core/accounts/keys.ts';
+import { ForbiddenError } from '../../../core/errors.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
@@ -8,6 +9,7 @@ import type { LogChunk } from '../../../core/logs/follow.ts';
 import { openTestCore } from '../../support/core.ts';
 import { claim, endings, runOut, submit } from '../../support/jobs.ts';
 import { append, readLines } from '../../support/logs.ts';
+import { until } from '../../support/until.ts';
 
 const { core, database, account, close } = await openTestCore();
 afterAll(close);
@@ -178,6 +180,17 @@ describe('who follows', () => {
     const { id } = await working();
     const { viewer } = await account('AGENT');
     await expect(core.logFollowers.follow(viewer, id, {}).next()).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  });
+
+  test('a key that has ended is refused also while nobody has claimed the job yet', async () => {
+    const { viewer } = await account();
+    const { id } = await submit(core, viewer);
+    const chunks = core.logFollowers.follow(viewer, id, {});
+    const reading = lines(chunks, 1);
+    await until('it is followed', async () => (await core.logFollowers.runOnce()).followed === 1);
+    await database.query('update api_keys set revoked_at = now() where id = $1', [viewer.keyId]);
+    await expect(reading).rejects.toThrow(ForbiddenError);
+    expect(await core.logFollowers.runOnce()).toEqual({ followed: 0, woken: 0 });
   });
 
   test.each(['revoked_at', 'expires_at'])('a key that has ended (%s) is refused from then on', async (column) => {
