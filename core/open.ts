@@ -92,7 +92,7 @@ async function bringUpToDate(url: string): Promise<void> {
 
 async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
   const grace = options.reconnectGraceSeconds ?? RECONNECT_GRACE_SECONDS;
-  const listeners: Record<Topic, Set<() => void>> = { jobs: new Set(), logs: new Set() };
+  const listeners: Record<Topic, Set<() => void>> = { jobs: new Set(), logs: new Set(), keys: new Set() };
   const base: Core = {
     em: orm.em,
     secrets: createSecretBox(options.masterKey),

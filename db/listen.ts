@@ -3,11 +3,11 @@ import pg from 'pg';
 import { atMost } from '../lib/pause.ts';
 
 /**
- * What may have changed: the state of jobs, or what their commands wrote, which is told apart because few read it. No payload
- * matters: it says that something was committed, and the reader looks for itself.
+ * What may have changed: the state of jobs; what their commands wrote, which is told apart because few read it; keys, which may no
+ * longer be good. No payload matters: it says that something was committed, and the reader looks for itself.
  */
-export type Topic = 'jobs' | 'logs';
-const CHANNELS = { jobs: 'kelpie', logs: 'kelpie_logs' } as const satisfies Record<Topic, string>;
+export type Topic = 'jobs' | 'logs' | 'keys';
+const CHANNELS = { jobs: 'kelpie', logs: 'kelpie_logs', keys: 'kelpie_keys' } as const satisfies Record<Topic, string>;
 /** About 50 notifications a second per server, however many jobs change. */
 const ANNOUNCE_EVERY_MS = 20;
 const RECONNECT_AFTER_MS = 500;

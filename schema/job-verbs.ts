@@ -2,6 +2,7 @@ import { ConflictError, ForbiddenError, NotFoundError } from '../core/errors.ts'
 import { liftBan } from '../core/jobs/bans.ts';
 import { cancelJob } from '../core/jobs/cancel.ts';
 import { retryJob } from '../core/jobs/retry.ts';
+import type { Job } from '../db/entities/job.ts';
 import { builder } from './builder.ts';
 import { JobRef } from './job.ts';
 
@@ -47,7 +48,31 @@ builder.subscriptionField('jobUpdated', (t) =>
     type: JobRef,
     description: 'The job as it is, then as it is after every change, coalesced to the latest.',
     args: { id: t.arg.id(idArgument) },
-    subscribe: (_root, { id }, { watchers, viewer }) => watchers.watch(viewer, id),
+    subscribe: (_root, { id }, { watchers, viewer }) => untilGone(watchers.watch(viewer, id)),
     resolve: (job) => job,
   }),
 );
+
+/** A job that is removed while it is watched is no fault: there is nothing more to tell. Not a generator, as for events. */
+function untilGone(states: AsyncGenerator<Job, void, undefined>): AsyncIterableIterator<Job, undefined> {
+  let isKnown = false;
+  return {
+    async next() {
+      try {
+        const step = await states.next();
+        isKnown = true;
+        return step.done === true ? { done: true, value: undefined } : { done: false, value: step.value };
+      } catch (error) {
+        if (error instanceof NotFoundError && isKnown) return { done: true, value: undefined };
+        throw error;
+      }
+    },
+    async return() {
+      await states.return();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
@@ -6,6 +6,8 @@ import type { OpenCore } from '../core/open.ts';
 import { createDoor, type SaladChecks } from './auth.ts';
 import { createGraphQL, GRAPHQL_PATH } from './graphql.ts';
 import type { Logger } from './log.ts';
+import { createHttpServer, type HttpBounds } from './http-server.ts';
+import { defaultLimits, type Limits } from './limits.ts';
 import { createLoops } from './loops.ts';
 import type { Rates } from './rate.ts';
 import { answerRequest, currentRequest } from './requests.ts';
@@ -32,17 +34,26 @@ export interface AppParts {
   salad?: SaladChecks | undefined;
   /** How often may be asked: by default without bound. */
   rates?: Rates | undefined;
+  /** What one client may ask for: by default as `limitVariables` has it. */
+  limits?: Partial<Limits> | undefined;
+  /** How long a client may take over a request: by default as `httpBounds` has it. */
+  http?: Partial<HttpBounds> | undefined;
+  /** Whether the schema may be asked for (true). */
+  introspection?: boolean | undefined;
+  /** Whether a browser gets a page to try operations on (true). */
+  graphiql?: boolean | undefined;
   /** How many proxies of the operator's stand before this server (0): see `addressOf`. */
   trustedProxies?: number | undefined;
 }
 
 /** The whole server around an open core: GraphQL on `/graphql`, REST everywhere else. The core stays the caller's to close. */
 export function createApp(parts: AppParts): App {
-  const { core, log, trustedProxies = 0 } = parts;
+  const { core, log, trustedProxies = 0, introspection = true, graphiql = true } = parts;
+  const limits = { ...defaultLimits, ...parts.limits };
   const stopping = new AbortController();
   const door = createDoor(parts);
-  const yoga = createGraphQL({ core, log, door });
-  const sockets = createSockets({ yoga, log, door, trustedProxies });
+  const yoga = createGraphQL({ core, log, door, limits, introspection, graphiql });
+  const sockets = createSockets({ yoga, log, door, trustedProxies, limits, keyWatch: core.keyWatch });
   const rest = createRest({
     core,
     log,
@@ -56,11 +67,14 @@ export function createApp(parts: AppParts): App {
   const listener = listenerOf(rest);
   const loops = createLoops(core, (error) => log.warn({ err: error }, 'Periodic work failed; it is tried again'));
 
-  const server = createServer((request, response) => {
-    answerRequest(request, response, { trustedProxies }, () =>
-      isGraphQL(request) ? yoga(request, response) : listener(request, response),
-    );
-  });
+  const server = createHttpServer(
+    { ...parts.http, connections: limits.KELPIE_MAX_CONNECTIONS },
+    (request, response) => {
+      answerRequest(request, response, { trustedProxies }, () =>
+        isGraphQL(request) ? yoga(request, response) : listener(request, response),
+      );
+    },
+  );
   server.on('upgrade', (request, socket, head) => upgrade(sockets, request, socket, head));
 
   return {

@@ -17,6 +17,9 @@ export interface Admission {
   expiresAt?: number;
 }
 
+/** Salad may take its yes to a key back, and tells nobody: what stays open asks anew after so long (milliseconds). */
+const SALAD_KEY_GOOD_FOR_MS = 15 * 60_000;
+
 /** What every request and every socket passes first. */
 export interface Door {
   /**
@@ -97,7 +100,8 @@ async function saladKey(
   }
   const viewer = await viewerOfOrganization(core, { name: presented.organization }, { role: 'OWNER' });
   const hash = createHash('sha256').update(presented.apiKey).digest('base64');
-  return { viewer, credential: `salad key ${viewer.accountId} ${hash}` };
+  const until = Date.now() + SALAD_KEY_GOOD_FOR_MS;
+  return { viewer: { ...viewer, until }, credential: `salad key ${viewer.accountId} ${hash}` };
 }
 
 async function saladToken(
@@ -115,5 +119,5 @@ async function saladToken(
   );
   // A machine has a new token every now and then: what counts is the machine.
   const credential = `salad token ${JSON.stringify([viewer.accountId, machineId, containerGroupId])}`;
-  return { viewer, credential, expiresAt };
+  return { viewer: { ...viewer, until: expiresAt }, credential, expiresAt };
 }

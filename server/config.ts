@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type AllowedRange, parseRanges } from '../core/webhooks/guard.ts';
 import { messageOf } from '../lib/errors.ts';
+import { limitVariables } from './limits.ts';
 
 /** Keys travel there: never in clear, except on this very machine. */
 const saladUrl = z.string().refine(isSafeUrl, {
@@ -15,6 +16,10 @@ function isSafeUrl(text: string): boolean {
   return (url.protocol === 'https:' || isHere) && isBare;
 }
 
+const yesOrNo = z
+  .enum(['true', 'false'], { error: 'expected true or false' })
+  .default('true')
+  .transform((text) => text === 'true');
 const bound = (preset: number) => z.coerce.number().int().min(0).max(1_000_000).default(preset);
 
 const days = (preset: number) => z.coerce.number().int().min(0).max(36_500).default(preset);
@@ -97,6 +102,9 @@ const variables = z
       .max(36_500)
       .default(7)
       .describe('Days after which an agent of which nothing is heard is forgotten'),
+    KELPIE_INTROSPECTION: yesOrNo.describe('Whether the schema may be asked for over GraphQL'),
+    KELPIE_GRAPHIQL: yesOrNo.describe('Whether /graphql is a page to try operations on, in a browser'),
+    ...limitVariables,
     KELPIE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.KELPIE_MASTER_KEY !== undefined, {

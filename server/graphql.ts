@@ -6,7 +6,10 @@ import { createAttemptLoader, createContext, publicError, schema, type Context }
 import type { Door } from './auth.ts';
 import { useGraphiQLPage } from './graphiql/page.ts';
 import type { Logger } from './log.ts';
+import { exceeded, type Limits } from './limits.ts';
+import { operationLimits } from './operation-limits.ts';
 import { currentRequest, REQUEST_ID_HEADER } from './requests.ts';
+import { watchedStreams } from './streams.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
@@ -15,15 +18,34 @@ export interface Admitted {
   asker?: Viewer;
 }
 
+export interface GraphQLParts {
+  core: OpenCore;
+  log: Logger;
+  door: Door;
+  limits: Limits;
+  /** Whether the schema may be asked for. */
+  introspection: boolean;
+  /** Whether a browser gets the page to try operations on. */
+  graphiql: boolean;
+}
+
 /** GraphQL over HTTP and server-sent events; the sockets use the same through `getEnveloped`. */
-export function createGraphQL(parts: { core: OpenCore; log: Logger; door: Door }) {
-  const { core, log, door } = parts;
+export function createGraphQL(parts: GraphQLParts) {
+  const { core, log, door, limits, introspection } = parts;
   const newestAttempt = createAttemptLoader(core);
   return createYoga<Admitted, Context>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
     landingPage: false,
-    plugins: [useGraphiQLPage(), admission(door)],
+    plugins: [
+      ...(parts.graphiql ? [useGraphiQLPage()] : []),
+      jsonOnly,
+      admission(door),
+      operationLimits(limits, { introspection }),
+      watchedStreams(core.keyWatch, limits),
+    ],
+    maxRequestBodySize: limits.KELPIE_MAX_BODY_BYTES,
+    batching: false,
     context: ({ asker }) => {
       if (asker === undefined) throw new Error('An operation came through no door that knows who asks');
       const { watchers, groupWatchers, accountFeed, signals, logFollowers, reconnectGraceSeconds } = core;
@@ -34,7 +56,7 @@ export function createGraphQL(parts: { core: OpenCore; log: Logger; door: Door }
     graphiql: false,
     maskedErrors: {
       maskError: (error, message) => {
-        const shown = publicError(error);
+        const shown = bodyFault(error, limits) ?? publicError(error);
         const err = error instanceof Error && 'originalError' in error ? error.originalError : error;
         if (shown?.extensions.code === 'UNAVAILABLE') log.error({ err }, 'An operation could not be answered just now');
         if (shown !== undefined) return withStatus(shown);
@@ -54,6 +76,30 @@ function admission(door: Door): Plugin<Context, Admitted> {
       context.asker = await door.viewerOf((name) => request.headers.get(name), currentRequest()?.address);
     },
   };
+}
+
+/**
+ * A page of another site can send a form or a plain text to us without asking, but no JSON. It has no key to send along, as browsers
+ * keep none; this shuts the door all the same.
+ */
+const jsonOnly: Plugin<Context, Admitted> = {
+  onRequestParse({ request }) {
+    const type = request.headers.get('content-type') ?? '';
+    if (request.method !== 'POST' || JSON_TYPE.test(type)) return;
+    const got = type === '' ? 'none' : type.slice(0, 100);
+    throw new GraphQLError(`Expected a body of the Content-Type application/json, got ${got}`, {
+      extensions: { code: 'UNSUPPORTED_MEDIA_TYPE', http: { status: 415, headers: { Accept: 'application/json' } } },
+    });
+  },
+};
+
+const JSON_TYPE = /^application\/json\s*(?:;|$)/i;
+
+/** The library's own fault does not say how much would have been taken. */
+function bodyFault(error: unknown, limits: Limits): GraphQLError | undefined {
+  if (!(error instanceof GraphQLError) || error.extensions.code !== 'REQUEST_ENTITY_TOO_LARGE') return undefined;
+  const message = exceeded(limits, 'KELPIE_MAX_BODY_BYTES', 'more');
+  return new GraphQLError(message, { extensions: { ...error.extensions, limit: 'KELPIE_MAX_BODY_BYTES' } });
 }
 
 /** Those that say when to ask again, which programs read in the answer's head. */

@@ -53,6 +53,7 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     webhooks.poke();
   });
   core.onChange('logs', () => logs.poke());
+  core.onChange('keys', () => keys.poke());
   return {
     start: () => all.forEach((loop) => loop.start()),
     stop: async () => {

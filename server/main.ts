@@ -57,6 +57,9 @@ async function main(config: Config): Promise<void> {
       refusalsPerAddress: config.KELPIE_REFUSALS_PER_ADDRESS,
     }),
     trustedProxies: config.KELPIE_TRUSTED_PROXIES,
+    limits: config,
+    introspection: config.KELPIE_INTROSPECTION,
+    graphiql: config.KELPIE_GRAPHIQL,
   });
   const url = await app.start({ host: config.KELPIE_HOST, port: config.KELPIE_PORT });
   ending.defer(() => app.stop());

@@ -13,6 +13,14 @@ export interface RequestScope {
 
 export const REQUEST_ID_HEADER = 'X-Request-Id';
 
+/** What a browser is to hold to, whatever the answer is; a page that needs more says its own. */
+const OF_EVERY_ANSWER = {
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'X-Frame-Options': 'DENY',
+  'Content-Security-Policy': "frame-ancestors 'none'",
+} as const;
+
 const scopes = new AsyncLocalStorage<RequestScope>();
 
 /** The request on whose behalf this runs; undefined for periodic work, and for operations on a socket. */
@@ -29,6 +37,7 @@ export function answerRequest(
 ): void {
   const id = requestId(request.headers['x-request-id']);
   response.setHeader(REQUEST_ID_HEADER, id);
+  for (const [name, value] of Object.entries(OF_EVERY_ANSWER)) response.setHeader(name, value);
   void scopes.run({ id, address: addressOf(request, options) }, answer);
 }
 

@@ -1,12 +1,16 @@
+import type { Duplex } from 'node:stream';
 import { GraphQLError } from 'graphql';
 import { CloseCode, type SubscribePayload } from 'graphql-ws';
 import type { Extra } from 'graphql-ws/use/ws';
+import { endMessages, type KeyWatch } from '../core/accounts/key-watch.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
-import { ForbiddenError, InvalidInputError, UnauthenticatedError } from '../core/errors.ts';
+import { ForbiddenError, InvalidInputError, RateLimitedError, UnauthenticatedError } from '../core/errors.ts';
 import { expectedFailure } from '../core/expected.ts';
+import { createPlaces } from '../lib/places.ts';
 import { publicError } from '../schema/index.ts';
 import type { Admission, Door } from './auth.ts';
 import { hasCredentials, readerOf } from './credentials.ts';
+import { exceeded, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { addressOf } from './requests.ts';
 
@@ -27,6 +31,12 @@ export type Connection = Extra & {
   known?: () => void;
   /** When the first of its tokens is over, in milliseconds since 1970, and what ends the wait for that. */
   over?: { at: number; stop: () => void };
+  /** Ids of the keys that were used on it, which are watched. */
+  watched?: Set<string>;
+  /** One of them is no longer good: what still comes over it is not done. */
+  isOver?: boolean;
+  /** Ids of the subscriptions on it; some may have ended. */
+  streams?: Set<string>;
 };
 
 type Parameters = Readonly<Record<string, unknown>>;
@@ -47,11 +57,29 @@ export interface SocketDoor {
    * @returns an error that is the operation's answer when nobody does
    */
   askerOf(extra: Connection, operation: Pick<SubscribePayload, 'extensions'>): Promise<Viewer | GraphQLError>;
+  /** Whether anybody's credentials were good on the socket that runs on this connection. */
+  knows(connection: Duplex): boolean;
 }
 
-export function createSocketDoor(parts: { door: Door; log: Logger; trustedProxies: number }): SocketDoor {
+export interface SocketDoorParts {
+  door: Door;
+  keyWatch: KeyWatch;
+  limits: Limits;
+  log: Logger;
+  trustedProxies: number;
+}
+
+export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
   const { door, log, trustedProxies } = parts;
+  const known = new WeakSet<Duplex>();
+  const watch = watching(parts);
+  const welcome = (extra: Connection, admission: Admission): void => {
+    watch(extra, admission);
+    known.add(extra.request.socket);
+    closeWhenOver(extra, admission.expiresAt);
+  };
   return {
+    knows: (connection) => known.has(connection),
     async open(extra, parameters) {
       if (!hasCredentials(parameters)) {
         closeUnlessKnown(extra);
@@ -59,25 +87,26 @@ export function createSocketDoor(parts: { door: Door; log: Logger; trustedProxie
       }
       try {
         const address = addressOf(extra.request, { trustedProxies });
-        const { viewer, expiresAt } = await door.admit(readerOf(parameters), address);
-        extra.viewer = viewer;
-        closeWhenOver(extra, expiresAt);
+        const admission = await door.admit(readerOf(parameters), address);
+        welcome(extra, admission);
+        extra.viewer = admission.viewer;
         return true;
       } catch (error) {
         const { code, reason } = refusalOf(error, log);
-        extra.socket.close(code, Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString());
+        extra.socket.close(code, cut(reason));
         return false;
       }
     },
     async askerOf(extra, operation) {
       const headers = headersOf(operation);
+      if (extra.isOver === true) return new GraphQLError(endMessages.REVOKED, { extensions: { code: 'FORBIDDEN' } });
       try {
         if (extra.viewer !== undefined) return openerOf(extra.viewer, headers);
         const address = addressOf(extra.request, { trustedProxies });
-        const { viewer, expiresAt } = await door.admitCounted(readerOf(headers), address);
+        const admission = await door.admitCounted(readerOf(headers), address);
+        welcome(extra, admission);
         extra.known?.();
-        closeWhenOver(extra, expiresAt);
-        return viewer;
+        return admission.viewer;
       } catch (error) {
         const shown = publicError(error);
         if (shown !== undefined) return shown;
@@ -86,6 +115,34 @@ export function createSocketDoor(parts: { door: Door; log: Logger; trustedProxie
       }
     },
   };
+}
+
+/**
+ * A socket ends with the first key that was used on it and is no longer good. It is counted by the first.
+ * @throws RateLimitedError when the key has too many sockets
+ */
+function watching({ keyWatch, limits }: SocketDoorParts): (extra: Connection, admission: Admission) => void {
+  const places = createPlaces(limits.KELPIE_MAX_SOCKETS_PER_KEY);
+  return (extra, { viewer, credential }) => {
+    const { socket } = extra;
+    // Gone while it was looked at: its end was told already.
+    if (extra.watched?.has(viewer.keyId) === true || socket.readyState === socket.CLOSED) return;
+    if (extra.watched === undefined) {
+      const giveBack = places.take(credential);
+      if (giveBack === undefined) throw new RateLimitedError(exceeded(limits, 'KELPIE_MAX_SOCKETS_PER_KEY', 'more'), 1);
+      socket.once('close', giveBack);
+    }
+    extra.watched = (extra.watched ?? new Set()).add(viewer.keyId);
+    const unfollow = keyWatch.follow(viewer, (why) => {
+      extra.isOver = true;
+      socket.close(CloseCode.Forbidden, cut(endMessages[why]));
+    });
+    socket.once('close', unfollow);
+  };
+}
+
+function cut(reason: string): string {
+  return Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString();
 }
 
 function headersOf({ extensions }: Pick<SubscribePayload, 'extensions'>): Parameters | undefined {

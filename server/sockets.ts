@@ -1,17 +1,23 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { GraphQLError, type DocumentNode, type ExecutionArgs } from 'graphql';
-import { handleProtocols, makeServer, type ServerOptions } from 'graphql-ws';
+import { getOperationAST, GraphQLError, type DocumentNode, type ExecutionArgs } from 'graphql';
+import { handleProtocols, makeServer, type ServerOptions, type SubscribePayload } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
+import type { KeyWatch } from '../core/accounts/key-watch.ts';
+import type { Viewer } from '../core/accounts/keys.ts';
 import type { Door } from './auth.ts';
 import type { Admitted, createGraphQL } from './graphql.ts';
+import { limitError, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
+import { variablesFault } from './operation-limits.ts';
 import { createSocketDoor, type Connection, type SocketDoor } from './socket-door.ts';
 import { speak } from './socket-speech.ts';
 
 const PING_EVERY_MS = 2_000;
-/** Above what a batch of 1,000 ordinary jobs takes. */
-const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
+/** How long a socket that is closed may take to answer that (milliseconds). */
+const CLOSE_WITHIN_MS = 2_000;
+/** So much is read of somebody who has not said who it is. */
+const MAX_UNKNOWN_BYTES = 65_536;
 
 /** Of the protocol: the server goes, another one, or it again, will be there. */
 const SERVICE_RESTART = 1012;
@@ -27,6 +33,8 @@ export interface Sockets {
 export interface SocketParts {
   yoga: ReturnType<typeof createGraphQL>;
   door: Door;
+  keyWatch: KeyWatch;
+  limits: Limits;
   log: Logger;
   trustedProxies: number;
 }
@@ -36,12 +44,16 @@ export interface SocketParts {
  * names of the headers, or else with each operation.
  */
 export function createSockets(parts: SocketParts): Sockets {
-  const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, handleProtocols });
-  const protocol = makeServer(protocolOptions(parts.yoga, createSocketDoor(parts)));
+  // A constant of its own: `closeTimeout` is missing in the library's types.
+  const bounds = { maxPayload: parts.limits.KELPIE_MAX_BODY_BYTES, closeTimeout: CLOSE_WITHIN_MS };
+  const server = new WebSocketServer({ noServer: true, handleProtocols, ...bounds });
+  const door = createSocketDoor(parts);
+  const protocol = makeServer(protocolOptions(parts, door));
   return {
     upgrade(request, socket, head) {
       server.handleUpgrade(request, socket, head, (client) => {
         speak(protocol, client, request, { pingEveryMs: PING_EVERY_MS, log: parts.log });
+        hangUpOnTheTalkative(socket, door);
       });
     },
     async close() {
@@ -52,37 +64,65 @@ export function createSockets(parts: SocketParts): Sockets {
   };
 }
 
-function protocolOptions(
-  yoga: SocketParts['yoga'],
-  door: SocketDoor,
-): ServerOptions<Record<string, unknown>, Connection> {
+function protocolOptions(parts: SocketParts, door: SocketDoor): ServerOptions<Record<string, unknown>, Connection> {
   return {
     onConnect: ({ connectionParams, extra }) => door.open(extra, connectionParams),
-    onSubscribe: async ({ extra }, _id, params) => {
+    onSubscribe: async ({ extra, subscriptions }, id, params) => {
+      const fault = faultAtOnce(parts.limits, Object.keys(subscriptions).length, params);
+      if (fault !== undefined) return [fault];
       const asker = await door.askerOf(extra, params);
       if (asker instanceof GraphQLError) return [asker];
-      const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
-        asker,
-      } satisfies Admitted) as Enveloped;
-      const document = parsed(() => parse(params.query));
-      // A fault of one operation is told to that operation; thrown, it would end the socket and everything else on it.
-      if (document instanceof GraphQLError) return [document];
-      const args = {
-        schema,
-        operationName: params.operationName,
-        document,
-        variableValues: params.variables,
-        contextValue: await contextFactory(),
-        execute,
-        subscribe,
-      };
-      const errors = validate(args.schema, args.document);
-      return errors.length > 0 ? errors : args;
+      extra.streams = new Set([...(extra.streams ?? [])].filter((stream) => stream in subscriptions));
+      return argumentsOf(parts, { asker, id, streams: extra.streams }, params);
     },
     // The enveloped functions mask and observe as over HTTP; graphql-ws hands back the arguments of `onSubscribe`.
     execute: (args) => (args as unknown as Enveloped).execute(args),
     subscribe: (args) => (args as unknown as Enveloped).subscribe(args),
   };
+}
+
+/** Whoever has not said who it is has nothing to say that is long. */
+function hangUpOnTheTalkative(socket: Duplex, door: SocketDoor): void {
+  let read = 0;
+  const count = (chunk: Buffer): void => {
+    read += chunk.length;
+    if (door.knows(socket)) socket.off('data', count);
+    else if (read > MAX_UNKNOWN_BYTES) socket.destroy();
+  };
+  socket.on('data', count);
+}
+
+/** What can be told before an operation is read. */
+function faultAtOnce(limits: Limits, running: number, params: SubscribePayload): GraphQLError | undefined {
+  if (running > limits.KELPIE_MAX_OPERATIONS_PER_SOCKET) {
+    return limitError(limits, 'KELPIE_MAX_OPERATIONS_PER_SOCKET', running);
+  }
+  return variablesFault(limits, params);
+}
+
+/** @param of.streams ids of the subscriptions that run on the socket; this one is added, if it is one */
+async function argumentsOf(
+  { yoga, limits }: SocketParts,
+  { asker, id, streams }: { asker: Viewer; id: string; streams: Set<string> },
+  params: SubscribePayload,
+) {
+  const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
+    asker,
+  } satisfies Admitted) as Enveloped;
+  const contextValue = await contextFactory();
+  const document = parsed(() => parse(params.query));
+  if (document instanceof GraphQLError) return [document];
+  const errors = validate(schema, document);
+  if (errors.length > 0) return errors;
+  if (getOperationAST(document, params.operationName)?.operation === 'subscription') {
+    const number = streams.size + 1;
+    if (number > limits.KELPIE_MAX_SUBSCRIPTIONS_PER_SOCKET) {
+      return [limitError(limits, 'KELPIE_MAX_SUBSCRIPTIONS_PER_SOCKET', number)];
+    }
+    streams.add(id);
+  }
+  const { operationName, variables: variableValues } = params;
+  return { schema, operationName, document, variableValues, contextValue, execute, subscribe };
 }
 
 /** A fault of one operation is told to that operation: thrown, it would end the socket and all the others on it. */

@@ -14,6 +14,8 @@ export interface Viewer {
   readonly isAdmin: boolean;
   /** What a machine's own credentials hold it to; other credentials do not say which machine asks. */
   readonly bound?: Bound;
+  /** When what is open with these credentials must end, in milliseconds since 1970; undefined where only the key itself says. */
+  readonly until?: number;
 }
 
 /** One machine of one container group. */

@@ -1,5 +1,6 @@
 import type { Viewer } from '../../core/accounts/keys.ts';
 import { RateLimitedError } from '../../core/errors.ts';
+import { createPlaces } from '../../lib/places.ts';
 
 /** So many requests of one key may wait or stream at once, at one server. */
 export const MOST_OPEN_REQUESTS = 100;
@@ -15,23 +16,16 @@ export interface OpenRequests {
 }
 
 export function createOpenRequests(): OpenRequests {
-  const counts = new Map<string, number>();
+  const places = createPlaces(MOST_OPEN_REQUESTS);
   return {
     take({ keyId }) {
-      const count = counts.get(keyId) ?? 0;
-      if (count >= MOST_OPEN_REQUESTS) {
-        throw new RateLimitedError(
-          `At most ${MOST_OPEN_REQUESTS} requests of one key may wait or stream at once, and so many do: ` +
-            'let one of them end, or ask without waiting',
-          1,
-        );
-      }
-      counts.set(keyId, count + 1);
-      return () => {
-        const left = (counts.get(keyId) ?? 0) - 1;
-        if (left > 0) counts.set(keyId, left);
-        else counts.delete(keyId);
-      };
+      const giveBack = places.take(keyId);
+      if (giveBack !== undefined) return giveBack;
+      throw new RateLimitedError(
+        `At most ${MOST_OPEN_REQUESTS} requests of one key may wait or stream at once, and so many do: ` +
+          'let one of them end, or ask without waiting',
+        1,
+      );
     },
   };
 }

@@ -1,0 +1,40 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+
+/** How long a client may take (milliseconds), so that nobody holds a connection by being slow. */
+export interface HttpBounds {
+  /** For the headers of a request. */
+  headersMs: number;
+  /** For a whole request, its body included. */
+  requestMs: number;
+  /** Between two requests on one connection. Longer than proxies wait, which else ask just when we hang up. */
+  keepAliveMs: number;
+}
+
+export const httpBounds: HttpBounds = Object.freeze({ headersMs: 10_000, requestMs: 60_000, keepAliveMs: 65_000 });
+
+/** A key and a handful of headers: no more is read. */
+const MAX_HEADER_BYTES = 16_384;
+const MAX_HEADERS = 100;
+/** How often requests that take too long are looked for. */
+const LOOK_EVERY_MS = 1_000;
+
+/** A server that is bounded in what it takes from one client, and from all. */
+export function createHttpServer(
+  { connections, ...given }: Partial<HttpBounds> & { connections: number },
+  listener: RequestListener,
+): Server {
+  const { headersMs, requestMs, keepAliveMs } = { ...httpBounds, ...given };
+  const server = createServer(
+    {
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
+      keepAliveTimeout: keepAliveMs,
+      connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, headersMs),
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+    listener,
+  );
+  server.maxHeadersCount = MAX_HEADERS;
+  server.maxConnections = connections;
+  return server;
+}
