@@ -4,6 +4,7 @@ import { startAnnouncements, type Topic } from '../db/listen.ts';
 import { atMost } from '../lib/pause.ts';
 import { createKeyWatch, type KeyWatch } from './accounts/key-watch.ts';
 import { ensureAdmin } from './accounts/keys.ts';
+import { demandMasterKey } from './accounts/master-key.ts';
 import { createSecretBox } from './accounts/secret-box.ts';
 import { connected, disconnected } from './agents/presence.ts';
 import { createAgentSignals, type AgentSignals } from './agents/signals.ts';
@@ -20,6 +21,8 @@ export interface CoreOptions {
   databaseUrl: string;
   /** Encrypts the keys that webhooks carry; the same for every server on one database. */
   masterKey: string;
+  /** Master keys under which something may be sealed still. */
+  oldMasterKeys?: readonly string[] | undefined;
   /** The admin's API key, if it should have one. */
   adminKey?: string | undefined;
   /** Size of the pool of database connections (10). */
@@ -95,7 +98,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
   const listeners: Record<Topic, Set<() => void>> = { jobs: new Set(), logs: new Set(), keys: new Set() };
   const base: Core = {
     em: orm.em,
-    secrets: createSecretBox(options.masterKey),
+    secrets: createSecretBox(options.masterKey, options.oldMasterKeys),
     logBytes: options.logBytes ?? LOG_BYTES,
     announce: (topic) => announcements.announce(topic),
     audit: (entry) => options.onAudit?.(entry),
@@ -103,6 +106,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
   const feed = createFeed(base);
   const keyWatch = createKeyWatch(base);
   await feed.begin();
+  await demandMasterKey(base);
   await ensureAdmin(base, options.adminKey);
   // Last, because it keeps a connection of its own.
   const announcements = startAnnouncements({

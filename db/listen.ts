@@ -8,6 +8,7 @@ import { atMost } from '../lib/pause.ts';
  */
 export type Topic = 'jobs' | 'logs' | 'keys';
 const CHANNELS = { jobs: 'kelpie', logs: 'kelpie_logs', keys: 'kelpie_keys' } as const satisfies Record<Topic, string>;
+const TOPICS = ['keys', 'logs', 'jobs'] as const satisfies Topic[];
 /** About 50 notifications a second per server, however many jobs change. */
 const ANNOUNCE_EVERY_MS = 20;
 const RECONNECT_AFTER_MS = 500;
@@ -78,7 +79,9 @@ async function keepListening(
     const client = new pg.Client({ connectionString: options.url, keepAlive: true, ...LIMITS });
     // Before connect: without a listener, a restart of the database would end this process.
     client.on('error', options.onError);
-    client.on('notification', ({ channel }) => options.onChange(channel === CHANNELS.logs ? 'logs' : 'jobs'));
+    client.on('notification', ({ channel }) => {
+      for (const topic of TOPICS) if (CHANNELS[topic] === channel) options.onChange(topic);
+    });
     try {
       await client.connect();
       const ended = new Promise<void>((resolve) => {
@@ -87,11 +90,9 @@ async function keepListening(
         if (stopping.aborted) resolve();
         stopping.addEventListener('abort', () => resolve(), { once: true });
       });
-      await client.query(`listen ${CHANNELS.logs}`);
-      await client.query(`listen ${CHANNELS.jobs}`);
+      for (const topic of TOPICS) await client.query(`listen ${CHANNELS[topic]}`);
       use(client);
-      options.onChange('logs');
-      options.onChange('jobs');
+      for (const topic of TOPICS) options.onChange(topic);
       await ended;
     } catch (error) {
       options.onError(error as Error);

@@ -3,6 +3,7 @@ import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { Account } from './entities/account.ts';
 import { Agent } from './entities/agent.ts';
 import { ApiKey } from './entities/api-key.ts';
+import { AuditEvent } from './entities/audit-event.ts';
 import { Attempt } from './entities/attempt.ts';
 import { Ban } from './entities/ban.ts';
 import { EventHorizon } from './entities/event-horizon.ts';
@@ -10,6 +11,7 @@ import { JobEvent } from './entities/job-event.ts';
 import { JobLog } from './entities/job-log.ts';
 import { Job } from './entities/job.ts';
 import { ScalingRule } from './entities/scaling-rule.ts';
+import { SealedProof } from './entities/sealed-proof.ts';
 import { Sweep } from './entities/sweep.ts';
 import { WebhookDelivery } from './entities/webhook-delivery.ts';
 import { WebhookSecret } from './entities/webhook-secret.ts';
@@ -40,7 +42,7 @@ export async function createOrm(options: {
   return MikroORM.init({
     entities: [
       ...[Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, JobLog, ScalingRule, Sweep],
-      ...[WebhookDelivery, WebhookSecret, WebhookTry],
+      ...[WebhookDelivery, WebhookSecret, WebhookTry, AuditEvent, SealedProof],
     ],
     clientUrl: options.url,
     extensions: [Migrator],

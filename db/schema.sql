@@ -21,6 +21,19 @@ create type attempt_phase as enum (
   'UPLOADING'
 );
 
+create type audit_action as enum (
+  'ACCOUNT_CREATED',
+  'ACCOUNTS_CLEARED',
+  'KEY_CREATED',
+  'KEY_REVOKED',
+  'RULE_CREATED',
+  'RULE_UPDATED',
+  'RULE_DELETED',
+  'RULES_CLEARED',
+  'JOBS_PURGED',
+  'JOBS_CLEARED'
+);
+
 create type ended_by as enum (
   'AGENT',
   'SERVER',
@@ -127,6 +140,15 @@ create table attempts (
   progress_due_at timestamp(3) with time zone
 );
 
+create table audit_events (
+  "position" bigint not null default nextval('audit_events_position_seq'::regclass),
+  account_id uuid not null,
+  key_id uuid,
+  action audit_action not null,
+  data jsonb not null,
+  at timestamp(3) with time zone not null default clock_timestamp()
+);
+
 create table bans (
   job_id uuid not null,
   machine_id text not null,
@@ -218,6 +240,11 @@ create table scaling_rules (
   updated_at timestamp(3) with time zone not null default now()
 );
 
+create table sealed_proof (
+  id integer not null,
+  sealed text not null
+);
+
 create table sweeps (
   id integer not null,
   at timestamp(3) with time zone not null default clock_timestamp()
@@ -284,6 +311,8 @@ alter table attempts add constraint attempts_job_id_foreign FOREIGN KEY (job_id)
 
 alter table attempts add constraint attempts_pkey PRIMARY KEY (job_id, number);
 
+alter table audit_events add constraint audit_events_pkey PRIMARY KEY ("position");
+
 alter table bans add constraint bans_job_id_foreign FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE;
 
 alter table bans add constraint bans_pkey PRIMARY KEY (job_id, machine_id);
@@ -305,6 +334,7 @@ alter table scaling_rules add constraint scaling_rules_account_id_foreign FOREIG
 alter table scaling_rules add constraint scaling_rules_pkey PRIMARY KEY (account_id, container_group_id);
 
 alter table scaling_rules add constraint scaling_rules_range_check CHECK (((0 <= min_replicas) AND (min_replicas <= max_replicas)));
+alter table sealed_proof add constraint sealed_proof_pkey PRIMARY KEY (id);
 
 alter table sweeps add constraint sweeps_pkey PRIMARY KEY (id);
 
@@ -341,6 +371,8 @@ CREATE INDEX attempts_live_agent_index ON public.attempts USING btree (agent_id)
 CREATE INDEX attempts_live_machine_index ON public.attempts USING btree (account_id, container_group_id, machine_id) WHERE (outcome IS NULL);
 
 CREATE UNIQUE INDEX attempts_live_unique ON public.attempts USING btree (job_id) WHERE (outcome IS NULL);
+
+CREATE INDEX audit_events_account_id_index ON public.audit_events USING btree (account_id, "position");
 
 CREATE INDEX bans_machine_index ON public.bans USING btree (account_id, machine_id);
 

@@ -5,6 +5,7 @@ import './agent.ts';
 import './agents.ts';
 import './api-key.ts';
 import './attempt.ts';
+import './audit.ts';
 import './claim.ts';
 import './ending.ts';
 import './events.ts';

@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import { createKey, ensureAccount } from '../core/accounts/keys.ts';
+import { rotateMasterKey } from '../core/accounts/master-key.ts';
+import { listKeys, revokeKey } from '../core/accounts/operate.ts';
 import { openCore, type OpenCore } from '../core/open.ts';
 import { apiKeyRoles, type ApiKeyRole } from '../core/accounts/roles.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -10,11 +12,19 @@ import { createLog } from './log.ts';
 const USAGE = `Usage: npm run admin -- COMMAND
 
   migrate                                   brings the database to the newest version
-  create-key --account NAME [--role ROLE]   makes the account if it is not there, and a key for it
-                                            (${apiKeyRoles.join(', ')}; default OWNER)
+  create-key --account NAME [--role ROLE] [--name NAME] [--days N]
+                                            makes the account if it is not there, and a key for it, which is good for N days
+                                            (${apiKeyRoles.join(', ')}; default OWNER, for ever)
+  list-keys [--account NAME]                the newest 1,000 keys, of one account or of all, without their secrets
+  revoke-key ID                             what is open under the key ends within seconds
+  rotate-master-key                         seals all secrets anew under KELPIE_MASTER_KEY; what is sealed under
+                                            KELPIE_MASTER_KEYS_OLD still can be opened until then
 
 The database is DATABASE_URL, or the embedded one in KELPIE_DATA_DIR.
 `;
+
+const MOST_LISTED = 1_000;
+const DAY_MS = 86_400_000;
 
 if (import.meta.main) {
   try {
@@ -29,27 +39,82 @@ async function administer(args: string[]): Promise<void> {
   const { positionals, values } = parseArgs({
     args,
     allowPositionals: true,
-    options: { account: { type: 'string' }, role: { type: 'string', default: 'OWNER' } },
+    options: {
+      account: { type: 'string' },
+      role: { type: 'string', default: 'OWNER' },
+      name: { type: 'string' },
+      days: { type: 'string' },
+    },
   });
-  const [command] = positionals;
-  // Opening the core is what migrates.
-  if (command === 'migrate') return withCore(async () => say('The database is at the newest version'));
-  if (command === 'create-key') return makeKey(values.account, values.role);
-  throw new Error(USAGE);
+  const [command, id] = positionals;
+  switch (command) {
+    case 'migrate':
+      // Opening the core is what migrates.
+      return withCore(async () => say('The database is at the newest version'));
+    case 'create-key':
+      return makeKey(values);
+    case 'list-keys':
+      return withCore((core) => printKeys(core, values.account));
+    case 'revoke-key':
+      return endKey(id);
+    case 'rotate-master-key':
+      return withCore(async (core) => {
+        const { resealed, fresh } = await rotateMasterKey(core);
+        say(`${resealed} secrets were sealed anew, ${fresh} were already`);
+      });
+    case undefined:
+    default:
+      throw new Error(USAGE);
+  }
 }
 
-async function makeKey(account: string | undefined, role: string): Promise<void> {
+interface KeyWish {
+  account?: string | undefined;
+  role: string;
+  name?: string | undefined;
+  days?: string | undefined;
+}
+
+async function makeKey({ account, role, name, days }: KeyWish): Promise<void> {
   if (account === undefined || account === '') throw new Error(`Expected --account NAME\n\n${USAGE}`);
   if (!isRole(role)) throw new Error(`Expected a role of ${apiKeyRoles.join(', ')}, got ${role}`);
+  const lifetime = days === undefined ? undefined : Number(days) * DAY_MS;
+  if (lifetime !== undefined && !(lifetime > 0 && lifetime < 36_500 * DAY_MS)) {
+    throw new Error(`Expected --days above 0 and below 36500, got ${String(days)}`);
+  }
   await withCore(async (core) => {
     const { id } = await ensureAccount(core, account);
-    const { secret } = await createKey(core, { accountId: id, role });
+    const { secret } = await createKey(core, {
+      accountId: id,
+      role,
+      ...(name !== undefined && { name: name.slice(0, 255) }),
+      ...(lifetime !== undefined && { expiresAt: new Date(Date.now() + lifetime) }),
+    });
     say(secret);
   });
 }
 
 function isRole(role: string): role is ApiKeyRole {
   return apiKeyRoles.some((known) => known === role);
+}
+
+async function printKeys(core: OpenCore, account: string | undefined): Promise<void> {
+  for (const { key, username } of await listKeys(core, account, MOST_LISTED)) {
+    const state = key.revokedAt !== null ? `revoked ${key.revokedAt.toISOString()}` : expiryOf(key.expiresAt);
+    say([key.id, username, key.role, key.name ?? '-', `made ${key.createdAt.toISOString()}`, state].join('\t'));
+  }
+}
+
+function expiryOf(expiresAt: Date | null): string {
+  return expiresAt === null ? 'good' : `good until ${expiresAt.toISOString()}`;
+}
+
+async function endKey(id: string | undefined): Promise<void> {
+  if (id === undefined) throw new Error(`Expected the id of a key\n\n${USAGE}`);
+  await withCore(async (core) => {
+    const { revokedAt } = await revokeKey(core, id);
+    say(`The key ${id} is revoked since ${revokedAt?.toISOString() ?? 'now'}`);
+  });
 }
 
 async function withCore(work: (core: OpenCore) => Promise<void>): Promise<void> {
@@ -59,6 +124,7 @@ async function withCore(work: (core: OpenCore) => Promise<void>): Promise<void> 
     const core = await openCore({
       databaseUrl: database.url,
       masterKey: database.masterKey,
+      oldMasterKeys: config.KELPIE_MASTER_KEYS_OLD,
       onError: (error) => process.stderr.write(`${error.message}\n`),
     });
     await work(core).finally(() => core.close());

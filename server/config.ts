@@ -49,6 +49,16 @@ const variables = z
       .min(16, { error: 'expected at least 16 random characters' })
       .optional()
       .describe('Encrypts keys that webhooks carry; the same on every server'),
+    KELPIE_MASTER_KEYS_OLD: z
+      .string()
+      .default('')
+      .transform((text) =>
+        text
+          .split(',')
+          .map((key) => key.trim())
+          .filter((key) => key !== ''),
+      )
+      .describe('Further master keys that open what is sealed, comma-separated: while one takes over from another'),
     KELPIE_ADMIN_KEY: z
       .string()
       .min(16, { error: 'expected at least 16 random characters' })

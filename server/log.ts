@@ -17,6 +17,7 @@ export function createLog(level: string, destination?: DestinationStream): Logge
       '*.headers["x-kelpie-key"]',
       'headers["salad-api-key"]',
       '*.headers["salad-api-key"]',
+      ...['secret', 'masterKey', 'environment', 'connectionParams'].flatMap((name) => [name, `*.${name}`]),
       'authorization',
       '*.authorization',
     ],

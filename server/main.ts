@@ -32,6 +32,7 @@ async function main(config: Config): Promise<void> {
   const core = await openCore({
     databaseUrl: database.url,
     masterKey: database.masterKey,
+    oldMasterKeys: config.KELPIE_MASTER_KEYS_OLD,
     adminKey: config.KELPIE_ADMIN_KEY,
     reconnectGraceSeconds: config.KELPIE_RECONNECT_GRACE,
     logBytes: config.KELPIE_LOG_BYTES,

@@ -4,6 +4,7 @@ import { ApiKey, type ApiKeyRole } from '../../db/entities/api-key.ts';
 import type { EntityManager } from '../../db/orm.ts';
 import { transact, type Core } from '../core.ts';
 import { ForbiddenError, InvalidInputError } from '../errors.ts';
+import { recordAudit } from './audit.ts';
 
 /** Who asks: the account and the key that every flow of the core is given. */
 export interface Viewer {
@@ -115,6 +116,10 @@ export interface NewKey {
   orgName?: string | null;
   projectName?: string | null;
   secret?: string;
+  /** From then on it is none any more. */
+  expiresAt?: Date;
+  /** Id of the key with which it is made; absent for what the server's operator makes, or the server by itself. */
+  by?: string;
 }
 
 /** `createKey` within a transaction of the caller's. */
@@ -128,10 +133,16 @@ export async function addKey(core: Core, em: EntityManager, options: NewKey): Pr
     name: options.name ?? null,
     orgName: options.orgName ?? null,
     projectName: options.projectName ?? null,
-    expiresAt: null,
+    expiresAt: options.expiresAt ?? null,
     revokedAt: null,
   });
   await em.flush();
+  await recordAudit(em, {
+    accountId: key.accountId,
+    keyId: options.by ?? null,
+    action: 'KEY_CREATED',
+    data: { keyId: key.id, role: key.role, ...(key.name !== null && { name: key.name }) },
+  });
   return { key, secret };
 }
 
@@ -140,21 +151,29 @@ export async function addKey(core: Core, em: EntityManager, options: NewKey): Pr
  * alone, so that this can run at every start; one that was configured before is revoked.
  */
 export async function ensureAdmin(core: Core, adminKey: string | undefined): Promise<void> {
-  const em = core.em.fork();
+  await core.em.fork().transactional((em) => configureAdmin(core, em, adminKey));
+}
+
+async function configureAdmin(core: Core, em: EntityManager, adminKey: string | undefined): Promise<void> {
   await em.execute('insert into accounts (id, username) values (?, ?) on conflict do nothing', [
     ADMIN_ACCOUNT_ID,
     'admin',
   ]);
   if (adminKey === undefined) return;
   const hash = hashOf(adminKey);
-  await em.execute(
-    `insert into api_keys (account_id, hash, encrypted, role, name) values (?, ?, ?, 'OWNER', ?) on conflict do nothing`,
+  const made = await em.execute<{ id: string }[]>(
+    `insert into api_keys (account_id, hash, encrypted, role, name) values (?, ?, ?, 'OWNER', ?)
+     on conflict do nothing returning id`,
     [ADMIN_ACCOUNT_ID, hash, core.secrets.seal(adminKey), CONFIGURED],
   );
-  await em.execute(
-    `update api_keys set revoked_at = now() where account_id = ? and name = ? and hash <> ? and revoked_at is null`,
+  const gone = await em.execute<{ id: string }[]>(
+    `update api_keys set revoked_at = now() where account_id = ? and name = ? and hash <> ? and revoked_at is null returning id`,
     [ADMIN_ACCOUNT_ID, CONFIGURED, hash],
   );
+  const told = { accountId: ADMIN_ACCOUNT_ID, keyId: null };
+  const data = { name: CONFIGURED, role: 'OWNER' };
+  for (const { id } of made) await recordAudit(em, { ...told, action: 'KEY_CREATED', data: { ...data, keyId: id } });
+  for (const { id } of gone) await recordAudit(em, { ...told, action: 'KEY_REVOKED', data: { ...data, keyId: id } });
 }
 
 /** Name of the key that the server's configuration gives to the admin. */

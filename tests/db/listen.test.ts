@@ -28,7 +28,9 @@ async function listen(url = database.url): Promise<Ear> {
     errors: [],
     announcements: startAnnouncements({
       url,
-      onChange: (topic) => (ear[topic === 'jobs' ? 'changes' : 'logs'] += 1),
+      onChange: (topic) => {
+        if (topic !== 'keys') ear[topic === 'jobs' ? 'changes' : 'logs'] += 1;
+      },
       onError: (error) => ear.errors.push(error),
     }),
   };

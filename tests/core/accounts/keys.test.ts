@@ -146,6 +146,6 @@ describe('the secret box', () => {
       const other = parts.with(index, changed.toString(index === 0 ? 'utf8' : 'base64'));
       expect(() => box.open(other.join('.'))).toThrow();
     });
-    expect(() => box.open('plain')).toThrow('four parts');
+    expect(() => box.open('plain')).toThrow('five parts');
   });
 });

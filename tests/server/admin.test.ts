@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { authenticate } from '../../core/accounts/keys.ts';
+import { openTestCore, MASTER_KEY } from '../support/core.ts';
+import { startProgram } from '../support/program.ts';
+
+const { core, database, close } = await openTestCore();
+afterAll(close);
+const ADMIN = join(import.meta.dirname, '../../server/admin.ts');
+
+async function admin(
+  args: string[],
+  more: Record<string, string> = {},
+): Promise<{ code: number | null; lines: readonly string[] }> {
+  const environment = {
+    DATABASE_URL: database.url,
+    KELPIE_MASTER_KEY: MASTER_KEY,
+    PATH: process.env.PATH ?? '',
+    ...more,
+  };
+  const program = startProgram(process.execPath, [ADMIN, ...args], {
+    environment,
+    workingDirectory: import.meta.dirname,
+  });
+  const { code } = await program.ended;
+  return { code, lines: program.lines };
+}
+
+describe('npm run admin', () => {
+  test('makes a key, lists it, and revokes it', async () => {
+    const made = await admin(['create-key', '--account', 'me', '--role', 'AGENT', '--name', 'fleet', '--days', '1']);
+    expect(made.code).toBe(0);
+    const viewer = await authenticate(core, made.lines[0] ?? '');
+    expect(viewer?.role).toBe('AGENT');
+    const id = viewer?.keyId ?? '';
+    const { lines } = await admin(['list-keys', '--account', 'me']);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(new RegExp(`^${id}\tme\tAGENT\tfleet\t.*good until`));
+    expect(lines[0]).not.toContain(made.lines[0]);
+    expect((await admin(['revoke-key', id])).lines[0]).toContain('is revoked');
+    expect(await authenticate(core, made.lines[0] ?? '')).toBeUndefined();
+  });
+
+  test('rotates the master key', async () => {
+    const keys = { KELPIE_MASTER_KEY: 'the next master key', KELPIE_MASTER_KEYS_OLD: ` another one , ${MASTER_KEY}` };
+    expect((await admin(['rotate-master-key'], keys)).lines[0]).toMatch(/^[1-9]\d* secrets were sealed anew, 0 were/);
+    const { code, lines } = await admin(['list-keys']);
+    expect(code).toBe(2);
+    expect(lines.join('\n')).toContain('KELPIE_MASTER_KEY is not the one');
+  });
+
+  test('says how it is used', async () => {
+    for (const args of [['nonsense'], ['revoke-key']]) {
+      const { code, lines } = await admin(args);
+      expect(code).toBe(2);
+      expect(lines.join('\n')).toContain('Usage');
+    }
+  });
+});
