@@ -10,30 +10,6 @@ export interface Core {
   readonly logBytes: number;
   /** Says that a transaction has committed something that others may be waiting for: by default a change of a job. */
   announce(topic?: Topic): void;
-  /** Keeps for the operator who has done what, after it was done. */
-  audit(entry: AuditEntry): void;
-}
-
-/** What an operator may have to look up later. Ids and names only, never a secret. */
-export interface AuditEntry {
-  action:
-    | 'account-created'
-    | 'accounts-cleared'
-    | 'key-created'
-    | 'key-revoked'
-    | 'rule-created'
-    | 'rule-updated'
-    | 'rule-deleted'
-    | 'rules-cleared'
-    | 'jobs-purged'
-    | 'jobs-cleared';
-  /** Id of the key that was used. */
-  byKeyId: string;
-  accountId: string;
-  keyId?: string;
-  role?: string;
-  containerGroupId?: string;
-  count?: number;
 }
 
 /**

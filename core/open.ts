@@ -8,7 +8,7 @@ import { demandMasterKey } from './accounts/master-key.ts';
 import { createSecretBox } from './accounts/secret-box.ts';
 import { connected, disconnected } from './agents/presence.ts';
 import { createAgentSignals, type AgentSignals } from './agents/signals.ts';
-import type { AuditEntry, Core } from './core.ts';
+import type { Core } from './core.ts';
 import { createAccountFeed, type AccountFeed } from './events/account-feed.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
@@ -39,8 +39,6 @@ export interface CoreOptions {
   keepDays?: KeepDays | undefined;
   /** Told of trouble that mends itself: a lost connection that is being made again. */
   onError: (error: Error) => void;
-  /** Told who has made or revoked what, for the log of the operator. */
-  onAudit?: ((entry: AuditEntry) => void) | undefined;
 }
 
 /** The core, open on a database, with what lives as long as the server does. */
@@ -101,7 +99,6 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     secrets: createSecretBox(options.masterKey, options.oldMasterKeys),
     logBytes: options.logBytes ?? LOG_BYTES,
     announce: (topic) => announcements.announce(topic),
-    audit: (entry) => options.onAudit?.(entry),
   };
   const feed = createFeed(base);
   const keyWatch = createKeyWatch(base);

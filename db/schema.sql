@@ -334,6 +334,7 @@ alter table scaling_rules add constraint scaling_rules_account_id_foreign FOREIG
 alter table scaling_rules add constraint scaling_rules_pkey PRIMARY KEY (account_id, container_group_id);
 
 alter table scaling_rules add constraint scaling_rules_range_check CHECK (((0 <= min_replicas) AND (min_replicas <= max_replicas)));
+
 alter table sealed_proof add constraint sealed_proof_pkey PRIMARY KEY (id);
 
 alter table sweeps add constraint sweeps_pkey PRIMARY KEY (id);

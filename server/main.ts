@@ -46,7 +46,6 @@ async function main(config: Config): Promise<void> {
     agentRetentionDays: config.KELPIE_AGENT_RETENTION_DAYS,
     maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
-    onAudit: (entry) => log.info({ audit: entry }, 'For the record'),
   });
   ending.defer(() => core.close());
   const app = createApp({

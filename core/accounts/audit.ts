@@ -1,5 +1,6 @@
 import { AuditEvent, type AuditAction } from '../../db/entities/audit-event.ts';
-import type { EntityManager } from '../../db/orm.ts';
+import type { ApiKey } from '../../db/entities/api-key.ts';
+import { databaseNow, type EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
 
 /** An account's newest are kept. */
@@ -23,4 +24,12 @@ export async function recordAudit(em: EntityManager, entry: AuditEntry): Promise
   const isShort = JSON.stringify(entry.data).length <= MAX_DATA_CHARACTERS;
   await em.insert(AuditEvent, { ...entry, data: isShort ? entry.data : { omitted: 'It was too long to be kept' } });
   await trimStatement(em, { account_id: entry.accountId, most: MOST_KEPT });
+}
+
+/** Revokes a key, and writes that down, once. @param by id of the key with which it is done; null for the operator */
+export async function endKey(em: EntityManager, key: ApiKey, by: string | null): Promise<void> {
+  if (key.revokedAt !== null) return;
+  key.revokedAt = await databaseNow(em);
+  const data = { keyId: key.id, role: key.role, ...(key.name !== null && { name: key.name }) };
+  await recordAudit(em, { accountId: key.accountId, keyId: by, action: 'KEY_REVOKED', data });
 }

@@ -1,11 +1,13 @@
+import { LockMode } from '@mikro-orm/core';
 import { z } from 'zod';
 import { ADMIN_ACCOUNT_ID, Account } from '../../db/entities/account.ts';
 import { ApiKey, type ApiKeyRole } from '../../db/entities/api-key.ts';
-import { databaseNow, type EntityManager } from '../../db/orm.ts';
+import type { EntityManager } from '../../db/orm.ts';
 import { transact, type Core } from '../core.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import { text } from '../jobs/fields.ts';
 import { clearJobsOf } from '../jobs/purge.ts';
+import { endKey, recordAudit } from './audit.ts';
 import { lockAccount } from './find.ts';
 import { CONFIGURED, demand, demandAdmin, addKey, type NewKey, type Viewer } from './keys.ts';
 
@@ -35,16 +37,18 @@ export interface KeyRequest {
  */
 export async function createAccount(core: Core, viewer: Viewer, username: string): Promise<Account> {
   demandAdmin(viewer);
-  const account = await transact(core, async (em) => {
+  return transact(core, async (em) => {
     const [made] = await em.execute<{ id: string }[]>(
       'insert into accounts (username) values (?) on conflict (username) do nothing returning id',
       [username],
     );
-    if (made !== undefined) return em.findOneOrFail(Account, { id: made.id });
-    throw new InvalidInputError([{ path: ['username'], message: 'This name is taken: choose another one' }]);
+    if (made === undefined) {
+      throw new InvalidInputError([{ path: ['username'], message: 'This name is taken: choose another one' }]);
+    }
+    const entry = { accountId: made.id, keyId: viewer.keyId, action: 'ACCOUNT_CREATED', data: { username } } as const;
+    await recordAudit(em, entry);
+    return em.findOneOrFail(Account, { id: made.id });
   });
-  core.audit({ action: 'account-created', byKeyId: viewer.keyId, accountId: account.id });
-  return account;
 }
 
 /**
@@ -76,15 +80,17 @@ export async function revokeApiKey(core: Core, viewer: Viewer, id: string): Prom
   demand(viewer, 'manage');
   const key = await transact(core, async (em) => {
     const owner = viewer.isAdmin ? {} : { accountId: viewer.accountId };
-    const found = isUuid(id) ? await em.findOne(ApiKey, { id, ...owner }) : null;
+    const found = isUuid(id)
+      ? await em.findOne(ApiKey, { id, ...owner }, { lockMode: LockMode.PESSIMISTIC_WRITE })
+      : null;
     if (!found) throw new NotFoundError(`There is no key ${id} in this account: check the id`);
     if (found.accountId === ADMIN_ACCOUNT_ID && found.name === CONFIGURED) {
       throw new ConflictError('This key comes from KELPIE_ADMIN_KEY: change it there, and restart the server');
     }
-    found.revokedAt ??= await databaseNow(em);
+    await endKey(em, found, viewer.keyId);
     return found;
   });
-  core.audit({ action: 'key-revoked', byKeyId: viewer.keyId, accountId: key.accountId, keyId: key.id });
+  core.announce('keys');
   return key;
 }
 
@@ -102,19 +108,18 @@ export async function clearAccounts(core: Core, viewer: Viewer): Promise<number>
     await transact(core, (em) => em.nativeDelete(Account, { id }));
   }
   const { accountId, keyId } = viewer;
-  core.audit({ action: 'accounts-cleared', byKeyId: keyId, accountId, count: accounts.length });
+  const entry = { accountId, keyId, action: 'ACCOUNTS_CLEARED', data: { count: accounts.length } } as const;
+  await transact(core, (em) => recordAudit(em, entry));
+  core.announce('keys');
   return accounts.length;
 }
 
 async function issue(core: Core, viewer: Viewer, request: NewKey): Promise<{ key: ApiKey; secret: string }> {
-  const issued = await transact(core, async (em) => {
+  return transact(core, async (em) => {
     await lockAccount(em, request.accountId);
     await demandRoom(em, request.accountId);
-    return addKey(core, em, request);
+    return addKey(core, em, { ...request, by: viewer.keyId });
   });
-  const { id: keyId, accountId, role } = issued.key;
-  core.audit({ action: 'key-created', byKeyId: viewer.keyId, accountId, keyId, role });
-  return issued;
 }
 
 async function demandRoom(em: EntityManager, accountId: string): Promise<void> {

@@ -1,10 +1,10 @@
+import { LockMode } from '@mikro-orm/core';
 import { z } from 'zod';
 import { Account } from '../../db/entities/account.ts';
 import { ApiKey } from '../../db/entities/api-key.ts';
-import { databaseNow } from '../../db/orm.ts';
 import { transact, type Core } from '../core.ts';
 import { NotFoundError } from '../errors.ts';
-import { recordAudit } from './audit.ts';
+import { endKey } from './audit.ts';
 
 /** What the operator does with keys on the server's own machine, where nobody is asked who they are. */
 
@@ -37,12 +37,11 @@ export async function listKeys(core: Core, username: string | undefined, limit: 
  */
 export async function revokeKey(core: Core, id: string): Promise<ApiKey> {
   const key = await transact(core, async (em) => {
-    const found = z.uuid().safeParse(id).success ? await em.findOne(ApiKey, { id }) : null;
+    const found = z.uuid().safeParse(id).success
+      ? await em.findOne(ApiKey, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE })
+      : null;
     if (!found) throw new NotFoundError(`There is no key ${id}: list-keys shows their ids`);
-    if (found.revokedAt !== null) return found;
-    found.revokedAt = await databaseNow(em);
-    const data = { keyId: found.id, role: found.role, ...(found.name !== null && { name: found.name }) };
-    await recordAudit(em, { accountId: found.accountId, keyId: null, action: 'KEY_REVOKED', data });
+    await endKey(em, found, null);
     return found;
   });
   core.announce('keys');

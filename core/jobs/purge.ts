@@ -1,7 +1,8 @@
 import { jobStatuses } from '../../db/entities/job.ts';
 import { statement } from '../../db/statement.ts';
+import { recordAudit } from '../accounts/audit.ts';
 import { demand, demandAdmin, type Viewer } from '../accounts/keys.ts';
-import type { Core } from '../core.ts';
+import { transact, type Core } from '../core.ts';
 import { accountsWithin, inBatches, type LockedJob } from './batches.ts';
 import { cancelLocked } from './cancel.ts';
 
@@ -32,7 +33,9 @@ export async function purgeJobs(core: Core, viewer: Viewer, containerGroupId: st
   }
   const { accountId, keyId } = viewer;
   const count = purged.removed + purged.canceled;
-  core.audit({ action: 'jobs-purged', byKeyId: keyId, accountId, containerGroupId, count });
+  // Last, because how many there were is known then; each batch was a transaction of its own.
+  const entry = { accountId, keyId, action: 'JOBS_PURGED', data: { containerGroupId, count } } as const;
+  await transact(core, (em) => recordAudit(em, entry));
   return purged;
 }
 
@@ -44,7 +47,9 @@ export async function clearJobs(core: Core, viewer: Viewer): Promise<number> {
   demandAdmin(viewer);
   let cleared = 0;
   for (const accountId of await accountsWithin(core, viewer)) cleared += await clearJobsOf(core, accountId);
-  core.audit({ action: 'jobs-cleared', byKeyId: viewer.keyId, accountId: viewer.accountId, count: cleared });
+  const { accountId, keyId } = viewer;
+  const entry = { accountId, keyId, action: 'JOBS_CLEARED', data: { count: cleared } } as const;
+  await transact(core, (em) => recordAudit(em, entry));
   return cleared;
 }
 

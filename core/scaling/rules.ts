@@ -4,9 +4,10 @@ import { Account } from '../../db/entities/account.ts';
 import { ApiKey } from '../../db/entities/api-key.ts';
 import { ScalingRule } from '../../db/entities/scaling-rule.ts';
 import { databaseNow, type EntityManager } from '../../db/orm.ts';
+import { recordAudit } from '../accounts/audit.ts';
 import { lockAccount } from '../accounts/find.ts';
 import { demand, demandAdmin, type Viewer } from '../accounts/keys.ts';
-import { transact, type AuditEntry, type Core } from '../core.ts';
+import { transact, type Core } from '../core.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import { containerGroupId } from '../jobs/fields.ts';
 
@@ -45,16 +46,15 @@ export async function createScalingRule(
 ): Promise<ScalingRule> {
   demand(viewer, 'manage');
   demandRange(terms);
-  const rule = await transact(core, async (em) => {
+  return transact(core, async (em) => {
     await lockAccount(em, viewer.accountId);
     await demandRoom(em, viewer, groupId);
     const owner = await ownerOf(em, viewer);
     const created = em.create(ScalingRule, { ...owner, containerGroupId: groupId, ...terms });
     await em.flush();
+    await writeDown(em, viewer, 'RULE_CREATED', created);
     return created;
   });
-  audit(core, viewer, 'rule-created', groupId);
-  return rule;
 }
 
 /** All rules of the viewer's account, by group. */
@@ -86,29 +86,27 @@ export async function updateScalingRule(
   changes: { [term in keyof RuleTerms]?: number | undefined },
 ): Promise<ScalingRule> {
   demand(viewer, 'manage');
-  const rule = await transact(core, async (em) => {
+  return transact(core, async (em) => {
     const found = await find(em, viewer, groupId, LockMode.PESSIMISTIC_WRITE);
     found.minReplicas = changes.minReplicas ?? found.minReplicas;
     found.maxReplicas = changes.maxReplicas ?? found.maxReplicas;
     found.idleThresholdSeconds = changes.idleThresholdSeconds ?? found.idleThresholdSeconds;
     demandRange(found);
     found.updatedAt = await databaseNow(em);
+    await writeDown(em, viewer, 'RULE_UPDATED', found);
     return found;
   });
-  audit(core, viewer, 'rule-updated', groupId);
-  return rule;
 }
 
 /** @throws NotFoundError */
 export async function deleteScalingRule(core: Core, viewer: Viewer, groupId: string): Promise<ScalingRule> {
   demand(viewer, 'manage');
-  const rule = await transact(core, async (em) => {
+  return transact(core, async (em) => {
     const found = await find(em, viewer, groupId, LockMode.PESSIMISTIC_WRITE);
     em.remove(found);
+    await writeDown(em, viewer, 'RULE_DELETED', found);
     return found;
   });
-  audit(core, viewer, 'rule-deleted', groupId);
-  return rule;
 }
 
 /**
@@ -117,9 +115,12 @@ export async function deleteScalingRule(core: Core, viewer: Viewer, groupId: str
  */
 export async function clearScalingRules(core: Core, viewer: Viewer): Promise<number> {
   demandAdmin(viewer);
-  const count = await transact(core, (em) => em.nativeDelete(ScalingRule, {}));
-  core.audit({ action: 'rules-cleared', byKeyId: viewer.keyId, accountId: viewer.accountId, count });
-  return count;
+  const { accountId, keyId } = viewer;
+  return transact(core, async (em) => {
+    const count = await em.nativeDelete(ScalingRule, {});
+    await recordAudit(em, { accountId, keyId, action: 'RULES_CLEARED', data: { count } });
+    return count;
+  });
 }
 
 /** The organization of the key, or, where it names none, of the account. */
@@ -157,6 +158,13 @@ async function find(em: EntityManager, { accountId }: Viewer, groupId: string, l
   throw new NotFoundError(`There is no scaling rule of container group ${groupId} in this account: check the id`);
 }
 
-function audit(core: Core, viewer: Viewer, action: AuditEntry['action'], groupId: string): void {
-  core.audit({ action, byKeyId: viewer.keyId, accountId: viewer.accountId, containerGroupId: groupId });
+/** With what the rule says from then on. */
+async function writeDown(
+  em: EntityManager,
+  { accountId, keyId }: Viewer,
+  action: 'RULE_CREATED' | 'RULE_UPDATED' | 'RULE_DELETED',
+  { containerGroupId: groupId, minReplicas, maxReplicas, idleThresholdSeconds }: ScalingRule,
+): Promise<void> {
+  const data = { containerGroupId: groupId, minReplicas, maxReplicas, idleThresholdSeconds };
+  await recordAudit(em, { accountId, keyId, action, data });
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../server/config.ts';
+import { defaultLimits } from '../../server/limits.ts';
 
 const masterKey = 'sixteen characters';
 
@@ -38,6 +39,23 @@ describe('the server’s configuration', () => {
   test('bounds how often may be asked, unless it is told otherwise', () => {
     expect(readConfig({})).toMatchObject({ KELPIE_RATE_PER_KEY: 200, KELPIE_REFUSALS_PER_ADDRESS: 20 });
     expect(readConfig({ KELPIE_RATE_PER_KEY: '0' }).KELPIE_RATE_PER_KEY).toBe(0);
+  });
+
+  test('bounds what one client may ask for, unless it is told otherwise', () => {
+    expect(readConfig({})).toMatchObject(defaultLimits);
+    expect(readConfig({ KELPIE_MAX_QUERY_DEPTH: '20' }).KELPIE_MAX_QUERY_DEPTH).toBe(20);
+    expect(() => readConfig({ KELPIE_MAX_NODES: '0' })).toThrow('KELPIE_MAX_NODES');
+  });
+
+  test('turns introspection and GraphiQL off where it is told to', () => {
+    expect(readConfig({})).toMatchObject({ KELPIE_INTROSPECTION: true, KELPIE_GRAPHIQL: true });
+    expect(readConfig({ KELPIE_GRAPHIQL: 'false' }).KELPIE_GRAPHIQL).toBe(false);
+    expect(() => readConfig({ KELPIE_INTROSPECTION: 'no' })).toThrow('KELPIE_INTROSPECTION');
+  });
+
+  test('takes former master keys as a list', () => {
+    expect(readConfig({}).KELPIE_MASTER_KEYS_OLD).toEqual([]);
+    expect(readConfig({ KELPIE_MASTER_KEYS_OLD: 'one, other,' }).KELPIE_MASTER_KEYS_OLD).toEqual(['one', 'other']);
   });
 
   test('wants a master key with a database of the operator’s own', () => {

@@ -8,7 +8,6 @@ import {
 } from '../../../core/accounts/manage.ts';
 import { findAccount, listApiKeys } from '../../../core/accounts/find.ts';
 import { authenticate, type Viewer } from '../../../core/accounts/keys.ts';
-import type { AuditEntry } from '../../../core/core.ts';
 import { openCore, type OpenCore } from '../../../core/open.ts';
 import { createScalingRule } from '../../../core/scaling/rules.ts';
 import { ADMIN_KEY, openTestCore, type TestCore } from '../../support/core.ts';
@@ -17,7 +16,6 @@ import { outcomes, submit } from '../../support/jobs.ts';
 let fixture: TestCore;
 let core: OpenCore;
 let admin: Viewer;
-const audited: AuditEntry[] = [];
 
 beforeAll(async () => {
   fixture = await openTestCore();
@@ -25,7 +23,6 @@ beforeAll(async () => {
     databaseUrl: fixture.database.url,
     masterKey: 'master key of the tests',
     onError: () => undefined,
-    onAudit: (entry) => audited.push(entry),
   });
   admin = (await authenticate(core, ADMIN_KEY))!;
 });
@@ -49,14 +46,13 @@ describe('a key', () => {
       isAdmin: false,
     });
     expect(key).toMatchObject({ name: 'n', orgName: 'o', projectName: 'p', revokedAt: null });
-    expect(audited.at(-1)).toEqual({
-      action: 'key-created',
-      byKeyId: viewer.keyId,
-      accountId: viewer.accountId,
-      keyId: key.id,
-      role: 'AGENT',
+    expect((await audited()).at(-1)).toMatchObject({
+      action: 'KEY_CREATED',
+      key_id: viewer.keyId,
+      account_id: viewer.accountId,
+      data: { keyId: key.id, role: 'AGENT', name: 'n' },
     });
-    expect(JSON.stringify(audited)).not.toContain(secret);
+    expect(JSON.stringify(await audited())).not.toContain(secret);
   });
 
   test('is made by who may manage, in another account by the admin alone', async () => {
@@ -82,7 +78,8 @@ describe('a key', () => {
     expect(await authenticate(core, secret)).toBeUndefined();
     expect((await listApiKeys(core, viewer, 10)).map(({ id }) => id)).not.toContain(key.id);
     expect((await revokeApiKey(core, viewer, key.id)).revokedAt).toEqual(revokedAt);
-    expect(audited.at(-1)).toMatchObject({ action: 'key-revoked', keyId: key.id });
+    const revocations = (await audited()).filter(({ action }) => action === 'KEY_REVOKED');
+    expect(revocations).toMatchObject([{ key_id: viewer.keyId, data: { keyId: key.id } }]);
   });
 
   test('of another account, and one that never was, look the same to who would revoke it', async () => {
@@ -108,7 +105,7 @@ describe('an account', () => {
     expect(await outcomes([createAccount(core, viewer, 'mine')])).toEqual(['FORBIDDEN']);
     const tries = await outcomes([1, 2, 3].map(() => createAccount(core, admin, 'theirs')));
     expect(tries.sort()).toEqual(['INVALID_INPUT', 'INVALID_INPUT', 'done']);
-    expect(audited.filter(({ action }) => action === 'account-created')).toHaveLength(1);
+    expect((await audited()).filter(({ action }) => action === 'ACCOUNT_CREATED')).toHaveLength(1);
   });
 
   test('goes with all that is its, when the admin clears; the admin stays', async () => {
@@ -128,3 +125,8 @@ describe('an account', () => {
     expect(await clearAccounts(core, admin)).toBe(0);
   });
 });
+
+/** What was written down, in order. */
+function audited(): Promise<{ action: string; key_id: string | null; account_id: string; data: unknown }[]> {
+  return fixture.database.query('select action, key_id, account_id, data from audit_events order by position');
+}
