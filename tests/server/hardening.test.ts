@@ -49,6 +49,8 @@ describe('every answer', () => {
       expect(headers.get('x-content-type-options')).toBe('nosniff');
       expect(headers.get('referrer-policy')).toBe('no-referrer');
       expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+      // One policy: of two, a browser would hold the page to both.
+      expect(headers.get('content-security-policy')).not.toContain(',');
     },
   );
 });
