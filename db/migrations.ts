@@ -7,8 +7,8 @@ import { EventPositions } from './migrations/0006-event-positions.ts';
 import { JobLogs } from './migrations/0007-job-logs.ts';
 import { ConnectionsInOrder } from './migrations/0008-connections-in-order.ts';
 import { Fleet } from './migrations/0009-fleet.ts';
-import { Retention } from './migrations/0011-retention.ts';
 import { AuditAndMasterKeys } from './migrations/0010-audit-and-master-keys.ts';
+import { Retention } from './migrations/0011-retention.ts';
 import { WebhooksThatArrive } from './migrations/0012-webhooks-that-arrive.ts';
 
 /** In the order in which they run. Append-only: a migration that has been released is never edited. */
@@ -22,7 +22,7 @@ export const migrations = [
   { name: '0007-job-logs', class: JobLogs },
   { name: '0008-connections-in-order', class: ConnectionsInOrder },
   { name: '0009-fleet', class: Fleet },
-  { name: '0011-retention', class: Retention },
   { name: '0010-audit-and-master-keys', class: AuditAndMasterKeys },
+  { name: '0011-retention', class: Retention },
   { name: '0012-webhooks-that-arrive', class: WebhooksThatArrive },
 ];
