@@ -40,7 +40,7 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
   });
   const pruner = createPruner(core, core.keepDays);
   const pruning = periodic({ name: 'pruning', everyMs: 60_000, runOnce: () => pruner.runOnce(), onError });
-  const keys = periodic({ name: 'keys', everyMs: 2_000, runOnce: () => core.keyWatch.runOnce(), onError });
+  const keys = createKeyLoop(core, onError);
   const forgetting = periodic({
     name: 'forgetting agents',
     everyMs: 600_000,
@@ -53,7 +53,6 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     webhooks.poke();
   });
   core.onChange('logs', () => logs.poke());
-  core.onChange('keys', () => keys.poke());
   return {
     start: () => all.forEach((loop) => loop.start()),
     stop: async () => {
@@ -92,4 +91,11 @@ function createFeedLoop(core: OpenCore, onError: (error: Error) => void): Period
       clearTimeout(again);
     },
   };
+}
+
+/** Ends what is open under keys that are no longer good: every 2 s for certain, and at once when a revocation is announced. */
+function createKeyLoop(core: OpenCore, onError: (error: Error) => void): Periodic {
+  const loop = periodic({ name: 'keys', everyMs: 2_000, runOnce: () => core.keyWatch.runOnce(), onError });
+  core.onChange('keys', () => loop.poke());
+  return loop;
 }
