@@ -129,7 +129,7 @@ const get = createRoute({
       prefer: z
         .string()
         .optional()
-        .openapi({ description: `\`wait=N\`: up to N seconds, at most ${LONGEST_WAIT}`, example: 'wait=30' }),
+        .openapi({ description: `\`wait=N\`: up to N seconds, at most ${LONGEST_WAIT}`, example: 'wait=5' }),
     }),
   },
   responses: {

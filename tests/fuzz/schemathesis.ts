@@ -17,6 +17,9 @@ const CHECKS = [
   'ignored_auth',
 ];
 
+/** With `follow` its answer goes on until a job has ended, which is taken for a fault there: our own fuzzer has it. */
+const ENDLESS = 'readLogs';
+
 /**
  * Runs another fuzzer for OpenAPI against the server, as an owner. It is installed once, into `.kelpie/`; what it leaves behind
  * goes to `directory`.
@@ -41,6 +44,8 @@ export async function runSchemathesis(target: Target, cases: number, directory: 
       String(Math.max(1, Math.round(cases / 20))),
       '--checks',
       CHECKS.join(','),
+      '--exclude-operation-id',
+      ENDLESS,
       '--generation-database',
       'none',
     ],
