@@ -1,3 +1,5 @@
+import { whenAborted } from '../../lib/pause.ts';
+
 /** Where a group is to be looked for. */
 export interface GroupRef {
   accountId: string;
@@ -57,5 +59,21 @@ export class ProviderTrouble extends Error {
   constructor(message: string, options: { retryAfterMs?: number | undefined; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** Waits for `work` until `signal` is aborted: not everybody who is handed a signal heeds it. */
+export async function inTime<Result>(
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const done = new AbortController();
+  const late = whenAborted(signal, done.signal).then((): never => {
+    throw new ProviderTrouble('It did not answer in time', { cause: signal.reason });
+  });
+  try {
+    return await Promise.race([work(signal), late]);
+  } finally {
+    done.abort();
   }
 }

@@ -1,0 +1,17 @@
+-- How much work a group has, each kind by an index and up to a bound; and when the first of what ended leaves the count.
+select pending.count as pending, running.count as running, ended.count as ended,
+       extract(epoch from ended.first + make_interval(secs => :idle_seconds) - clock_timestamp())::float8 as cooler_in_seconds
+from (select count(*)::int as count
+      from (select from jobs
+            where account_id = :account_id and container_group_id = :group_id and status = 'PENDING'
+            limit :most) one) pending,
+     (select count(*)::int as count
+      from (select from jobs
+            where account_id = :account_id and container_group_id = :group_id and status = 'RUNNING'
+            limit :most) one) running,
+     (select count(*)::int as count, min(at) as first
+      from (select coalesce(completed_at, canceled_at, failed_at) as at from jobs
+            where account_id = :account_id and container_group_id = :group_id
+              and status in ('COMPLETED', 'CANCELED', 'FAILED') and started_at is not null
+              and coalesce(completed_at, canceled_at, failed_at) > clock_timestamp() - make_interval(secs => :idle_seconds)
+            limit :most) one) ended
