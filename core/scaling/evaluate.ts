@@ -43,9 +43,7 @@ function reasonOf({ idleThresholdSeconds }: Terms, { pending, running, ended, ha
     pending > 0 ? `${pending}${hasMore ? ' or more' : ''} pending` : undefined,
     ended > 0 ? `${ended} ended within ${idleThresholdSeconds} s` : undefined,
   ].filter((part) => part !== undefined);
-  return parts.length > 0
-    ? parts.join(' + ')
-    : `nothing pending, running or ended within ${idleThresholdSeconds} s`;
+  return parts.length > 0 ? parts.join(' + ') : `nothing pending, running or ended within ${idleThresholdSeconds} s`;
 }
 
 /** What is to be done at the provider, in this order. */

@@ -12,12 +12,7 @@ describe('the decision', () => {
     [{ pending: 250 }, {}, 100, '100 = clamped from 250 by max_replicas (250 pending)'],
     [{ ended: 2 }, {}, 2, '2 = 2 ended within 300 s'],
     [{}, { minReplicas: 2 }, 2, '2 = raised from 0 by min_replicas (nothing pending, running or ended within 300 s)'],
-    [
-      { pending: 100, hasMore: true },
-      {},
-      100,
-      '100 = clamped from at least 100 by max_replicas (100 or more pending)',
-    ],
+    [{ pending: 100, hasMore: true }, {}, 100, '100 = clamped from at least 100 by max_replicas (100 or more pending)'],
   ])('of %o under %o is %d and says why', (part, more, wanted, reason) => {
     expect(evaluate({ ...terms, ...more }, { ...queue, ...part })).toEqual({ wanted, reason });
   });
