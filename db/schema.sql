@@ -79,7 +79,7 @@ create table agents (
   account_id uuid not null,
   machine_id text not null,
   container_group_id text not null,
-  session_id uuid not null,
+  session_id uuid,
   version text,
   hardware jsonb,
   registered_at timestamp(3) with time zone not null default now(),
@@ -87,6 +87,8 @@ create table agents (
   connection_id uuid,
   draining_at timestamp(3) with time zone,
   connection_number integer not null default 0,
+  gpu_use jsonb,
+  gpu_use_at timestamp(3) with time zone,
   retiring_at timestamp(3) with time zone
 );
 
@@ -134,7 +136,9 @@ create table attempts (
   checkpoint_files integer not null default 0,
   checkpoint_bytes bigint not null default '0'::bigint,
   sync_lag_seconds double precision,
-  warning text
+  warning text,
+  progress_trace jsonb,
+  progress_due_at timestamp(3) with time zone
 );
 
 create table audit_events (
@@ -386,9 +390,15 @@ alter table webhook_tries add constraint webhook_tries_delivery_id_foreign FOREI
 
 alter table webhook_tries add constraint webhook_tries_pkey PRIMARY KEY (delivery_id, number);
 
+CREATE INDEX agents_account_index ON public.agents USING btree (account_id, registered_at, id);
+
 CREATE INDEX agents_group_index ON public.agents USING btree (account_id, container_group_id);
 
+CREATE INDEX agents_registered_index ON public.agents USING btree (registered_at);
+
 CREATE UNIQUE INDEX agents_session_unique ON public.agents USING btree (account_id, session_id);
+
+CREATE UNIQUE INDEX agents_worker_unique ON public.agents USING btree (account_id, container_group_id, machine_id) WHERE (session_id IS NULL);
 
 CREATE INDEX api_keys_account_id_index ON public.api_keys USING btree (account_id);
 
@@ -397,6 +407,8 @@ CREATE UNIQUE INDEX attempts_claim_unique ON public.attempts USING btree (agent_
 CREATE INDEX attempts_lease_index ON public.attempts USING btree (lease_expires_at) WHERE (outcome IS NULL);
 
 CREATE INDEX attempts_live_agent_index ON public.attempts USING btree (agent_id) WHERE (outcome IS NULL);
+
+CREATE INDEX attempts_live_machine_index ON public.attempts USING btree (account_id, container_group_id, machine_id) WHERE (outcome IS NULL);
 
 CREATE UNIQUE INDEX attempts_live_unique ON public.attempts USING btree (job_id) WHERE (outcome IS NULL);
 
@@ -408,11 +420,19 @@ CREATE INDEX job_events_account_index ON public.job_events USING btree (account_
 
 CREATE INDEX job_events_position_index ON public.job_events USING btree (xid, id);
 
+CREATE INDEX job_events_purged_index ON public.job_events USING btree (at) WHERE (type = 'PURGED'::job_event_type);
+
 CREATE UNIQUE INDEX job_events_seq_unique ON public.job_events USING btree (job_id, seq);
 
 CREATE INDEX jobs_account_id_position_index ON public.jobs USING btree (account_id, "position");
 
-CREATE INDEX jobs_ended_index ON public.jobs USING btree (account_id, container_group_id, COALESCE(completed_at, canceled_at, failed_at)) WHERE ((status = ANY (ARRAY['COMPLETED'::job_status, 'CANCELED'::job_status, 'FAILED'::job_status])) AND (started_at IS NOT NULL));
+CREATE INDEX jobs_canceled_index ON public.jobs USING btree (account_id, container_group_id, canceled_at) WHERE (status = 'CANCELED'::job_status);
+
+CREATE INDEX jobs_completed_index ON public.jobs USING btree (account_id, container_group_id, completed_at) WHERE (status = 'COMPLETED'::job_status);
+
+CREATE INDEX jobs_ended_index ON public.jobs USING btree (COALESCE(completed_at, failed_at, canceled_at), "position") WHERE (status = ANY (ARRAY['COMPLETED'::job_status, 'FAILED'::job_status, 'CANCELED'::job_status]));
+
+CREATE INDEX jobs_failed_index ON public.jobs USING btree (account_id, container_group_id, failed_at) WHERE (status = 'FAILED'::job_status);
 
 CREATE INDEX jobs_group_index ON public.jobs USING btree (account_id, container_group_id, status, "position");
 
@@ -427,6 +447,8 @@ CREATE INDEX scaling_rules_due_index ON public.scaling_rules USING btree (next_a
 CREATE INDEX webhook_deliveries_due_index ON public.webhook_deliveries USING btree (account_id, lane, next_try_at) WHERE ((delivered_at IS NULL) AND (abandoned_at IS NULL));
 
 CREATE INDEX webhook_deliveries_job_index ON public.webhook_deliveries USING btree (job_id, "position");
+
+CREATE INDEX webhook_deliveries_over_index ON public.webhook_deliveries USING btree (COALESCE(delivered_at, abandoned_at)) WHERE (COALESCE(delivered_at, abandoned_at) IS NOT NULL);
 
 CREATE OR REPLACE FUNCTION public.job_events_position_fn()
  RETURNS trigger

@@ -59,14 +59,6 @@ export const Job = defineEntity({
         `where "status" in ('COMPLETED', 'FAILED', 'CANCELED')`,
     },
     {
-      // What keeps machines warm is looked up by when it ended, however long the history is.
-      name: 'jobs_ended_index',
-      expression:
-        'create index "jobs_ended_index" on "jobs" ("account_id", "container_group_id", ' +
-        'coalesce("completed_at", "canceled_at", "failed_at")) ' +
-        `where "status" in ('COMPLETED', 'CANCELED', 'FAILED') and "started_at" is not null`,
-    },
-    {
       name: 'jobs_idempotency_key_unique',
       expression:
         'create unique index "jobs_idempotency_key_unique" on "jobs" ("account_id", "idempotency_key") ' +

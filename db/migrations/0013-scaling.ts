@@ -6,9 +6,6 @@ export class Scaling extends Migration {
     this.addSql(`
       alter table "agents" add column "retiring_at" timestamptz(3) null;
 
-      create index "jobs_ended_index" on "jobs" ("account_id", "container_group_id", coalesce("completed_at", "canceled_at", "failed_at"))
-        where "status" in ('COMPLETED', 'CANCELED', 'FAILED') and "started_at" is not null;
-
       alter table "scaling_rules"
         add column "group_name" text null,
         add column "wanted" int null,

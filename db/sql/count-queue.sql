@@ -10,8 +10,18 @@ from (select count(*)::int as count
             where account_id = :account_id and container_group_id = :group_id and status = 'RUNNING'
             limit :most) one) running,
      (select count(*)::int as count, min(at) as first
-      from (select coalesce(completed_at, canceled_at, failed_at) as at from jobs
-            where account_id = :account_id and container_group_id = :group_id
-              and status in ('COMPLETED', 'CANCELED', 'FAILED') and started_at is not null
-              and coalesce(completed_at, canceled_at, failed_at) > clock_timestamp() - make_interval(secs => :idle_seconds)
+      from (select at from (
+              select completed_at as at from jobs
+              where account_id = :account_id and container_group_id = :group_id and status = 'COMPLETED'
+                and completed_at > clock_timestamp() - make_interval(secs => :idle_seconds)
+              union all
+              select failed_at from jobs
+              where account_id = :account_id and container_group_id = :group_id and status = 'FAILED'
+                and failed_at > clock_timestamp() - make_interval(secs => :idle_seconds)
+              union all
+              select canceled_at from jobs
+              where account_id = :account_id and container_group_id = :group_id and status = 'CANCELED'
+                and started_at is not null
+                and canceled_at > clock_timestamp() - make_interval(secs => :idle_seconds)
+            ) every
             limit :most) one) ended
