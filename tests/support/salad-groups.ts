@@ -27,7 +27,10 @@ const patch = z.strictObject({ replicas: z.int().min(0).max(500) });
 export async function startSaladGroups(key: string): Promise<SaladGroups> {
   const server = createServer((request, response) => {
     api.asked.push(`${request.method} ${request.url?.replace(ROOT, '')}`);
-    if (api.answer !== undefined) return api.answer(request, response);
+    if (api.answer !== undefined) {
+      api.answer(request, response);
+      return;
+    }
     void answerTo(api, request, key).then(({ status, body }) => {
       response.writeHead(status, { 'Content-Type': status < 400 ? 'application/json' : 'application/problem+json' });
       response.end(body === undefined ? undefined : JSON.stringify(body));

@@ -38,7 +38,39 @@ interface Workload {
 }
 
 /** Deployments and StatefulSets as container groups; a machine is a pod, and its agent is called as the pod is. */
-export function createKubernetesProvider({ config, namespace }: KubernetesOptions): Provider {
+export function createKubernetesProvider(options: KubernetesOptions): Provider {
+  const { find, scale, podsOf, spare, remove } = createCluster(options);
+  const within = <Result>(ref: GroupRef, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> =>
+    inTime(signal, () => work().catch((error: unknown) => Promise.reject(meaningOf(error, ref))));
+
+  return {
+    name: 'kubernetes',
+    get: (ref, signal) => within(ref, signal, async () => describe(await find(ref))),
+    // Set to a size it runs already: there is no other way for it not to run than to have none.
+    start: (ref, signal) => within(ref, signal, () => find(ref).then(() => undefined)),
+    stop: (ref, sparing, signal) =>
+      within(ref, signal, async () => {
+        const workload = await find(ref);
+        await scale(workload, await spare(workload, 0, sparing));
+      }),
+    setReplicas: (ref, count, sparing, signal) =>
+      within(ref, signal, async () => {
+        const workload = await find(ref);
+        await scale(workload, await spare(workload, count, sparing));
+      }),
+    instances: (ref, signal) =>
+      within(ref, signal, async () =>
+        (await podsOf(await find(ref))).map(({ metadata, status }): Instance => {
+          const name = metadata?.name ?? '';
+          return { id: name, machineId: name, isRunning: status?.phase === 'Running' };
+        }),
+      ),
+    reallocate: (ref, { id }, signal) => within(ref, signal, () => remove(id)),
+  };
+}
+
+/** What of the cluster's API a group needs. */
+function createCluster({ config, namespace }: KubernetesOptions) {
   const apps = config.makeApiClient(AppsV1Api);
   const pods = config.makeApiClient(CoreV1Api);
   const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
@@ -75,13 +107,7 @@ export function createKubernetesProvider({ config, namespace }: KubernetesOption
   const spare = async (workload: Workload, count: number, { busy }: Sparing): Promise<number> => {
     if (count >= workload.replicas) return count;
     if (workload.kind === 'StatefulSet') {
-      const ordinals = [...busy]
-        .filter((name) => name.startsWith(`${workload.name}-`))
-        .map((name) => Number(name.slice(workload.name.length + 1)));
-      return Math.min(
-        workload.replicas,
-        Math.max(count, ...ordinals.filter(Number.isInteger).map((ordinal) => ordinal + 1)),
-      );
+      return countWith(busy, workload, count);
     }
     for (const { metadata } of await podsOf(workload)) {
       const name = metadata?.name ?? '';
@@ -92,39 +118,21 @@ export function createKubernetesProvider({ config, namespace }: KubernetesOption
     }
     return count;
   };
-  const within = <Result>(ref: GroupRef, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> =>
-    inTime(signal, () => work().catch((error: unknown) => Promise.reject(meaningOf(error, ref))));
+  const remove = (name: string): Promise<void> =>
+    pods
+      .deleteNamespacedPod({ name, namespace })
+      .then(() => undefined)
+      .catch(unlessGone);
+  return { find, scale, podsOf, spare, remove };
+}
 
-  return {
-    name: 'kubernetes',
-    get: (ref, signal) => within(ref, signal, async () => describe(await find(ref))),
-    // Set to a size it runs already: there is no other way for it not to run than to have none.
-    start: (ref, signal) => within(ref, signal, async () => void (await find(ref))),
-    stop: (ref, sparing, signal) =>
-      within(ref, signal, async () => {
-        const workload = await find(ref);
-        await scale(workload, await spare(workload, 0, sparing));
-      }),
-    setReplicas: (ref, count, sparing, signal) =>
-      within(ref, signal, async () => {
-        const workload = await find(ref);
-        await scale(workload, await spare(workload, count, sparing));
-      }),
-    instances: (ref, signal) =>
-      within(ref, signal, async () =>
-        (await podsOf(await find(ref))).map(({ metadata, status }): Instance => {
-          const name = metadata?.name ?? '';
-          return { id: name, machineId: name, isRunning: status?.phase === 'Running' };
-        }),
-      ),
-    reallocate: (ref, { id }, signal) =>
-      within(ref, signal, () =>
-        pods
-          .deleteNamespacedPod({ name: id, namespace })
-          .then(() => undefined)
-          .catch(unlessGone),
-      ),
-  };
+/** So many that the last busy pod is among them: they are numbered from 0. */
+function countWith(busy: ReadonlySet<string>, { name, replicas }: Workload, count: number): number {
+  const ordinals = [...busy]
+    .filter((pod) => pod.startsWith(`${name}-`))
+    .map((pod) => Number(pod.slice(name.length + 1)))
+    .filter(Number.isInteger);
+  return Math.min(replicas, Math.max(count, ...ordinals.map((ordinal) => ordinal + 1)));
 }
 
 function describe({ name, replicas }: Workload): Group {

@@ -35,6 +35,7 @@ export interface LocalProvider extends Provider {
 const STARTING_MS = 1_000;
 
 /** Child processes of this one as machines: a whole fleet on one machine. */
+// eslint-disable-next-line max-lines-per-function -- one closure over the processes; its verbs are a line or two each
 export function createLocalProvider(options: LocalOptions): LocalProvider {
   const machines = new Map<string, { process: LocalProcess; isRetiring: boolean }>();
   let counter = 0;

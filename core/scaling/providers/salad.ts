@@ -90,18 +90,24 @@ export function createSaladProvider(options: SaladOptions): Provider {
   return {
     name: 'salad',
     get: async (ref, signal) => describe(await find(ref, signal)),
-    start: async (ref, signal) => void (await verb(ref, signal, { method: 'POST', path: ['start'] })),
-    stop: async (ref, _sparing, signal) => void (await verb(ref, signal, { method: 'POST', path: ['stop'] })),
-    setReplicas: async (ref, replicas, _sparing, signal) =>
-      void (await verb(ref, signal, { method: 'PATCH', path: [], body: { replicas } })),
+    async start(ref, signal) {
+      await verb(ref, signal, { method: 'POST', path: ['start'] });
+    },
+    async stop(ref, _sparing, signal) {
+      await verb(ref, signal, { method: 'POST', path: ['stop'] });
+    },
+    async setReplicas(ref, replicas, _sparing, signal) {
+      await verb(ref, signal, { method: 'PATCH', path: [], body: { replicas } });
+    },
     async instances(ref, signal) {
       const data = await verb(ref, signal, { method: 'GET', path: ['instances'] });
       return parse(instancesAnswer, data).instances.map(({ id, machine_id, state }): Instance => {
         return { id, machineId: machine_id ?? null, isRunning: state === 'running' };
       });
     },
-    reallocate: async (ref, { id }, signal) =>
-      void (await verb(ref, signal, { method: 'POST', path: ['instances', id, 'reallocate'] }).catch(unlessGone)),
+    async reallocate(ref, { id }, signal) {
+      await verb(ref, signal, { method: 'POST', path: ['instances', id, 'reallocate'] }).catch(unlessGone);
+    },
   };
 }
 

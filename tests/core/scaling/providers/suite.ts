@@ -7,7 +7,7 @@ export interface Subject {
   provider: Provider;
   ref: GroupRef;
   /** Makes its machines come up, where that takes somebody else. @returns their ids */
-  machines(count: number): Promise<string[]>;
+  machines: (count: number) => Promise<string[]>;
 }
 
 const spare = { busy: new Set<string>() };
