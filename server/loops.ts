@@ -55,7 +55,19 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     onError,
   });
   const scaling = createScalingLoop(core, onError);
-  const all: Service[] = [feed, rescue, webhooks, logs, presence, drains, retirements, keys, forgetting, pruning, ...scaling];
+  const all: Service[] = [
+    feed,
+    rescue,
+    webhooks,
+    logs,
+    presence,
+    drains,
+    retirements,
+    keys,
+    forgetting,
+    pruning,
+    ...scaling,
+  ];
   core.onChange('jobs', () => {
     feed.poke();
     webhooks.poke();

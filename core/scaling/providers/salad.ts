@@ -52,6 +52,33 @@ interface Question {
 
 /** Salad's container groups, over its documented REST API. Which machines go first is Salad's choice, by the cost that agents tell it. */
 export function createSaladProvider(options: SaladOptions): Provider {
+  const { find, verb } = createProject(options);
+  return {
+    name: 'salad',
+    get: async (ref, signal) => describe(await find(ref, signal)),
+    async start(ref, signal) {
+      await verb(ref, signal, { method: 'POST', path: ['start'] });
+    },
+    async stop(ref, _sparing, signal) {
+      await verb(ref, signal, { method: 'POST', path: ['stop'] });
+    },
+    async setReplicas(ref, replicas, _sparing, signal) {
+      await verb(ref, signal, { method: 'PATCH', path: [], body: { replicas } });
+    },
+    async instances(ref, signal) {
+      const data = await verb(ref, signal, { method: 'GET', path: ['instances'] });
+      return parse(instancesAnswer, data).instances.map(({ id, machine_id, state }): Instance => {
+        return { id, machineId: machine_id ?? null, isRunning: state === 'running' };
+      });
+    },
+    async reallocate(ref, { id }, signal) {
+      await verb(ref, signal, { method: 'POST', path: ['instances', id, 'reallocate'] }).catch(unlessGone);
+    },
+  };
+}
+
+/** Groups by id, and verbs for them, at the pace that Salad allows. */
+function createProject(options: SaladOptions) {
   const pace = createPace(options.perMinute ?? PER_MINUTE);
   const names = boundedMap<string>(MAX_NAMES);
 
@@ -86,29 +113,7 @@ export function createSaladProvider(options: SaladOptions): Provider {
     const { name } = await find(ref, signal);
     return call(ref, signal, { ...rest, path: [...pathOf(...homeOf(ref, options)), name, ...path] });
   };
-
-  return {
-    name: 'salad',
-    get: async (ref, signal) => describe(await find(ref, signal)),
-    async start(ref, signal) {
-      await verb(ref, signal, { method: 'POST', path: ['start'] });
-    },
-    async stop(ref, _sparing, signal) {
-      await verb(ref, signal, { method: 'POST', path: ['stop'] });
-    },
-    async setReplicas(ref, replicas, _sparing, signal) {
-      await verb(ref, signal, { method: 'PATCH', path: [], body: { replicas } });
-    },
-    async instances(ref, signal) {
-      const data = await verb(ref, signal, { method: 'GET', path: ['instances'] });
-      return parse(instancesAnswer, data).instances.map(({ id, machine_id, state }): Instance => {
-        return { id, machineId: machine_id ?? null, isRunning: state === 'running' };
-      });
-    },
-    async reallocate(ref, { id }, signal) {
-      await verb(ref, signal, { method: 'POST', path: ['instances', id, 'reallocate'] }).catch(unlessGone);
-    },
-  };
+  return { find, verb };
 }
 
 function pathOf(organization: string, project: string): string[] {
