@@ -1,5 +1,5 @@
 import { forgetAgents } from '../core/agents/forget.ts';
-import { recordPresence, signalDrains, signalRetirements } from '../core/agents/presence.ts';
+import { recordPresence, signalDrains } from '../core/agents/presence.ts';
 import { sweepLeases } from '../core/leases/rescue.ts';
 import type { OpenCore } from '../core/open.ts';
 import { createPruner } from '../core/retention/prune.ts';
@@ -7,7 +7,7 @@ import { createSender } from '../core/webhooks/deliver.ts';
 import { backoffMillis } from '../lib/backoff.ts';
 import { pause } from '../lib/pause.ts';
 import { periodic, type Periodic, type Service } from '../lib/service.ts';
-import { createScalingLoop } from './scaling-loop.ts';
+import { createScalingLoops } from './scaling-loops.ts';
 
 /** Commands write all the time, so those who follow their logs are told in bundles (milliseconds). */
 const LOGS_AT_MOST_EVERY_MS = 50;
@@ -22,12 +22,6 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     onError,
   });
   const drains = periodic({ name: 'drains', everyMs: 1_000, runOnce: () => signalDrains(core, core.signals), onError });
-  const retirements = periodic({
-    name: 'retirements',
-    everyMs: 1_000,
-    runOnce: () => signalRetirements(core, core.signals),
-    onError,
-  });
   const logs = periodic({
     name: 'logs',
     everyMs: 1_000,
@@ -54,20 +48,8 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     runOnce: () => forgetAgents(core, core.agentRetentionDays),
     onError,
   });
-  const scaling = createScalingLoop(core, onError);
-  const all: Service[] = [
-    feed,
-    rescue,
-    webhooks,
-    logs,
-    presence,
-    drains,
-    retirements,
-    keys,
-    forgetting,
-    pruning,
-    ...scaling,
-  ];
+  const scaling = createScalingLoops(core, onError);
+  const all = [feed, rescue, webhooks, logs, presence, drains, keys, forgetting, pruning, ...scaling];
   core.onChange('jobs', () => {
     feed.poke();
     webhooks.poke();
