@@ -15,12 +15,8 @@ const LOGS_AT_MOST_EVERY_MS = 50;
 /** The core's periodic work, on timers. What can't wait for its turn is poked when some server announces a change. */
 export function createLoops(core: OpenCore, onError: (error: Error) => void): Service {
   const feed = createFeedLoop(core, onError);
-  const rescue = periodic({
-    name: 'rescue',
-    everyMs: 1_000,
-    runOnce: () => sweepLeases(core, core.reconnectGraceSeconds),
-    onError,
-  });
+  const sweep = () => sweepLeases(core, core.reconnectGraceSeconds);
+  const rescue = periodic({ name: 'rescue', everyMs: 1_000, runOnce: sweep, onError });
   const drains = periodic({ name: 'drains', everyMs: 1_000, runOnce: () => signalDrains(core, core.signals), onError });
   const logs = periodic({
     name: 'logs',
