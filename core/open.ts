@@ -15,6 +15,7 @@ import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createGroupWatchers, type GroupWatchers } from './groups/watch.ts';
 import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
 import { KEEP_DAYS, type KeepDays } from './retention/prune.ts';
+import type { Provider } from './scaling/provider.ts';
 import type { AllowedRange } from './webhooks/guard.ts';
 
 export interface CoreOptions {
@@ -37,6 +38,8 @@ export interface CoreOptions {
   agentRetentionDays?: number | undefined;
   /** For how many days what is over is kept; 90 for jobs, 30 for their events, logs and webhooks. */
   keepDays?: KeepDays | undefined;
+  /** Who has the machines, when container groups are to be scaled; nobody. */
+  provider?: Provider | undefined;
   /** Told of trouble that mends itself: a lost connection that is being made again. */
   onError: (error: Error) => void;
 }
@@ -98,6 +101,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     em: orm.em,
     secrets: createSecretBox(options.masterKey, options.oldMasterKeys),
     logBytes: options.logBytes ?? LOG_BYTES,
+    provider: options.provider,
     announce: (topic) => announcements.announce(topic),
   };
   const feed = createFeed(base);

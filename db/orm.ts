@@ -10,6 +10,8 @@ import { EventHorizon } from './entities/event-horizon.ts';
 import { JobEvent } from './entities/job-event.ts';
 import { JobLog } from './entities/job-log.ts';
 import { Job } from './entities/job.ts';
+import { Reallocation } from './entities/reallocation.ts';
+import { ScalingEvent } from './entities/scaling-event.ts';
 import { ScalingRule } from './entities/scaling-rule.ts';
 import { SealedProof } from './entities/sealed-proof.ts';
 import { Sweep } from './entities/sweep.ts';
@@ -41,8 +43,8 @@ export async function createOrm(options: {
 }): Promise<Orm> {
   return MikroORM.init({
     entities: [
-      ...[Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, JobLog, ScalingRule, Sweep],
-      ...[WebhookDelivery, WebhookSecret, WebhookTry, AuditEvent, SealedProof],
+      ...[Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, JobLog, Reallocation, ScalingEvent],
+      ...[ScalingRule, Sweep, WebhookDelivery, WebhookSecret, WebhookTry, AuditEvent, SealedProof],
     ],
     clientUrl: options.url,
     extensions: [Migrator],

@@ -88,7 +88,8 @@ create table agents (
   draining_at timestamp(3) with time zone,
   connection_number integer not null default 0,
   gpu_use jsonb,
-  gpu_use_at timestamp(3) with time zone
+  gpu_use_at timestamp(3) with time zone,
+  retiring_at timestamp(3) with time zone
 );
 
 create table api_keys (
@@ -228,6 +229,24 @@ create table jobs (
   last_checkpoint_at timestamp(3) with time zone
 );
 
+create table reallocations (
+  account_id uuid not null,
+  container_group_id text not null,
+  machine_id text not null,
+  at timestamp(3) with time zone not null default clock_timestamp()
+);
+
+create table scaling_events (
+  id bigint not null default nextval('scaling_events_id_seq'::regclass),
+  account_id uuid not null,
+  container_group_id text not null,
+  at timestamp(3) with time zone not null default clock_timestamp(),
+  wanted integer,
+  reason text,
+  ok boolean not null,
+  message text not null
+);
+
 create table scaling_rules (
   account_id uuid not null,
   container_group_id text not null,
@@ -237,7 +256,19 @@ create table scaling_rules (
   org_name text,
   project_name text,
   created_at timestamp(3) with time zone not null default now(),
-  updated_at timestamp(3) with time zone not null default now()
+  updated_at timestamp(3) with time zone not null default now(),
+  group_name text,
+  wanted integer,
+  reason text,
+  decided_at timestamp(3) with time zone,
+  answer_ok boolean,
+  answer text,
+  answered_at timestamp(3) with time zone,
+  next_action_at timestamp(3) with time zone default now(),
+  failures integer not null default 0,
+  orphaned_at timestamp(3) with time zone,
+  turn uuid,
+  turn_ends_at timestamp(3) with time zone
 );
 
 create table sealed_proof (
@@ -329,6 +360,14 @@ alter table jobs add constraint jobs_account_id_foreign FOREIGN KEY (account_id)
 
 alter table jobs add constraint jobs_pkey PRIMARY KEY (id);
 
+alter table reallocations add constraint reallocations_account_id_container_group_id_foreign FOREIGN KEY (account_id, container_group_id) REFERENCES scaling_rules(account_id, container_group_id) ON UPDATE CASCADE ON DELETE CASCADE;
+
+alter table reallocations add constraint reallocations_pkey PRIMARY KEY (account_id, container_group_id, machine_id);
+
+alter table scaling_events add constraint scaling_events_account_id_container_group_id_foreign FOREIGN KEY (account_id, container_group_id) REFERENCES scaling_rules(account_id, container_group_id) ON UPDATE CASCADE ON DELETE CASCADE;
+
+alter table scaling_events add constraint scaling_events_pkey PRIMARY KEY (id);
+
 alter table scaling_rules add constraint scaling_rules_account_id_foreign FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 
 alter table scaling_rules add constraint scaling_rules_pkey PRIMARY KEY (account_id, container_group_id);
@@ -400,6 +439,10 @@ CREATE INDEX jobs_group_index ON public.jobs USING btree (account_id, container_
 CREATE UNIQUE INDEX jobs_idempotency_key_unique ON public.jobs USING btree (account_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX jobs_queue_index ON public.jobs USING btree (account_id, container_group_id, priority DESC, "position") WHERE (status = 'PENDING'::job_status);
+
+CREATE INDEX scaling_events_rule_index ON public.scaling_events USING btree (account_id, container_group_id, id);
+
+CREATE INDEX scaling_rules_due_index ON public.scaling_rules USING btree (next_action_at);
 
 CREATE INDEX webhook_deliveries_due_index ON public.webhook_deliveries USING btree (account_id, lane, next_try_at) WHERE ((delivered_at IS NULL) AND (abandoned_at IS NULL));
 

@@ -18,6 +18,7 @@ import './lease.ts';
 import './log.ts';
 import './many-jobs.ts';
 import './scaling-rule.ts';
+import './scaling.ts';
 import './submission.ts';
 import './webhook.ts';
 import { builder } from './builder.ts';

@@ -13,7 +13,7 @@ import {
 import type { ScalingRule } from '../db/entities/scaling-rule.ts';
 import { builder } from './builder.ts';
 
-const ScalingRuleRef = builder.objectRef<ScalingRule>('ScalingRule').implement({
+export const ScalingRuleRef = builder.objectRef<ScalingRule>('ScalingRule').implement({
   description: 'How many replicas a container group should have, as a function of its queue.',
   fields: (t) => ({
     containerGroupId: t.exposeString('containerGroupId', { description: 'The group; it has at most one rule.' }),

@@ -115,6 +115,14 @@ const variables = z
     KELPIE_INTROSPECTION: yesOrNo.describe('Whether the schema may be asked for over GraphQL'),
     KELPIE_GRAPHIQL: yesOrNo.describe('Whether /graphql is a page to try operations on, in a browser'),
     ...limitVariables,
+    KELPIE_PROVIDER: z
+      .enum(['salad', 'kubernetes', 'none'])
+      .default('none')
+      .describe('Who has the machines of container groups that have scaling rules'),
+    KELPIE_PROVIDER_API_KEY: z.string().min(1).optional().describe('The key for Salad’s public API to scale with'),
+    KELPIE_PROVIDER_ORGANIZATION: z.string().optional().describe('Where groups are whose rule’s key names none'),
+    KELPIE_PROVIDER_PROJECT: z.string().optional().describe('Likewise'),
+    KELPIE_PROVIDER_NAMESPACE: z.string().default('default').describe('The namespace of the groups in Kubernetes'),
     KELPIE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.KELPIE_MASTER_KEY !== undefined, {
@@ -122,7 +130,17 @@ const variables = z
     // Also when another variable is at fault: all faults are told at once.
     when: () => true,
     error: 'is needed with DATABASE_URL: all servers on one database must share it (try: openssl rand -base64 32)',
-  });
+  })
+  .refine(
+    (env) =>
+      env.KELPIE_PROVIDER !== 'salad' ||
+      (env.KELPIE_PROVIDER_API_KEY !== undefined && env.KELPIE_SALAD_API_URL !== undefined),
+    {
+      path: ['KELPIE_PROVIDER'],
+      when: () => true,
+      error: 'salad needs KELPIE_PROVIDER_API_KEY and KELPIE_SALAD_API_URL',
+    },
+  );
 
 function ranges(text: string, context: z.RefinementCtx): AllowedRange[] {
   try {

@@ -7,6 +7,7 @@ import { createSender } from '../core/webhooks/deliver.ts';
 import { backoffMillis } from '../lib/backoff.ts';
 import { pause } from '../lib/pause.ts';
 import { periodic, type Periodic, type Service } from '../lib/service.ts';
+import { createScalingLoops } from './scaling-loops.ts';
 
 /** Commands write all the time, so those who follow their logs are told in bundles (milliseconds). */
 const LOGS_AT_MOST_EVERY_MS = 50;
@@ -14,12 +15,8 @@ const LOGS_AT_MOST_EVERY_MS = 50;
 /** The core's periodic work, on timers. What can't wait for its turn is poked when some server announces a change. */
 export function createLoops(core: OpenCore, onError: (error: Error) => void): Service {
   const feed = createFeedLoop(core, onError);
-  const rescue = periodic({
-    name: 'rescue',
-    everyMs: 1_000,
-    runOnce: () => sweepLeases(core, core.reconnectGraceSeconds),
-    onError,
-  });
+  const sweep = () => sweepLeases(core, core.reconnectGraceSeconds);
+  const rescue = periodic({ name: 'rescue', everyMs: 1_000, runOnce: sweep, onError });
   const drains = periodic({ name: 'drains', everyMs: 1_000, runOnce: () => signalDrains(core, core.signals), onError });
   const logs = periodic({
     name: 'logs',
@@ -47,7 +44,8 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
     runOnce: () => forgetAgents(core, core.agentRetentionDays),
     onError,
   });
-  const all = [feed, rescue, webhooks, logs, presence, drains, keys, forgetting, pruning];
+  const scaling = createScalingLoops(core, onError);
+  const all = [feed, rescue, webhooks, logs, presence, drains, keys, forgetting, pruning, ...scaling];
   core.onChange('jobs', () => {
     feed.poke();
     webhooks.poke();

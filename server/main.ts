@@ -5,6 +5,7 @@ import type { SaladChecks } from './auth.ts';
 import { readConfig, type Config } from './config.ts';
 import { openDatabase } from './database.ts';
 import { createLog } from './log.ts';
+import { openProvider } from './provider.ts';
 import { createRates } from './rate.ts';
 import { createProjectCheck } from './salad/project.ts';
 import { createTokenCheck } from './salad/token.ts';
@@ -44,6 +45,7 @@ async function main(config: Config): Promise<void> {
     },
     webhookAllowed: config.KELPIE_WEBHOOK_ALLOW,
     agentRetentionDays: config.KELPIE_AGENT_RETENTION_DAYS,
+    provider: await openProvider(config),
     maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
   });

@@ -70,3 +70,14 @@ export async function signalDrains(core: Core, signals: AgentSignals): Promise<{
   for (const { id } of draining) signals.tell(id, { type: 'DRAIN' });
   return { draining: draining.length };
 }
+
+/** Makes the agents that are connected to this server and retiring ask for work once more: one that is idle is then told to leave. */
+export async function signalRetirements(core: Core, signals: AgentSignals): Promise<{ retiring: number }> {
+  const ids = signals.connected();
+  if (ids.length === 0) return { retiring: 0 };
+  const retiring = await core.em
+    .fork()
+    .find(Agent, { id: { $in: ids }, retiringAt: { $ne: null } }, { fields: ['id'] });
+  for (const { id } of retiring) signals.tell(id, { type: 'WORK_AVAILABLE' });
+  return { retiring: retiring.length };
+}

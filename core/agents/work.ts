@@ -43,7 +43,8 @@ export async function claimForAgent(
   };
   // Before it may hold a job: an agent that was not heard of for long may be forgotten at any moment.
   if (!signals.isConnected(agent.id)) await seeAgent(core, agent.id);
-  if (agent.drainingAt !== null) return none('DRAIN');
+  // It has asked, so it has nothing to do: nothing is interrupted when it leaves now.
+  if (agent.drainingAt !== null || agent.retiringAt !== null) return none('DRAIN');
   const { id: agentId, machineId, containerGroupId } = agent;
   const job = await signals.claiming(agent, () =>
     claimJob(core, viewer, { machineId, containerGroupId, agentId, claimId: claim.claimId }),

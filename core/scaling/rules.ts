@@ -8,8 +8,9 @@ import { recordAudit } from '../accounts/audit.ts';
 import { lockAccount } from '../accounts/find.ts';
 import { demand, demandAdmin, type Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
-import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { ConflictError, InvalidInputError, NotFoundError, UnavailableError } from '../errors.ts';
 import { containerGroupId } from '../jobs/fields.ts';
+import { GroupNotFound, inTime } from './provider.ts';
 
 /** The fields of a rule, each with its bound, for both faces of the API. */
 export const ruleFields = {
@@ -35,7 +36,8 @@ export interface RuleTerms {
 
 /**
  * A rule for a container group that has none in this account. It belongs to the organization and project of the key.
- * @throws InvalidInputError when the minimum is above the maximum
+ * @throws InvalidInputError when the minimum is above the maximum, or the provider does not know the group
+ * @throws UnavailableError when the provider could not be asked
  * @throws ConflictError when the group has a rule, or the account has 1,000
  */
 export async function createScalingRule(
@@ -46,11 +48,13 @@ export async function createScalingRule(
 ): Promise<ScalingRule> {
   demand(viewer, 'manage');
   demandRange(terms);
+  const owner = await ownerOf(core.em.fork(), viewer);
+  // Before the transaction: nobody waits for a row while a provider is asked.
+  const groupName = await nameOfGroup(core, groupId, owner);
   return transact(core, async (em) => {
     await lockAccount(em, viewer.accountId);
     await demandRoom(em, viewer, groupId);
-    const owner = await ownerOf(em, viewer);
-    const created = em.create(ScalingRule, { ...owner, containerGroupId: groupId, ...terms });
+    const created = em.create(ScalingRule, { ...owner, containerGroupId: groupId, groupName, ...terms });
     await em.flush();
     await writeDown(em, viewer, 'RULE_CREATED', created);
     return created;
@@ -92,7 +96,10 @@ export async function updateScalingRule(
     found.maxReplicas = changes.maxReplicas ?? found.maxReplicas;
     found.idleThresholdSeconds = changes.idleThresholdSeconds ?? found.idleThresholdSeconds;
     demandRange(found);
-    found.updatedAt = await databaseNow(em);
+    // What its provider said of it before is no reason to wait.
+    found.updatedAt = found.nextActionAt = await databaseNow(em);
+    found.failures = 0;
+    found.orphanedAt = null;
     await writeDown(em, viewer, 'RULE_UPDATED', found);
     return found;
   });
@@ -128,6 +135,28 @@ async function ownerOf(em: EntityManager, { accountId, keyId }: Viewer) {
   const key = await em.findOne(ApiKey, { id: keyId });
   const account = await em.findOneOrFail(Account, { id: accountId });
   return { accountId, orgName: key?.orgName ?? account.organization, projectName: key?.projectName ?? null };
+}
+
+/** How long a provider may take to tell whether there is a group, in milliseconds. */
+const PROVIDER_MS = 10_000;
+
+/** What the provider calls the group; null without a provider. */
+async function nameOfGroup(
+  { provider }: Core,
+  containerGroupId: string,
+  owner: { accountId: string; orgName: string | null; projectName: string | null },
+): Promise<string | null> {
+  if (provider === undefined) return null;
+  const { accountId, orgName: organization, projectName: project } = owner;
+  const group = { accountId, containerGroupId, organization, project };
+  try {
+    return (await inTime(AbortSignal.timeout(PROVIDER_MS), (signal) => provider.get(group, signal))).name;
+  } catch (error) {
+    if (error instanceof GroupNotFound) throw new InvalidInputError([{ path: [], message: error.message }]);
+    throw new UnavailableError(
+      `Whether there is a container group ${containerGroupId} could not be found out: ask again`,
+    );
+  }
 }
 
 /** Named by neither field, because either may be the wrong one. */

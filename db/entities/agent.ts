@@ -47,6 +47,8 @@ export const Agent = defineEntity({
     connectionNumber: p.integer().default(0),
     // Since when it is asked to leave.
     drainingAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
+    // Since when it is to get no more jobs: it finishes what it has, and ends.
+    retiringAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     registeredAt: p.datetime().columnType('timestamptz(3)').defaultRaw('now()'),
     lastSeenAt: p.datetime().columnType('timestamptz(3)').defaultRaw('now()'),
   },

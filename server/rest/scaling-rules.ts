@@ -65,7 +65,7 @@ const ruleView = z
 function viewOf(rule: Awaited<ReturnType<typeof findScalingRule>>): z.infer<typeof ruleView> {
   return {
     container_group_id: rule.containerGroupId,
-    container_group_name: null,
+    container_group_name: rule.groupName,
     org_name: rule.orgName,
     project_name: rule.projectName,
     user_id: rule.accountId,
@@ -121,7 +121,7 @@ const create = createRoute({
   summary: 'Make a scaling rule',
   description: 'Says how many replicas a container group should have. A group has at most one rule, an account 1,000.',
   request: { body: jsonInput(newRule, written) },
-  responses: { 201: jsonOutput('The rule', ruleView, exampleRule), ...problemResponses(400, 401, 403, 409, 413) },
+  responses: { 201: jsonOutput('The rule', ruleView, exampleRule), ...problemResponses(400, 401, 403, 409, 413, 503) },
 });
 
 const page = z.object({ _count: z.int(), rules: z.array(ruleView) });
