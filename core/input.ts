@@ -11,12 +11,15 @@ export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unkn
   throw new InvalidInputError(inputIssues(result.error));
 }
 
+/** More than so many tell nobody more, and could be made by the million. */
+const MOST_ISSUES = 1_000;
+
 /** Zod's faults as ours: an unknown field is a fault of its own place, not of the object around it. */
 export function inputIssues(error: z.ZodError): InputIssue[] {
-  return error.issues.flatMap((issue): InputIssue[] => {
+  return error.issues.slice(0, MOST_ISSUES).flatMap((issue): InputIssue[] => {
     const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
+      return issue.keys.slice(0, MOST_ISSUES).map((key) => ({
         path: [...path, key],
         message: 'Unknown field: remove it, or check its spelling',
       }));

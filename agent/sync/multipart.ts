@@ -54,10 +54,15 @@ export async function sendMultipart(upload: MultipartUpload): Promise<SentObject
   try {
     return await metered(upload.onMoved, (onMoved) => sendOnce({ ...upload, onMoved }));
   } catch (error) {
-    if (!(error instanceof UploadVanished)) throw error;
+    if (!hasVanished(error)) throw error;
     upload.policy.log.warn({ ...upload.address, reason: error.message }, 'a file is sent once more');
     return sendOnce(upload);
   }
+}
+
+/** Somebody has discarded the upload while its parts were sent, as the clean-up of a job with the same prefix may. */
+function hasVanished(error: unknown): error is Error {
+  return error instanceof UploadVanished || (error instanceof Error && error.name === 'NoSuchUpload');
 }
 
 /** The file's first `length` bytes are the object that has this ETag. */

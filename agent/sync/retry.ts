@@ -57,6 +57,7 @@ const PERMANENT = new Set([
     'EntityTooLarge',
     'FileShrank',
     'UploadVanished',
+    'NoSuchUpload',
     'NoSuchKey',
     'PreconditionFailed',
     'GaveUp',

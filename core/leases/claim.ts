@@ -37,14 +37,15 @@ export async function claimJob(core: Core, viewer: Viewer, claimant: Claimant): 
   demand(viewer, 'work');
   demandBound(viewer, claimant);
   const em = core.em.fork();
-  const again = await sameClaim(em, viewer, claimant);
-  if (again) return again;
+  const earlier = await earlierClaim(em, viewer, claimant);
+  if (earlier?.outcome === null) return em.findOneOrFail(Job, { id: earlier.jobId });
   const [row] = await claimStatement(em, {
     account_id: viewer.accountId,
     container_group_id: claimant.containerGroupId,
     machine_id: claimant.machineId,
     agent_id: claimant.agentId,
-    claim_id: claimant.claimId ?? null,
+    // What it once took has ended meanwhile: this is a new claim, which can no longer be told from that one by its id.
+    claim_id: earlier === null ? (claimant.claimId ?? null) : null,
     bans_to_reallocate: BANS_TO_REALLOCATE,
   });
   if (row === undefined) return undefined;
@@ -53,13 +54,11 @@ export async function claimJob(core: Core, viewer: Viewer, claimant: Claimant): 
 }
 
 /** The answer to this very claim may have been lost with its connection: then the job that it took is given again. */
-async function sameClaim(em: EntityManager, viewer: Viewer, claimant: Claimant): Promise<Job | null> {
+async function earlierClaim(em: EntityManager, viewer: Viewer, claimant: Claimant): Promise<Attempt | null> {
   if (claimant.agentId === null || claimant.claimId === undefined) return null;
-  const attempt = await em.findOne(Attempt, {
+  return em.findOne(Attempt, {
     accountId: viewer.accountId,
     agentId: claimant.agentId,
     claimId: claimant.claimId,
-    outcome: null,
   });
-  return attempt && em.findOneOrFail(Job, { id: attempt.jobId });
 }

@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory';
 import { InvalidInputError } from '../../core/errors.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { placeOfProto } from '../../lib/proto.ts';
+import { placeOfCrowd, placeOfProto } from '../../lib/proto.ts';
 
 /** The largest body that is read: 32 MiB. */
 export const MAX_BODY_BYTES = 33_554_432;
@@ -25,6 +25,7 @@ export const jsonBody = createMiddleware(async (context, next) => {
   const { url, method, headers, body } = context.req.raw;
   const text = decode(await readBounded(body, headers.get('content-length')));
   refuseProto(text);
+  refuseCrowds(text);
   const jsonHeaders = new Headers(headers);
   jsonHeaders.set('content-type', 'application/json');
   context.req.raw = new Request(url, { method, headers: jsonHeaders, body: text });
@@ -75,6 +76,19 @@ function refuseProto(text: string): void {
   const path = placeOfProto(parsed(text));
   if (path !== undefined) {
     throw new InvalidInputError([{ path, message: 'This name cannot be used: choose another one' }]);
+  }
+}
+
+/** Above what any field may hold, and below what validators can report the faults of. */
+const MOST_MEMBERS = 10_000;
+/** No smaller text has so many. */
+const CROWDED_BYTES = 2 * MOST_MEMBERS;
+
+function refuseCrowds(text: string): void {
+  if (text.length < CROWDED_BYTES) return;
+  const path = placeOfCrowd(parsed(text), MOST_MEMBERS);
+  if (path !== undefined) {
+    throw new InvalidInputError([{ path, message: `Expected at most ${MOST_MEMBERS} entries` }]);
   }
 }
 

@@ -165,6 +165,22 @@ describe('a claim asked for again', () => {
     expect((await findJob(core, viewer, first!.id)).attemptNumber).toBe(1);
   });
 
+  test('of a claim whose attempt has ended meanwhile takes the next job, again and again', async () => {
+    const { viewer } = await account();
+    for (let job = 0; job < 3; job++) await submit(core, viewer);
+    const agent = await register(viewer);
+    const claimId = randomUUID();
+    const ask = async () => (await claimForAgent(core, core.signals, viewer, { agentId: agent.id, claimId })).job;
+    const taken = new Set<string>();
+    for (let time = 0; time < 3; time++) {
+      const job = await ask();
+      taken.add(job!.id);
+      await finishAttempt(core, viewer, { jobId: job!.id, attempt: job!.attemptNumber }, endings.completed);
+    }
+    expect(taken.size).toBe(3);
+    expect(await ask()).toBeUndefined();
+  });
+
   test('of another agent is another claim', async () => {
     const { viewer } = await account();
     await submit(core, viewer);

@@ -179,3 +179,12 @@ test.each(['heartbeat', 'completed', 'failed'])('a %s without machine and group 
   const { errors } = await refusal(path, { machine_id: 1, other: true });
   expect(errors?.map((fault) => fault.pointer)).toEqual(['/machine_id', '/container_group_id', '/other']);
 });
+
+test('more members than any field may hold are refused before each is looked at', async () => {
+  const environment = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`V${index}`, index]));
+  expect(pointersIn(await refusal('/jobs', submission({ environment })))).toEqual(['/environment']);
+  const crowd = Array.from({ length: 50_000 }, () => 0);
+  expect(pointersIn(await refusal('/jobs/batch', [submission({ arguments: crowd })]))).toEqual(['/0/arguments']);
+  const faults = Array.from({ length: 10_000 }, () => 0);
+  expect(pointersIn(await refusal('/jobs', submission({ arguments: faults }))).length).toBeLessThanOrEqual(100);
+});
