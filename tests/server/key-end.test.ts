@@ -65,7 +65,8 @@ describe.each([
     await end(viewer.keyId);
     for (const { closed } of sockets) expect(await closed).toEqual([4403, expect.stringContaining('API key')]);
     await until('the streams to end', () => streams.every(({ ended }) => ended) && rest.ended());
-    expect((await wait).status).toBe(403);
+    // Of an account that is removed the job may be gone first.
+    expect([403, 404]).toContain((await wait).status);
     expect(performance.now() - start).toBeLessThan(WITHIN_MS);
     for (const { text } of streams) expect(text).toContain('FORBIDDEN');
     expect(untouched.socket.readyState).toBe(untouched.socket.OPEN);
