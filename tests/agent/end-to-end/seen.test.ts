@@ -83,7 +83,7 @@ scenario.concurrent(
       /^Uploads keep failing for a few seconds: 503 .*from 127\.0\.0\.1:\d+; the command goes on, its newest checkpoint is .* old$/,
     );
     const behind = await seen(scene, job);
-    expect(behind.syncLagSeconds).toBeGreaterThan(1);
+    expect(behind.syncLagSeconds).toBeGreaterThan(0);
     await until('the lag to grow', async () => lagOf(await seen(scene, job)) > lagOf(behind) + 1);
     expect((await seen(scene, job)).lastCheckpointAt).toBe(first.lastCheckpointAt);
 
