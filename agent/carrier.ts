@@ -19,7 +19,7 @@ export type CarrierParts = Omit<ConnectionParts, 'onDisconnected' | 'longestPaus
 /** Carries everything over one websocket, and over plain requests for as long as only those get through. */
 export function openCarrier(parts: CarrierParts): Transport {
   const { log } = parts;
-  const http = createHttpTransport({ url: parts.url.replace(/^ws/, 'http'), key: parts.key });
+  const http = createHttpTransport({ url: parts.url.replace(/^ws/, 'http'), credentials: parts.credentials });
   const trying = createPatience();
   let isHttp = false;
   let changed = new AbortController();

@@ -1,4 +1,6 @@
+import { resolve } from 'node:path';
 import { z } from 'zod';
+import { METADATA_URL } from './imds.ts';
 import type { SyncSettings } from './sync/attempt-sync.ts';
 import { DEFAULT_RETRIES } from './sync/retry.ts';
 import type { LegacyDirectories } from './sync-plan.ts';
@@ -6,13 +8,24 @@ import type { LegacyDirectories } from './sync-plan.ts';
 export interface AgentConfig {
   /** The websocket's address, `ws://` or `wss://`. */
   graphqlUrl: string;
-  apiKey: string;
+  /** A key of the server's own, or the project of Salad's whose machines' tokens it takes. */
+  credentials: { apiKey: string } | { saladProject: string };
   machineId: string;
   containerGroupId: string;
   directories: LegacyDirectories;
   logLevel: z.infer<typeof logLevel>;
   /** Whether the next job begins while what the last one has left is uploaded. */
   overlapUploads: boolean;
+  /** Where Salad's instance metadata service would be; absent where it is not to be asked. */
+  metadataUrl?: string;
+  /** After so many jobs in a row that failed here the machine is of no use; 0: never. */
+  maxJobFailures: number;
+  /** How long this agent waits for work before it ends; 0: for ever. */
+  maxIdleMs: number;
+  /** Whether each job gets a container of its own: the agent ends after one. */
+  recreateBetweenJobs: boolean;
+  /** Where others may read what this agent does, as an absolute path; absent where only its commands are to know. */
+  stateFile?: string;
   /** How long a command may take to end by itself after this agent was told to stop, and uploads to be done. */
   shutdownGraceMs: number;
   /** How long a command that is canceled or out of time has between SIGTERM and SIGKILL. */
@@ -33,11 +46,16 @@ export class ConfigError extends Error {
 
 const FILES_AT_ONCE = 64;
 
+const NONE = 'none';
+
 const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
 
 const variables = z.object({
   KELPIE_API_URL: required('the address of the Kelpie server, such as https://kelpie.example').pipe(serverAddress()),
-  KELPIE_API_KEY: required('an API key'),
+  KELPIE_API_KEY: z.string().trim().optional(),
+  KELPIE_SALAD_PROJECT: saladProject(),
+  SALAD_PROJECT_NAME: saladProject(),
+  SALAD_METADATA_URL: metadataAddress(),
   SALAD_MACHINE_ID: required('the id of this machine'),
   SALAD_CONTAINER_GROUP_ID: required('the id of the container group whose jobs are wanted'),
   INPUT_DIR: z.string().default('/input'),
@@ -45,6 +63,10 @@ const variables = z.object({
   OUTPUT_DIR: z.string().default('/output'),
   KELPIE_LOG_LEVEL: logLevel.default('info'),
   KELPIE_OVERLAP_UPLOADS: flag({ otherwise: true }),
+  MAX_JOB_FAILURES: number({ min: 0, integer: true, otherwise: 5 }),
+  MAX_TIME_WITH_NO_WORK_S: number({ min: 0, integer: false, otherwise: 0 }),
+  KELPIE_RECREATE_BETWEEN_JOBS: flag({ otherwise: false }),
+  KELPIE_STATE_FILE: z.string().optional(),
   KELPIE_SHUTDOWN_GRACE_S: number({ min: 0, integer: false, otherwise: 20 }),
   KELPIE_KILL_GRACE_S: number({ min: 0, integer: false, otherwise: 10 }),
   KELPIE_RECONNECT_GRACE: number({ min: 1, integer: false, otherwise: 5 }),
@@ -72,25 +94,46 @@ export function loadConfig(
   );
   const meant = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
   const parsed = variables.safeParse(meant);
-  if (!parsed.success) throw new ConfigError(describeFaults(parsed.error, meant));
-  return assemble(parsed.data, given, workingDirectory);
+  const credentials = credentialsIn(meant);
+  const faults = [
+    ...(credentials === undefined ? [NO_CREDENTIALS] : []),
+    ...(parsed.success ? [] : faultsOf(parsed.error, meant)),
+  ];
+  if (!parsed.success || credentials === undefined) throw new ConfigError(faults.join('\n'));
+  return assemble(parsed.data, { credentials, environment: given, workingDirectory });
+}
+
+const NO_CREDENTIALS =
+  'KELPIE_API_KEY is not set: expected an API key; or, on Salad, where the machine’s own token will do, its project in KELPIE_SALAD_PROJECT';
+
+/** What there is, whatever its form: a key that is set is meant, and a token is for where there is none. */
+function credentialsIn(meant: Record<string, string>): AgentConfig['credentials'] | undefined {
+  const apiKey = meant['KELPIE_API_KEY']?.trim() ?? '';
+  if (apiKey !== '') return { apiKey };
+  const saladProject = meant['KELPIE_SALAD_PROJECT'] ?? meant['SALAD_PROJECT_NAME'];
+  return saladProject === undefined || meant['SALAD_METADATA_URL'] === NONE ? undefined : { saladProject };
 }
 
 function assemble(
   read: z.infer<typeof variables>,
-  environment: Record<string, string>,
-  workingDirectory: string,
+  rest: Pick<AgentConfig, 'credentials' | 'environment' | 'workingDirectory'>,
 ): AgentConfig {
   const endpoint = read.AWS_ENDPOINT_URL_S3 ?? read.AWS_ENDPOINT_URL;
   const region = read.AWS_REGION ?? read.AWS_DEFAULT_REGION;
   return {
     graphqlUrl: read.KELPIE_API_URL,
-    apiKey: read.KELPIE_API_KEY,
     machineId: read.SALAD_MACHINE_ID,
     containerGroupId: read.SALAD_CONTAINER_GROUP_ID,
     directories: { input: read.INPUT_DIR, checkpoint: read.CHECKPOINT_DIR, output: read.OUTPUT_DIR },
     logLevel: read.KELPIE_LOG_LEVEL,
     overlapUploads: read.KELPIE_OVERLAP_UPLOADS,
+    ...(read.SALAD_METADATA_URL === NONE ? {} : { metadataUrl: read.SALAD_METADATA_URL }),
+    maxJobFailures: read.MAX_JOB_FAILURES,
+    maxIdleMs: read.MAX_TIME_WITH_NO_WORK_S * 1000,
+    recreateBetweenJobs: read.KELPIE_RECREATE_BETWEEN_JOBS,
+    ...(read.KELPIE_STATE_FILE === undefined
+      ? {}
+      : { stateFile: resolve(rest.workingDirectory, read.KELPIE_STATE_FILE) }),
     shutdownGraceMs: read.KELPIE_SHUTDOWN_GRACE_S * 1000,
     killGraceMs: read.KELPIE_KILL_GRACE_S * 1000,
     reconnectGraceMs: read.KELPIE_RECONNECT_GRACE * 1000,
@@ -106,19 +149,16 @@ function assemble(
       ...(region === undefined ? {} : { region }),
       ...(read.KELPIE_MAX_UPLOAD_MBPS === undefined ? {} : { maxUploadMbps: read.KELPIE_MAX_UPLOAD_MBPS }),
     },
-    workingDirectory,
-    environment,
+    ...rest,
   };
 }
 
 /** The values are left out of the message: one of them is the key, and any may be pasted into the wrong variable. */
-function describeFaults(error: z.ZodError, meant: Record<string, string>): string {
-  return error.issues
-    .map((issue) => {
-      const name = String(issue.path[0]);
-      return name in meant ? `${name}: ${issue.message}` : `${name} is not set: ${issue.message}`;
-    })
-    .join('\n');
+function faultsOf(error: z.ZodError, meant: Record<string, string>): string[] {
+  return error.issues.map((issue) => {
+    const name = String(issue.path[0]);
+    return name in meant ? `${name}: ${issue.message}` : `${name} is not set: ${issue.message}`;
+  });
 }
 
 function required(meaning: string) {
@@ -140,6 +180,23 @@ function number(rule: { min: number; integer: boolean; otherwise: number }) {
 
 function flag(rule: { otherwise: boolean }) {
   return z.stringbool({ error: 'expected true or false' }).default(rule.otherwise);
+}
+
+/** As Salad has them: what a server reads from a header. */
+function saladProject() {
+  return z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,63}$/, 'expected the name of a project of Salad’s: 1 to 63 letters, digits and hyphens')
+    .optional();
+}
+
+/** No https: the service is on this machine, and nobody has a certificate for its address. */
+function metadataAddress() {
+  const expected = `expected an http URL, or ${NONE}`;
+  return z
+    .literal(NONE, { error: expected })
+    .or(z.url({ protocol: /^http$/, error: expected }))
+    .default(METADATA_URL);
 }
 
 /** Megabits a second. Below the least, no part would arrive before the store had lost its patience. */

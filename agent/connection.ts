@@ -2,14 +2,17 @@ import { type Client, createClient } from 'graphql-ws';
 import type { Logger } from 'pino';
 import WebSocket from 'ws';
 import { backoffMillis } from '../lib/backoff.ts';
+import { messageOf } from '../lib/errors.ts';
 import { pause } from '../lib/pause.ts';
+import { repeatUntilAnswered } from '../lib/repeat.ts';
+import type { Credentials } from './credentials.ts';
 import type { PresenceRecord } from './presence.ts';
 import type { GraceMillis } from './trust.ts';
 
 export interface ConnectionParts {
   /** `ws://` or `wss://` */
   url: string;
-  key: string;
+  credentials: Credentials;
   /** How long a server lets a lost connection be; pings are sent so often that two fit into it. */
   graceMillis: GraceMillis;
   /** Is told when pings are answered, and when the connection ends. */
@@ -36,6 +39,8 @@ const HANDSHAKE_MS = 5000;
 /** A connection that lasted this long starts the back-off afresh; one that is accepted and closed at once does not. */
 const STABLE_MS = 5000;
 const RECONNECT_MS = 100;
+/** How long credentials for a connection may take, and how often they are tried for. */
+const CREDENTIALS = { baseMs: 500, capMs: 10_000, tryMs: 10_000 };
 /** How long the polite end of the connection may take. */
 const CLOSE_MS = 500;
 /** Every how many failures to connect in a row a warning is repeated. */
@@ -45,16 +50,16 @@ const WARN_EVERY = 20;
 export function keepConnected(parts: ConnectionParts): Connection {
   const { log } = parts;
   const closing = new AbortController();
-  let tries = 0;
-  let failures = 0;
-  let connectedAt = Infinity;
-  let lastError = '';
+  let [tries, failures] = [0, 0];
+  let [connectedAt, lastError] = [Infinity, ''];
+  const pass = createPass(parts, closing.signal);
   let client = connect();
 
   /** The client asks for the address before each try, which makes this the one place where tries are spaced. */
   async function addressInTime(): Promise<string> {
     const backoff = { baseMs: RECONNECT_MS, capMs: parts.longestPauseMs() };
     if (tries++ > 0) await pause(backoffMillis(failures++, backoff), closing.signal);
+    await pass.renew();
     return parts.url;
   }
 
@@ -71,7 +76,7 @@ export function keepConnected(parts: ConnectionParts): Connection {
 
   function connect(): Client {
     const made = createClient({
-      ...clientOptions(parts),
+      ...clientOptions(parts, pass),
       url: addressInTime,
       onNonLazyError: () => {
         if (!closing.signal.aborted) client = connect();
@@ -99,10 +104,34 @@ export function keepConnected(parts: ConnectionParts): Connection {
   };
 }
 
-/** The client keeps one connection and tries for ever. Some closings, such as an internal error of the server, it still takes for final. */
-function clientOptions({ key, graceMillis }: ConnectionParts) {
+/** What is shown on the connection that is there, or about to be made. */
+interface Pass {
+  readonly shown: Record<string, string>;
+  /** Never rejects: tries until there is something to show, or the connection is not wanted any more. */
+  renew(): Promise<void>;
+}
+
+function createPass({ credentials, log }: ConnectionParts, closing: AbortSignal): Pass {
+  let shown: Record<string, string> = {};
+  const onFailure = (error: unknown, failures: number) => {
+    const detail = { reason: messageOf(error), failures };
+    log[failures % WARN_EVERY === 1 ? 'warn' : 'debug'](detail, 'There is nothing yet to show to the server');
+  };
+  const ask = (signal: AbortSignal) => credentials.forConnection(signal);
   return {
-    connectionParams: { 'X-Kelpie-Key': key },
+    get shown() {
+      return shown;
+    },
+    async renew() {
+      shown = (await repeatUntilAnswered(ask, { ...CREDENTIALS, signal: closing, onFailure })) ?? {};
+    },
+  };
+}
+
+/** The client keeps one connection and tries for ever. Some closings, such as an internal error of the server, it still takes for final. */
+function clientOptions({ graceMillis }: ConnectionParts, pass: Pass) {
+  return {
+    connectionParams: () => pass.shown,
     webSocketImpl: PatientWebSocket,
     lazy: false,
     retryAttempts: Infinity,

@@ -15,6 +15,8 @@ export function commandEnvironment(parts: {
   directories: LegacyDirectories;
   /** Absent where no temporary folder could be made. */
   progressFile: string | undefined;
+  /** Absent where no place could be found for it. */
+  stateFile: string | undefined;
 }): Record<string, string> {
   const job = strings.safeParse(parts.job);
   if (!job.success) {
@@ -30,5 +32,6 @@ export function commandEnvironment(parts: {
     KELPIE_JOB_ID: parts.jobId,
     KELPIE_ATTEMPT: String(parts.attempt),
     ...(parts.progressFile === undefined ? {} : { KELPIE_PROGRESS_FILE: parts.progressFile }),
+    ...(parts.stateFile === undefined ? {} : { KELPIE_STATE_FILE: parts.stateFile }),
   };
 }

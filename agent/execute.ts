@@ -11,6 +11,7 @@ import type { Lease } from './lease.ts';
 import type { Claim, Link } from './link.ts';
 import { type LogShipper, shipLogs } from './logs.ts';
 import { totalsOf } from './news.ts';
+import type { Witness } from './occupation.ts';
 import type { PresenceRecord } from './presence.ts';
 import { CommandNotStarted, type RunningCommand, startCommand } from './process.ts';
 import { type ProgressFile, createProgressFile } from './progress.ts';
@@ -30,6 +31,9 @@ export interface AttemptParts {
   sync: AttemptSync;
   presence: PresenceRecord;
   vigil: Vigil;
+  witness: Pick<Witness, 'entered' | 'beat'>;
+  /** Where the command may read what the agent does, if anywhere. */
+  stateFile: string | undefined;
   config: Omit<AgentConfig, 'sync' | 'storage'>;
   /** For the one attempt that may still upload behind a running one; nothing where that is not wanted. */
   berth: Slots | undefined;
@@ -194,7 +198,7 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
   }
 }
 
-function start({ claim, config, progress, activity, logs }: Attempt): Promise<RunningCommand> {
+function start({ claim, config, stateFile, progress, activity, logs }: Attempt): Promise<RunningCommand> {
   return startCommand({
     command: claim.job.command,
     arguments: claim.job.arguments,
@@ -205,6 +209,7 @@ function start({ claim, config, progress, activity, logs }: Attempt): Promise<Ru
       attempt: claim.attempt.number,
       directories: config.directories,
       progressFile: progress.path,
+      stateFile,
     }),
     workingDirectory: config.workingDirectory,
     stdout: process.stdout,

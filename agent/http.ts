@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Credentials } from './credentials.ts';
 import type { Transport } from './transport.ts';
 
 const ANSWER_WITHIN_MS = 30_000;
@@ -13,19 +14,20 @@ const answer = z.object({
  * cancels are noticed by asking, and no server watches over the agent's presence, so a lost machine is noticed only when its
  * long lease runs out. `url` is `http://` or `https://`.
  */
-export function createHttpTransport({ url, key }: { url: string; key: string }): Transport {
+export function createHttpTransport({ url, credentials }: { url: string; credentials: Credentials }): Transport {
   return {
     async request<Data>(operation: { toString(): string }, variables: object, signal: AbortSignal): Promise<Data> {
       const response = await fetch(url, {
         method: 'POST',
         headers: {
+          ...(await credentials.forRequest(signal)),
           'content-type': 'application/json',
           accept: 'application/graphql-response+json, application/json',
-          'x-kelpie-key': key,
         },
         body: JSON.stringify({ query: operation.toString(), variables }),
         signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
       });
+      if (response.status === 401 || response.status === 403) credentials.refused();
       // As over the websocket: what a server answers to a document of its own schema has the type of that document.
       return (await dataOf(response)) as Data;
     },

@@ -3,12 +3,17 @@ import { type Logger, destination, pino } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { openCarrier } from './carrier.ts';
 import { type AgentConfig, ConfigError, loadConfig } from './config.ts';
+import { type Credentials, keyCredentials, tokenCredentials } from './credentials.ts';
 import { createGpuSampler, tellingGpuUse } from './gpu-sampler.ts';
 import { findHardware } from './hardware.ts';
+import { createMetadataService, type MetadataService } from './imds.ts';
+import { createInstance } from './instance.ts';
 import { type Claim, createLink } from './link.ts';
+import { createOccupation } from './occupation.ts';
 import { createPresence } from './presence.ts';
-import { runAgent } from './run.ts';
+import { type AgentParts, runAgent } from './run.ts';
 import { listenForShutdown } from './shutdown.ts';
+import { createStateFile } from './state-file.ts';
 import { createAttemptSync, type EarlierAttempts } from './sync/attempt-sync.ts';
 import { createS3Store } from './sync/s3.ts';
 import { syncPlanOf } from './sync-plan.ts';
@@ -46,13 +51,12 @@ function survivePipesWithoutReader(): void {
 
 async function run(config: AgentConfig, log: Logger): Promise<void> {
   const { machineId, containerGroupId } = config;
-  const presence = createPresence(config.reconnectGraceMs);
+  const shutdown = listenForShutdown();
+  const service = config.metadataUrl === undefined ? undefined : createMetadataService(config.metadataUrl);
+  const instance = createInstance({ service, log });
+  const stateFile = await createStateFile(config.stateFile, log);
+  const occupation = createOccupation({ tellState: stateFile.tell, tellCost: instance.costs });
   const vigil = keepVigil();
-  const hardware = findHardware(config);
-  let hasGpus = false;
-  void hardware.then(({ gpus }) => (hasGpus = gpus.length > 0));
-  const sampler = createGpuSampler(() => hasGpus);
-  const asides = new Set<string>();
   const store = createS3Store({ ...config.storage, beforeSending: () => vigil.look() });
   // Not an end of the agent: jobs without sync need no storage, and the others say so by themselves.
   store.ready().catch((error: unknown) => {
@@ -60,40 +64,59 @@ async function run(config: AgentConfig, log: Logger): Promise<void> {
   });
   log.info({ version: VERSION, machineId, containerGroupId, server: config.graphqlUrl }, 'The agent starts');
   await runAgent({
-    config,
-    log,
-    presence,
-    vigil,
-    shutdown: listenForShutdown(),
-    openLink: (listener) =>
-      tellingGpuUse(
-        createLink({
-          open: (onConnected) => openCarrier({ ...carrierParts(config), presence, onConnected, log }),
-          registration: { machineId, containerGroupId, sessionId: randomUUID(), version: VERSION },
-          ...{ hardware, presence, listener, log },
-        }),
-        sampler,
-      ),
-    createSync: ({ job, attempt }, jobLog) =>
-      createAttemptSync({
-        ...{ store, asides },
-        ...earlierAttempts(job, attempt),
-        jobId: job.id,
-        plan: syncPlanOf(job, config.directories),
-        compression: job.compression,
-        settings: config.sync,
-        workingDirectory: config.workingDirectory,
-        log: jobLog,
-      }),
+    ...{ config, log, vigil, shutdown, instance, occupation, stateFile: stateFile.path },
+    ...talking(config, service, log),
+    createSync: syncing(config, store),
   });
+  await stateFile.remove();
+  instance.stop();
+}
+
+/** How the server is spoken to, and as whom. */
+function talking(config: AgentConfig, service: MetadataService | undefined, log: Logger) {
+  const { machineId, containerGroupId, graphqlUrl, reconnectGraceMs } = config;
+  const presence = createPresence(reconnectGraceMs);
+  const hardware = findHardware(config);
+  let hasGpus = false;
+  void hardware.then(({ gpus }) => (hasGpus = gpus.length > 0));
+  const sampler = createGpuSampler(() => hasGpus);
+  const carrying = { url: graphqlUrl, credentials: credentialsOf(config, service), graceMillis: reconnectGraceMs };
+  const openLink: AgentParts['openLink'] = (listener) =>
+    tellingGpuUse(
+      createLink({
+        open: (onConnected) => openCarrier({ ...carrying, presence, onConnected, log }),
+        registration: { machineId, containerGroupId, sessionId: randomUUID(), version: VERSION },
+        ...{ hardware, presence, listener, log },
+      }),
+      sampler,
+    );
+  return { presence, openLink };
+}
+
+function credentialsOf({ credentials }: AgentConfig, service: MetadataService | undefined): Credentials {
+  if ('apiKey' in credentials) return keyCredentials(credentials.apiKey);
+  const fetchToken = (): Promise<string> =>
+    service?.token(new AbortController().signal) ?? Promise.reject(new Error('there is no metadata service to ask'));
+  return tokenCredentials({ fetchToken, project: credentials.saladProject });
+}
+
+function syncing(config: AgentConfig, store: ReturnType<typeof createS3Store>): AgentParts['createSync'] {
+  const asides = new Set<string>();
+  return ({ job, attempt }, jobLog) =>
+    createAttemptSync({
+      ...{ store, asides },
+      ...earlierAttempts(job, attempt),
+      jobId: job.id,
+      plan: syncPlanOf(job, config.directories),
+      compression: job.compression,
+      settings: config.sync,
+      workingDirectory: config.workingDirectory,
+      log: jobLog,
+    });
 }
 
 /** When attempts before this one may have begun uploads, by the server's clock. */
 function earlierAttempts(job: Claim['job'], attempt: Claim['attempt']): { earlier?: EarlierAttempts } {
   if (attempt.number === 1 || job.startedAt === null) return {};
   return { earlier: { from: new Date(job.startedAt), until: new Date(attempt.startedAt) } };
-}
-
-function carrierParts({ graphqlUrl, apiKey, reconnectGraceMs }: AgentConfig) {
-  return { url: graphqlUrl, key: apiKey, graceMillis: reconnectGraceMs };
 }

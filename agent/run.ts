@@ -2,10 +2,14 @@ import type { Logger } from 'pino';
 import { backoffMillis, jittered } from '../lib/backoff.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createLatch } from '../lib/latch.ts';
-import { pause } from '../lib/pause.ts';
+import { isAborted, pause } from '../lib/pause.ts';
+import { type Bar, createBar } from './bar.ts';
 import type { AgentConfig } from './config.ts';
 import { type LiveAttempt, executeAttempt } from './execute.ts';
+import { type Idleness, watchIdleness } from './idleness.ts';
+import type { Instance } from './instance.ts';
 import type { Claim, ClaimAnswer, Link } from './link.ts';
+import type { Occupation } from './occupation.ts';
 import type { PresenceRecord } from './presence.ts';
 import type { AgentSignal, LinkListener } from './session.ts';
 import { countSetbacks, restMillis } from './setback.ts';
@@ -22,6 +26,10 @@ export interface AgentParts {
   createSync: (claim: Claim, log: Logger) => AttemptSync;
   presence: PresenceRecord;
   vigil: Vigil;
+  instance: Instance;
+  occupation: Occupation;
+  /** Where the agent's state may be read, if anywhere. */
+  stateFile: string | undefined;
   shutdown: Shutdown;
   log: Logger;
 }
@@ -29,23 +37,29 @@ export interface AgentParts {
 const AFTER_FAILURE = { baseMs: 500, capMs: 10_000 };
 /** A claim that is under way when the agent is told to stop may have taken a job, which is then given back at once. */
 const LAST_ANSWER_MS = 2000;
-/** A machine that is to be reallocated gets no work, unless somebody lifts its bans. */
-const BARRED_MS = 60_000;
+/** How long an instance that was promised to be made anew may take to go; then the agent ends by itself. */
+const RECREATED_WITHIN_MS = 60_000;
 
-/** Asks for work, does it, asks again. Resolves when the agent was told to stop, or drained, and nothing is left to do. */
+/**
+ * Asks for work, does it, asks again. Resolves when the agent was told to stop, or drained, had no work for too long, or has done
+ * the one job that it was there for, and nothing is left to do.
+ */
 export async function runAgent(parts: AgentParts): Promise<void> {
-  const { log, shutdown } = parts;
+  const { log, shutdown, instance, config } = parts;
   const wake = createLatch();
   const drained = new AbortController();
   const over = AbortSignal.any([shutdown.stopping, drained.signal]);
-  const herd = createHerd(parts, over);
-  let barredUntil = 0;
+  const idleness = watchIdleness(config.maxIdleMs);
+  /** No further question for work; unlike `over`, it ends nothing that is under way. */
+  const leaving = AbortSignal.any([over, idleness.tooLong]);
+  const bar = createBar({ instance, maxJobFailures: config.maxJobFailures, log });
+  const herd = createHerd(parts, { over, idleness, bar });
 
   const onSignal = (signal: AgentSignal) =>
     heed(signal, {
       wake: () => wake.set(),
       drain: () => drained.abort(DRAINED),
-      bar: () => (barredUntil = bar(barredUntil, log)),
+      bar: () => bar.raise('The server gives this machine no more jobs, as too many have failed on it'),
       ...{ live: herd.live, log },
     });
   const link = parts.openLink({
@@ -56,53 +70,79 @@ export async function runAgent(parts: AgentParts): Promise<void> {
     onSignal,
   });
 
-  for (let failures = 0; !over.aborted;) {
-    await rest(herd.setbacks.unrested(), log, over);
-    await pause(barredUntil - performance.now(), over);
+  for (let failures = 0; !leaving.aborted;) {
+    await rest(herd.setbacks.unrested(), log, leaving);
+    if (config.recreateBetweenJobs && herd.hasWorked()) break;
+    await bar.pass(() => herd.settled(), leaving);
+    if (isAborted(leaving)) break;
     // Before the question: work that is announced while the answer is on its way must not be slept through.
     wake.clear();
-    const answer = await askForWork(link, parts, over);
+    const answer = await askForWork(link, parts, leaving);
     if (answer === undefined) {
-      await pause(backoffMillis(failures++, AFTER_FAILURE), over);
+      await pause(backoffMillis(failures++, AFTER_FAILURE), leaving);
       continue;
     }
     failures = 0;
     if (answer.kind === 'NO_WORK') {
       log.debug({ retryAfterMillis: answer.retryAfterMillis }, 'There is no work');
       if (answer.signal) onSignal({ type: answer.signal, jobId: null, attempt: null });
-      await wake.wait(jittered(answer.retryAfterMillis), over);
+      await wake.wait(jittered(answer.retryAfterMillis), leaving);
       continue;
     }
     await herd.take(answer, link);
   }
-  log.info('No more work is taken');
-  await Promise.all([...herd.live].map(({ ended }) => ended));
+  log.info({ hasBeenIdleTooLong: idleness.tooLong.aborted }, 'No more work is taken');
+  await herd.settled();
+  idleness.end();
   await link.close();
+  if (config.recreateBetweenJobs && herd.hasWorked() && !over.aborted) await makeWay(instance, log, over);
 }
 
 interface Herd {
   /** The attempts under way: one whose command runs or is about to, and at most one that only uploads. */
   readonly live: ReadonlySet<LiveAttempt>;
   readonly setbacks: ReturnType<typeof countSetbacks>;
+  /** Whether there ever was an attempt. */
+  hasWorked(): boolean;
+  /** Resolves when those under way have ended. */
+  settled(): Promise<unknown>;
   /** Begins what was claimed. Resolves when the next job may begin, though files of this one may still be on their way. */
   take(answer: Extract<ClaimAnswer, { kind: 'CLAIM' }>, link: Link): Promise<void>;
 }
 
-function createHerd(parts: AgentParts, over: AbortSignal): Herd {
+interface HerdMeans {
+  over: AbortSignal;
+  idleness: Idleness;
+  bar: Bar;
+}
+
+function createHerd(parts: AgentParts, { over, idleness, bar }: HerdMeans): Herd {
   const live = new Set<LiveAttempt>();
   const setbacks = countSetbacks();
-  const berth = parts.config.overlapUploads ? createSlots(1) : undefined;
+  const { overlapUploads, recreateBetweenJobs } = parts.config;
+  // A job that is to be the only one in its container has nobody to make way for.
+  const berth = overlapUploads && !recreateBetweenJobs ? createSlots(1) : undefined;
   const shutdown = { ...parts.shutdown, stopping: over };
+  let hasWorked = false;
+  idleness.begin();
   return {
     live,
     setbacks,
+    hasWorked: () => hasWorked,
+    settled: () => Promise.all([...live].map(({ ended }) => ended)),
     async take({ claim, askedAt }, link) {
+      hasWorked = true;
+      idleness.end();
       const sync = syncFor(claim, parts);
-      const attempt = executeAttempt({ ...parts, claim, askedAt, link, sync, berth, shutdown });
+      const witness = parts.occupation.begin({ jobId: claim.job.id, number: claim.attempt.number });
+      const attempt = executeAttempt({ ...parts, claim, askedAt, link, sync, witness, berth, shutdown });
       live.add(attempt);
       const ended = attempt.ended.then((ending) => {
         live.delete(attempt);
+        witness.ended();
         setbacks.ended(ending);
+        bar.ended(ending);
+        if (live.size === 0) idleness.begin();
       });
       await Promise.race([attempt.madeWay, ended]);
     },
@@ -146,14 +186,11 @@ async function rest(setbacks: number, log: Logger, over: AbortSignal): Promise<v
   await pause(millis, over);
 }
 
-/** @returns until when no work is asked for, on the monotonic clock */
-function bar(barredUntil: number, log: Logger): number {
-  const now = performance.now();
-  // It is told twice: as a signal, and in the answer to the question for work.
-  if (barredUntil <= now) {
-    log.error('Too many jobs have failed on this machine, so it gets no more of them: reallocate it, or lift its bans');
-  }
-  return now + BARRED_MS;
+/** The next job is to find a fresh container: who makes one is the metadata service, or else whoever restarts this agent. */
+async function makeWay(instance: Instance, log: Logger, over: AbortSignal): Promise<void> {
+  const isPromised = await instance.recreate(over);
+  log.info({ isPromised }, 'One job was done in this container, and the next one is to find a fresh one');
+  if (isPromised) await pause(RECREATED_WITHIN_MS, over);
 }
 
 function heed(

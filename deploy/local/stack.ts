@@ -152,6 +152,7 @@ export async function spawnAgent(
       KELPIE_API_KEY: at.key,
       SALAD_MACHINE_ID: name,
       SALAD_CONTAINER_GROUP_ID: GROUP,
+      SALAD_METADATA_URL: 'none',
       AWS_ENDPOINT_URL: at.s3Url,
       AWS_ACCESS_KEY_ID: 'local',
       AWS_SECRET_ACCESS_KEY: 'local',

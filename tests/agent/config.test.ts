@@ -23,12 +23,16 @@ describe('the agent’s configuration', () => {
   test('has defaults for all but four variables', () => {
     expect(loadConfig(complete, '/app')).toEqual({
       graphqlUrl: 'wss://kelpie.example/graphql',
-      apiKey: 'a-secret',
+      credentials: { apiKey: 'a-secret' },
       machineId: 'machine-1',
       containerGroupId: 'group-1',
       directories: { input: '/input', checkpoint: '/checkpoint', output: '/output' },
       logLevel: 'info',
       overlapUploads: true,
+      metadataUrl: 'http://169.254.169.254',
+      maxJobFailures: 5,
+      maxIdleMs: 0,
+      recreateBetweenJobs: false,
       shutdownGraceMs: 20_000,
       killGraceMs: 10_000,
       reconnectGraceMs: 5000,
@@ -91,6 +95,13 @@ describe('the agent’s configuration', () => {
     ['MAX_RETRIES', '1.5'],
     ['FILE_WATCHER_DEBOUNCE_MS', '10ms'],
     ['AWS_ENDPOINT_URL', 'storage:9000'],
+    ['SALAD_METADATA_URL', 'https://169.254.169.254'],
+    ['SALAD_METADATA_URL', '169.254.169.254'],
+    ['MAX_JOB_FAILURES', '-1'],
+    ['MAX_TIME_WITH_NO_WORK_S', 'long'],
+    ['KELPIE_RECREATE_BETWEEN_JOBS', 'maybe'],
+    ['KELPIE_SALAD_PROJECT', 'a/b'],
+    ['SALAD_PROJECT_NAME', 'a\nb'],
   ])('refuses %s=%s', (name, value) => {
     expect(faultsOf({ ...complete, [name]: value })).toMatch(new RegExp(`^${name}: expected`));
   });
@@ -101,6 +112,41 @@ describe('the agent’s configuration', () => {
     ['true', true],
   ])('overlaps uploads as KELPIE_OVERLAP_UPLOADS=%s says', (text, expected) => {
     expect(loadConfig({ ...complete, KELPIE_OVERLAP_UPLOADS: text }, '/app').overlapUploads).toBe(expected);
+  });
+
+  describe('without a key', () => {
+    const keyless = { ...complete, KELPIE_API_KEY: '' };
+
+    test.each([
+      [{ SALAD_PROJECT_NAME: 'training' }, 'training'],
+      [{ KELPIE_SALAD_PROJECT: 'mine', SALAD_PROJECT_NAME: 'training' }, 'mine'],
+    ])('takes the tokens of the machine for the project of %o', (project, saladProject) => {
+      expect(loadConfig({ ...keyless, ...project }, '/app').credentials).toEqual({ saladProject });
+      expect(loadConfig({ ...complete, ...project }, '/app').credentials).toEqual({ apiKey: 'a-secret' });
+    });
+
+    test.each([{}, { SALAD_PROJECT_NAME: 'training', SALAD_METADATA_URL: 'none' }])(
+      'says so where nobody could say who it is: %o',
+      (environment) => {
+        const faults = faultsOf({ ...keyless, ...environment, MAX_RETRIES: 'many' });
+        expect(faults).toMatch(/^KELPIE_API_KEY is not set: .*KELPIE_SALAD_PROJECT\nMAX_RETRIES: [^\n]*$/);
+      },
+    );
+  });
+
+  test('finds the metadata service elsewhere, or leaves it alone', () => {
+    const at = (url: string) => loadConfig({ ...complete, SALAD_METADATA_URL: url }, '/app');
+    expect(at('http://127.0.0.1:80')).toHaveProperty('metadataUrl', 'http://127.0.0.1:80');
+    expect(at('none')).not.toHaveProperty('metadataUrl');
+  });
+
+  test('takes a state file’s path from the working directory', () => {
+    const at = (path: string) => loadConfig({ ...complete, KELPIE_STATE_FILE: path }, '/app').stateFile;
+    expect([at('run/state.json'), at('/run/state.json'), at('')]).toEqual([
+      '/app/run/state.json',
+      '/run/state.json',
+      undefined,
+    ]);
   });
 
   test('prefers what is meant for S3 alone over what is meant for all of AWS', () => {

@@ -8,6 +8,7 @@ const attempt = {
   attempt: 2,
   directories: { input: '/in', checkpoint: '/check', output: '/out' },
   progressFile: '/tmp/progress.json',
+  stateFile: '/tmp/state.json',
 };
 
 test('the job’s environment lies over the container’s, and what Kelpie says over both', () => {
@@ -21,11 +22,14 @@ test('the job’s environment lies over the container’s, and what Kelpie says 
     KELPIE_JOB_ID: 'job-1',
     KELPIE_ATTEMPT: '2',
     KELPIE_PROGRESS_FILE: '/tmp/progress.json',
+    KELPIE_STATE_FILE: '/tmp/state.json',
   });
 });
 
-test('a command hears of no progress file where there is none', () => {
-  expect(commandEnvironment({ ...attempt, progressFile: undefined })).not.toHaveProperty('KELPIE_PROGRESS_FILE');
+test('a command hears of no file where there is none', () => {
+  const environment = commandEnvironment({ ...attempt, progressFile: undefined, stateFile: undefined });
+  expect(environment).not.toHaveProperty('KELPIE_PROGRESS_FILE');
+  expect(environment).not.toHaveProperty('KELPIE_STATE_FILE');
 });
 
 test('an environment that is not made of strings is refused by name', () => {

@@ -1,10 +1,12 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { keyCredentials } from '../../agent/credentials.ts';
 import { ViewerDocument } from '../../agent/generated/graphql.ts';
 import { createHttpTransport } from '../../agent/http.ts';
 
 let server: Server;
+const credentials = keyCredentials('a-secret');
 let answer: { status: number; body: string };
 let heard: { headers: Record<string, unknown>; body: unknown };
 
@@ -25,7 +27,7 @@ afterAll(() => {
 
 function ask(signal = new AbortController().signal) {
   const { port } = server.address() as AddressInfo; // A TCP server's address is never a pipe's name.
-  const transport = createHttpTransport({ url: `http://127.0.0.1:${port}/graphql`, key: 'a-secret' });
+  const transport = createHttpTransport({ url: `http://127.0.0.1:${port}/graphql`, credentials });
   return transport.request(ViewerDocument, {}, signal);
 }
 

@@ -139,6 +139,7 @@ function spawn(parts: FleetParts, place: Place, agent: AgentFacts, workingDirect
       KELPIE_API_KEY: parts.apiKey,
       SALAD_MACHINE_ID: agent.machineId,
       SALAD_CONTAINER_GROUP_ID: parts.group,
+      SALAD_METADATA_URL: 'none',
       AWS_ENDPOINT_URL: `http://127.0.0.1:${place.links.STORE.port}`,
       // By this the store's door knows who writes.
       AWS_ACCESS_KEY_ID: agent.accessKey,

@@ -221,6 +221,7 @@ async function startAgent(
       KELPIE_KILL_GRACE_S: '0.3',
       SALAD_MACHINE_ID: machineId,
       SALAD_CONTAINER_GROUP_ID: group,
+      SALAD_METADATA_URL: 'none',
       AWS_ENDPOINT_URL: fleet.store.relay.url,
       AWS_REGION: 'us-east-1',
       AWS_ACCESS_KEY_ID: 'test',

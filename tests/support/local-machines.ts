@@ -27,6 +27,7 @@ export async function startLocalMachines(app: TestApp, agentKey: string, group: 
           KELPIE_API_KEY: agentKey,
           SALAD_MACHINE_ID: machineId,
           SALAD_CONTAINER_GROUP_ID: group,
+          SALAD_METADATA_URL: 'none',
           AWS_REGION: 'us-east-1',
         },
       });

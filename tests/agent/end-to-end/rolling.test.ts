@@ -53,6 +53,7 @@ test('a rolling restart of two servers under twenty running jobs ends no attempt
         KELPIE_API_KEY: secret,
         SALAD_MACHINE_ID: `machine-${machine}`,
         SALAD_CONTAINER_GROUP_ID: 'group',
+        SALAD_METADATA_URL: 'none',
       },
     });
     onTestFinished(() => agent.vanish());
