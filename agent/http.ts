@@ -5,8 +5,10 @@ import type { Transport } from './transport.ts';
 const ANSWER_WITHIN_MS = 30_000;
 
 const answer = z.object({
-  data: z.unknown(),
-  errors: z.array(z.object({ message: z.string() })).optional(),
+  data: z.unknown().optional(),
+  errors: z
+    .array(z.object({ message: z.string(), extensions: z.object({ code: z.unknown().optional() }).optional() }))
+    .optional(),
 });
 
 /**
@@ -27,9 +29,8 @@ export function createHttpTransport({ url, credentials }: { url: string; credent
         body: JSON.stringify({ query: operation.toString(), variables }),
         signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
       });
-      if (response.status === 401 || response.status === 403) credentials.refused();
       // As over the websocket: what a server answers to a document of its own schema has the type of that document.
-      return (await dataOf(response)) as Data;
+      return (await dataOf(response, credentials)) as Data;
     },
     subscribe: () => () => undefined,
     canSubscribe: () => false,
@@ -37,9 +38,14 @@ export function createHttpTransport({ url, credentials }: { url: string; credent
   };
 }
 
-async function dataOf(response: Response): Promise<unknown> {
+/** Servers that do not believe credentials say so in the errors; a status of that meaning is of something before them. */
+const REFUSALS: readonly unknown[] = ['UNAUTHENTICATED', 'FORBIDDEN', 401, 403];
+
+async function dataOf(response: Response, credentials: Credentials): Promise<unknown> {
+  if (REFUSALS.includes(response.status)) credentials.refused();
   const text = await response.text();
   const { data, errors = [] } = parsed(text, response.status);
+  if (errors.some(({ extensions }) => REFUSALS.includes(extensions?.code))) credentials.refused();
   if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join('; '));
   if (data === undefined || data === null) throw new Error(`The server answered ${response.status} without data`);
   return data;

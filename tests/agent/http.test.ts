@@ -6,7 +6,8 @@ import { ViewerDocument } from '../../agent/generated/graphql.ts';
 import { createHttpTransport } from '../../agent/http.ts';
 
 let server: Server;
-const credentials = keyCredentials('a-secret');
+let refusals = 0;
+const credentials = { ...keyCredentials('a-secret'), refused: () => void (refusals += 1) };
 let answer: { status: number; body: string };
 let heard: { headers: Record<string, unknown>; body: unknown };
 
@@ -40,9 +41,9 @@ test('asks with the key, and hands on the data', async () => {
 
 test('rejects with what the server says is wrong, whatever the status', async () => {
   answer = { status: 200, body: JSON.stringify({ data: null, errors: [{ message: 'no such key' }] }) };
-  await expect(ask()).rejects.toThrow('no such key');
+  await expect(ask()).rejects.toThrow(/^no such key$/);
   answer = { status: 403, body: JSON.stringify({ errors: [{ message: 'revoked' }] }) };
-  await expect(ask()).rejects.toThrow('revoked');
+  await expect(ask()).rejects.toThrow(/^revoked$/);
   answer = { status: 200, body: '{"data":null}' };
   await expect(ask()).rejects.toThrow('without data');
 });
@@ -54,4 +55,17 @@ test('rejects what is no answer of a GraphQL server, and says what came', async 
 
 test('rejects when it is given up', async () => {
   await expect(ask(AbortSignal.abort(new Error('given up')))).rejects.toThrow('given up');
+});
+
+test.each([
+  [200, 'FORBIDDEN', true],
+  [401, 'UNAUTHENTICATED', true],
+  [403, undefined, true],
+  [200, 'BAD_USER_INPUT', false],
+  [500, undefined, false],
+])('an answer of status %i with code %s refuses the credentials: %s', async (status, code, isRefusal) => {
+  answer = { status, body: JSON.stringify({ errors: [{ message: 'no', extensions: { code } }] }) };
+  refusals = 0;
+  await expect(ask()).rejects.toThrow(/^no$/);
+  expect(refusals > 0).toBe(isRefusal);
 });
