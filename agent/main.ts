@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type Logger, destination, pino } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { openCarrier } from './carrier.ts';
+import { check, reportOf } from './check.ts';
+import { HELP, wishOf } from './command-line.ts';
 import { type AgentConfig, ConfigError, loadConfig } from './config.ts';
 import { type Credentials, keyCredentials, tokenCredentials } from './credentials.ts';
 import { createGpuSampler, tellingGpuUse } from './gpu-sampler.ts';
@@ -20,11 +22,31 @@ import { syncPlanOf } from './sync-plan.ts';
 import { VERSION } from './version.ts';
 import { keepVigil } from './vigil.ts';
 
-const EXIT_WRONG_CONFIGURATION = 2;
+const EXIT_SOMETHING_WRONG = 1;
+const EXIT_NOT_UNDERSTOOD = 2;
 
 void main();
 
 async function main(): Promise<void> {
+  const wish = wishOf(process.argv.slice(2));
+  switch (wish.kind) {
+    case 'RUN':
+      return work();
+    case 'CHECK':
+      return look();
+    case 'VERSION':
+      process.stdout.write(`${VERSION}\n`);
+      return;
+    case 'HELP':
+      process.stdout.write(HELP);
+      return;
+    case 'UNCLEAR':
+      process.stderr.write(`kelpie: ${wish.why}\n\n${HELP}`);
+      process.exitCode = EXIT_NOT_UNDERSTOOD;
+  }
+}
+
+async function work(): Promise<void> {
   const config = configOrExit();
   // What the command writes to stdout is the user's; the agent speaks on stderr.
   const log = pino({ level: config.logLevel, base: null }, destination({ dest: 2, sync: true }));
@@ -40,8 +62,16 @@ function configOrExit(): AgentConfig {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`kelpie: the environment of this container is not complete:\n${error.message}\n`);
-    process.exit(EXIT_WRONG_CONFIGURATION);
+    process.exit(EXIT_NOT_UNDERSTOOD);
   }
+}
+
+async function look(): Promise<void> {
+  const config = configOrExit();
+  const credentials = credentialsOf(config, serviceOf(config));
+  const findings = await check({ config, credentials, store: createS3Store(config.storage) });
+  process.stdout.write(reportOf(findings));
+  process.exit(findings.some(({ verdict }) => verdict === 'WRONG') ? EXIT_SOMETHING_WRONG : 0);
 }
 
 function survivePipesWithoutReader(): void {
@@ -52,7 +82,7 @@ function survivePipesWithoutReader(): void {
 async function run(config: AgentConfig, log: Logger): Promise<void> {
   const { machineId, containerGroupId } = config;
   const shutdown = listenForShutdown();
-  const service = config.metadataUrl === undefined ? undefined : createMetadataService(config.metadataUrl);
+  const service = serviceOf(config);
   const instance = createInstance({ service, log });
   const stateFile = await createStateFile(config.stateFile, log);
   const occupation = createOccupation({ tellState: stateFile.tell, tellCost: instance.costs });
@@ -91,6 +121,10 @@ function talking(config: AgentConfig, service: MetadataService | undefined, log:
       sampler,
     );
   return { presence, openLink };
+}
+
+function serviceOf({ metadataUrl }: AgentConfig): MetadataService | undefined {
+  return metadataUrl === undefined ? undefined : createMetadataService(metadataUrl);
 }
 
 function credentialsOf({ credentials }: AgentConfig, service: MetadataService | undefined): Credentials {

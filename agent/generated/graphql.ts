@@ -15,6 +15,17 @@ export type AgentSignalType =
   /** Claim now. */
   | 'WORK_AVAILABLE';
 
+/** What a key may be used for. */
+export type ApiKeyRole =
+  /** Claims, heartbeats and reports, and nothing else. */
+  | 'AGENT'
+  /** Everything in its account. */
+  | 'OWNER'
+  /** Submits and reads. */
+  | 'SUBMITTER'
+  /** Reads. */
+  | 'VIEWER';
+
 /** Some lines in a row. */
 export type AppendLogsInput = {
   /** The attempt that holds it. */
@@ -360,7 +371,7 @@ export type AgentSignalsSubscription = { agentSignals: { type: AgentSignalType, 
 export type ViewerQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type ViewerQuery = { viewer: { accountId: string } };
+export type ViewerQuery = { viewer: { accountId: string, role: ApiKeyRole } };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -577,6 +588,7 @@ export const ViewerDocument = new TypedDocumentString(`
     query Viewer {
   viewer {
     accountId
+    role
   }
 }
     `) as unknown as TypedDocumentString<ViewerQuery, ViewerQueryVariables>;

@@ -1,0 +1,178 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { check, type CheckParts, type Finding, reportOf } from '../../agent/check.ts';
+import { keyCredentials } from '../../agent/credentials.ts';
+import { VERSION } from '../../agent/version.ts';
+import { freePort } from '../../lib/port.ts';
+import { startTestApp, type TestApp } from '../support/app.ts';
+import { openGateway } from '../support/gateway.ts';
+import { startMetadataService } from '../support/metadata-service.ts';
+
+const MAIN = join(import.meta.dirname, '../../agent/main.ts');
+let app: TestApp;
+let folder: string;
+let keys: Record<'AGENT' | 'SUBMITTER', string>;
+beforeAll(async () => {
+  app = await startTestApp();
+  const [agent, submitter] = [await app.account('AGENT', 'checked'), await app.account('SUBMITTER', 'checked')];
+  keys = { AGENT: agent.secret, SUBMITTER: submitter.secret };
+});
+afterAll(() => app.close());
+beforeEach(async ({ onTestFinished }) => {
+  folder = await mkdtemp(join(tmpdir(), 'kelpie-check-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+});
+
+interface Place {
+  url?: string;
+  key?: string;
+  withinMs?: number;
+  endpoint?: string;
+  workingDirectory?: string;
+  ready?: CheckParts['store']['ready'];
+}
+
+/** What is found, by what was tried; where nothing is said it is sound. */
+async function found(place: Place = {}): Promise<Record<string, Finding>> {
+  const { url = app.url, key = keys.AGENT, withinMs = 3000, endpoint, workingDirectory = folder } = place;
+  const findings = await check({
+    config: {
+      graphqlUrl: `${url.replace('http', 'ws')}/graphql`,
+      reconnectGraceMs: 5000,
+      storage: endpoint === undefined ? {} : { endpoint },
+      directories: { input: join(folder, 'a/b/input'), checkpoint: folder, output: join(folder, 'output') },
+      workingDirectory,
+    },
+    credentials: keyCredentials(key),
+    store: { name: 'the store', ready: place.ready ?? (async () => undefined) },
+    withinMs,
+  });
+  expect(JSON.stringify(findings)).not.toContain(key);
+  return Object.fromEntries(findings.map((finding) => [finding.what, finding]));
+}
+
+test('where all is well it says so, and leaves nothing behind', async () => {
+  const findings = await found();
+  expect(Object.values(findings).map(({ what, verdict }) => `${what}: ${verdict}`)).toEqual([
+    'server: GOOD',
+    'websocket: GOOD',
+    'storage: GOOD',
+    'working directory: GOOD',
+    'temporary files: GOOD',
+    'input directory: GOOD',
+    'checkpoint directory: GOOD',
+    'output directory: GOOD',
+  ]);
+  expect(findings['server']?.says).toMatch(/account [0-9a-f-]{36}, role AGENT$/);
+  expect(await readdir(folder)).toEqual([]);
+  expect(await app.database.query('select from agents')).toEqual([]);
+});
+
+test('a key that may not take work is wrong, and so is one that nobody knows', async () => {
+  const { server } = await found({ key: keys.SUBMITTER });
+  expect(server).toMatchObject({
+    verdict: 'WRONG',
+    says: expect.stringContaining('expected AGENT or OWNER') as string,
+  });
+  const unknown = await found({ key: 'no-such-key' });
+  expect(unknown['server']).toMatchObject({
+    verdict: 'WRONG',
+    says: expect.stringMatching(/unknown, revoked or expired; check .*KELPIE_API_KEY/) as string,
+  });
+  expect(unknown).not.toHaveProperty('websocket');
+});
+
+test('a server that is not there is wrong', async () => {
+  const { server } = await found({ url: `http://127.0.0.1:${await freePort()}` });
+  expect(server).toMatchObject({
+    verdict: 'WRONG',
+    says: expect.stringMatching(/ECONNREFUSED.*KELPIE_API_URL/) as string,
+  });
+});
+
+test('without websockets the agent is limited', async ({ onTestFinished }) => {
+  const gateway = await openGateway(app.url);
+  onTestFinished(() => gateway.close());
+  gateway.websockets = 'REFUSED';
+  const { server, websocket } = await found({ url: gateway.url, withinMs: 500 });
+  expect([server?.verdict, websocket?.verdict]).toEqual(['GOOD', 'LIMITED']);
+});
+
+test('a storage without credentials, that never answers, or that is not there, limits it', async () => {
+  const rejecting = await found({ ready: () => Promise.reject(new Error('set AWS_REGION')) });
+  expect(rejecting['storage']).toMatchObject({
+    verdict: 'LIMITED',
+    says: expect.stringContaining('set AWS_REGION') as string,
+  });
+  const silent = await found({ withinMs: 1000, ready: () => new Promise(() => undefined) });
+  expect(silent['storage']?.says).toContain('no answer within 1000 ms');
+  const absent = await found({ endpoint: `http://user:secret@127.0.0.1:${await freePort()}` });
+  expect(absent['storage']).toMatchObject({
+    verdict: 'LIMITED',
+    says: expect.stringMatching(/ECONNREFUSED/) as string,
+  });
+  expect(absent['storage']?.says).not.toContain('secret');
+});
+
+test('a directory that cannot be written to is wrong where every job needs it', async () => {
+  await writeFile(join(folder, 'file'), '');
+  const findings = await found({ workingDirectory: join(folder, 'file') });
+  expect(findings['working directory']).toMatchObject({
+    verdict: 'WRONG',
+    says: expect.stringContaining('cannot be written to') as string,
+  });
+});
+
+test('the report has a line for each', () => {
+  expect(
+    reportOf([
+      { what: 'server', verdict: 'GOOD', says: 'here' },
+      { what: 'the storage', verdict: 'LIMITED', says: 'there' },
+    ]),
+  ).toBe('GOOD     server       here\nLIMITED  the storage  there\n');
+});
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+function program(words: string[], environment: Record<string, string> = {}): Promise<Ended> {
+  return new Promise((resolve) => {
+    const env = { PATH: process.env['PATH'] ?? '', ...environment };
+    execFile(process.execPath, [MAIN, ...words], { cwd: folder, env }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+test('the program says its version and how it is used', async () => {
+  const [version, help, unclear] = await Promise.all([program(['--version']), program(['-h']), program(['python'])]);
+  expect(version).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
+  expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining('KELPIE_API_URL') as string });
+  expect(unclear).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining("'python'") as string });
+});
+
+test('the program’s check ends by what it has found', async ({ onTestFinished }) => {
+  const salad = await startMetadataService();
+  onTestFinished(() => salad.close());
+  const environment = {
+    ...{ KELPIE_API_URL: app.url, KELPIE_API_KEY: keys.AGENT },
+    ...{ SALAD_MACHINE_ID: 'machine', SALAD_CONTAINER_GROUP_ID: 'group', SALAD_METADATA_URL: salad.url },
+    ...{ AWS_ENDPOINT_URL: salad.url, AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' },
+  };
+  const [sound, wrong, unset] = await Promise.all([
+    program(['--check'], environment),
+    program(['--check'], { ...environment, KELPIE_API_KEY: keys.SUBMITTER }),
+    program(['--check'], { ...environment, SALAD_MACHINE_ID: '' }),
+  ]);
+  expect(sound).toMatchObject({ code: 0, stdout: expect.stringMatching(/^GOOD +storage .*known/m) as string });
+  expect(wrong).toMatchObject({ code: 1, stdout: expect.stringMatching(/^WRONG +server /m) as string });
+  expect(unset).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('SALAD_MACHINE_ID') as string });
+  // The instance may be at work: nobody is told that it is idle.
+  expect(salad.costs()).toEqual([]);
+});
