@@ -27,7 +27,7 @@ export const UPLOADING_COST = 999_999_999;
 export interface OccupationParts {
   tellState: (state: AgentState) => void;
   tellCost: (cost: number) => void;
-  /** Milliseconds of the monotonic clock. */
+  /** Milliseconds of a clock that never goes back. */
   now?: () => number;
 }
 
@@ -37,38 +37,40 @@ interface UnderWay {
   beganAt: number;
 }
 
-/** Tells the state and the cost at first, and whenever they may have changed. */
+/** Tells the state and the cost at first, and whenever they change; the same cost may be told again. */
 export function createOccupation({ tellState, tellCost, now = () => performance.now() }: OccupationParts): Occupation {
   const attempts = new Set<UnderWay>();
   let idleSince = new Date();
 
-  function tell(): void {
+  const showCost = () => tellCost(Math.max(IDLE_COST, ...[...attempts].map(({ cost }) => cost)));
+  const show = () => {
     const newest = [...attempts].at(-1);
     tellState(newest?.state ?? { jobId: null, attempt: null, phase: 'IDLE', since: idleSince });
-    tellCost(Math.max(IDLE_COST, ...[...attempts].map(({ cost }) => cost)));
-  }
+    showCost();
+  };
 
-  tell();
+  show();
   return {
     begin({ jobId, number }) {
       const state = { jobId, attempt: number, phase: 'DOWNLOADING', since: new Date() } as const;
       const attempt: UnderWay = { state, cost: IDLE_COST + 1, beganAt: now() };
       attempts.add(attempt);
-      tell();
+      show();
       return {
         entered(phase) {
-          if (phase !== attempt.state.phase) attempt.state = { ...attempt.state, phase, since: new Date() };
+          if (phase === attempt.state.phase) return;
+          attempt.state = { ...attempt.state, phase, since: new Date() };
           if (phase === 'UPLOADING') attempt.cost = UPLOADING_COST;
-          tell();
+          show();
         },
         beat() {
           attempt.cost = risen(attempt.cost, now() - attempt.beganAt);
-          tell();
+          showCost();
         },
         ended() {
           attempts.delete(attempt);
           if (attempts.size === 0) idleSince = new Date();
-          tell();
+          show();
         },
       };
     },
