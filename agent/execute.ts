@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { isAborted } from '../lib/pause.ts';
+import type { Slots } from '../lib/slots.ts';
 import { purge, stopSync } from './closing.ts';
 import type { AgentConfig } from './config.ts';
 import { type Ending, endingOfExit, settle } from './ending.ts';
@@ -20,7 +21,6 @@ import { type Activity, createActivity } from './stall.ts';
 import { type Verdict, supervise } from './supervise.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
 import { SyncError } from './sync/errors.ts';
-import type { Slots } from './sync/parallel.ts';
 import type { Vigil } from './vigil.ts';
 
 export interface AttemptParts {

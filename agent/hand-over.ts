@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { isAborted } from '../lib/pause.ts';
+import type { Slots } from '../lib/slots.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
-import type { Slots } from './sync/parallel.ts';
 
 /** Lets the agent take its next job while the files of this one are still on their way. */
 export interface HandOver {

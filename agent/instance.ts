@@ -2,9 +2,9 @@ import type { Logger } from 'pino';
 import { backoffMillis } from '../lib/backoff.ts';
 import { messageOf } from '../lib/errors.ts';
 import { pause } from '../lib/pause.ts';
+import { createSlots, type Slots } from '../lib/slots.ts';
 import { MetadataRefusal, type MetadataService } from './imds.ts';
 import { IDLE_COST } from './occupation.ts';
-import { type Slots, createSlots } from './sync/parallel.ts';
 
 /** The instance of Salad's that this agent runs in; elsewhere somebody who hears nothing and does nothing. */
 export interface Instance {

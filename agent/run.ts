@@ -3,6 +3,7 @@ import { backoffMillis, jittered } from '../lib/backoff.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createLatch } from '../lib/latch.ts';
 import { isAborted, pause } from '../lib/pause.ts';
+import { createSlots } from '../lib/slots.ts';
 import { type Bar, createBar } from './bar.ts';
 import type { AgentConfig } from './config.ts';
 import { type LiveAttempt, executeAttempt } from './execute.ts';
@@ -15,7 +16,6 @@ import type { AgentSignal, LinkListener } from './session.ts';
 import { countSetbacks, restMillis } from './setback.ts';
 import { DRAINED, type Shutdown } from './shutdown.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
-import { createSlots } from './sync/parallel.ts';
 import { unusableSync } from './unusable-sync.ts';
 import type { Vigil } from './vigil.ts';
 

@@ -1,5 +1,6 @@
 import { messageOf } from '../../lib/errors.ts';
 import { pause } from '../../lib/pause.ts';
+import { createSlots, type Slots } from '../../lib/slots.ts';
 import type { Aside } from './aside.ts';
 import { deleteAll } from './deletion.ts';
 import { doubt, noteUnanswered } from './doubt.ts';
@@ -9,7 +10,7 @@ import type { Gate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
 import { createLookout, LOOKS } from './lookout.ts';
 import type { UploadObserver } from './observation.ts';
-import { createSlots, inParallel, type Slots, type Task, untilAborted } from './parallel.ts';
+import { inParallel, type Task, untilAborted } from './parallel.ts';
 import { type PlannedUpload, startable } from './plan.ts';
 import { createPublisher, type Publish } from './publisher.ts';
 import type { RetryPolicy } from './retry.ts';

@@ -1,6 +1,6 @@
 import { pause } from '../../lib/pause.ts';
+import { createSlots } from '../../lib/slots.ts';
 import { type Pace, paceAfter, paceAfterRefusal, START } from './pace.ts';
-import { createSlots } from './parallel.ts';
 
 export interface TrafficOptions {
   /** Megabits (10^6 bits) a second that all uploads together may take; unlimited when absent. */
