@@ -75,8 +75,8 @@ builder.mutationField('createApiKey', (t) =>
     args: {
       role: t.arg({ type: ApiKeyRoleRef, required: true, description: 'What it may be used for.' }),
       name: t.arg.string({ description: 'What you call it.' }),
-      orgName: t.arg.string({ description: 'The organization it stands for.' }),
-      projectName: t.arg.string({ description: 'The project it stands for.' }),
+      orgName: t.arg.string({ description: 'For the admin: the organization it stands for.' }),
+      projectName: t.arg.string({ description: 'For the admin: the project it stands for.' }),
       accountId: t.arg.id({ description: 'For the admin: another account.' }),
     },
     resolve: (_root, args, { core, viewer }) => {

@@ -101,7 +101,10 @@ async function saladKey(
   const viewer = await viewerOfOrganization(core, { name: presented.organization }, { role: 'OWNER' });
   const hash = createHash('sha256').update(presented.apiKey).digest('base64');
   const until = Date.now() + SALAD_KEY_GOOD_FOR_MS;
-  return { viewer: { ...viewer, until }, credential: `salad key ${viewer.accountId} ${hash}` };
+  return {
+    viewer: { ...viewer, project: presented.project, until },
+    credential: `salad key ${viewer.accountId} ${hash}`,
+  };
 }
 
 async function saladToken(

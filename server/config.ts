@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { saladName } from '../core/accounts/names.ts';
 import { type AllowedRange, parseRanges } from '../core/webhooks/guard.ts';
 import { messageOf } from '../lib/errors.ts';
 import { limitVariables } from './limits.ts';
@@ -120,8 +121,8 @@ const variables = z
       .default('none')
       .describe('Who has the machines of container groups that have scaling rules'),
     KELPIE_PROVIDER_API_KEY: z.string().min(1).optional().describe('The key for Salad’s public API to scale with'),
-    KELPIE_PROVIDER_ORGANIZATION: z.string().optional().describe('Where groups are whose rule’s key names none'),
-    KELPIE_PROVIDER_PROJECT: z.string().optional().describe('Likewise'),
+    KELPIE_PROVIDER_ORGANIZATION: saladName.optional().describe('Where groups are whose rule’s key names none'),
+    KELPIE_PROVIDER_PROJECT: saladName.optional().describe('Likewise'),
     KELPIE_PROVIDER_NAMESPACE: z.string().default('default').describe('The namespace of the groups in Kubernetes'),
     KELPIE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   })

@@ -1,5 +1,5 @@
+import { saladName } from '../core/accounts/names.ts';
 import { InvalidInputError, UnauthenticatedError } from '../core/errors.ts';
-import { saladName } from './salad/names.ts';
 
 export const KEY_HEADER = 'X-Kelpie-Key';
 const SALAD_KEY_HEADER = 'Salad-Api-Key';

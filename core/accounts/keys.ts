@@ -15,6 +15,8 @@ export interface Viewer {
   readonly isAdmin: boolean;
   /** What a machine's own credentials hold it to; other credentials do not say which machine asks. */
   readonly bound?: Bound;
+  /** Of Salad, which has vouched that the bearer may act there; undefined with other credentials. In lower case. */
+  readonly project?: string;
   /** When what is open with these credentials must end, in milliseconds since 1970; undefined where only the key itself says. */
   readonly until?: number;
 }

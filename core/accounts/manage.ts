@@ -4,12 +4,13 @@ import { ADMIN_ACCOUNT_ID, Account } from '../../db/entities/account.ts';
 import { ApiKey, type ApiKeyRole } from '../../db/entities/api-key.ts';
 import type { EntityManager } from '../../db/orm.ts';
 import { transact, type Core } from '../core.ts';
-import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { ConflictError, ForbiddenError, InvalidInputError, NotFoundError } from '../errors.ts';
 import { text } from '../jobs/fields.ts';
 import { clearJobsOf } from '../jobs/purge.ts';
 import { endKey, recordAudit } from './audit.ts';
 import { lockAccount } from './find.ts';
 import { CONFIGURED, demand, demandAdmin, addKey, type NewKey, type Viewer } from './keys.ts';
+import { saladName } from './names.ts';
 
 /** The fields of accounts and keys, each with its bound, for both faces of the API. */
 export const accountFields = {
@@ -17,8 +18,8 @@ export const accountFields = {
     error: 'Names that begin with "salad:" are those of organizations: choose another one',
   }),
   keyName: text({ min: 1, max: 255 }),
-  orgName: text({ min: 1, max: 255 }),
-  projectName: text({ min: 1, max: 255 }),
+  orgName: saladName,
+  projectName: saladName,
 };
 
 /** An account has at most so many keys, revoked ones included: those are kept, because jobs were submitted with them. */
@@ -53,10 +54,17 @@ export async function createAccount(core: Core, viewer: Viewer, username: string
 
 /**
  * A new key of the viewer's own account. The secret is returned this once.
+ * @throws ForbiddenError also when it names an organization or project and the viewer is not the admin: groups there are scaled with
+ * the server's own credentials
  * @throws ConflictError when the account has 10,000 keys
  */
 export async function createApiKey(core: Core, viewer: Viewer, request: KeyRequest) {
   demand(viewer, 'manage');
+  if ((request.orgName ?? request.projectName ?? null) !== null && !viewer.isAdmin) {
+    throw new ForbiddenError(
+      'Which organization and project a key is for is said by the admin of the server alone: leave both out, or ask the admin for such a key',
+    );
+  }
   return issue(core, viewer, { ...request, accountId: viewer.accountId });
 }
 

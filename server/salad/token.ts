@@ -1,9 +1,9 @@
 import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
+import { saladName } from '../../core/accounts/names.ts';
 import { ForbiddenError, UnavailableError } from '../../core/errors.ts';
 import { containerGroupId, machineId } from '../../core/jobs/fields.ts';
 import { boundedBody } from '../../lib/bounded-body.ts';
-import { saladName } from './names.ts';
 
 /** What a token of the instance metadata service says of the container that presents it. */
 export interface Instance {

@@ -34,18 +34,13 @@ afterAll(async () => {
 describe('a key', () => {
   test('of the own account works at once, has the role that was asked for, and is in the record without its secret', async () => {
     const { viewer } = await fixture.account();
-    const { key, secret } = await createApiKey(core, viewer, {
-      role: 'AGENT',
-      name: 'n',
-      orgName: 'o',
-      projectName: 'p',
-    });
+    const { key, secret } = await createApiKey(core, viewer, { role: 'AGENT', name: 'n' });
     expect(await authenticate(core, secret)).toMatchObject({
       accountId: viewer.accountId,
       role: 'AGENT',
       isAdmin: false,
     });
-    expect(key).toMatchObject({ name: 'n', orgName: 'o', projectName: 'p', revokedAt: null });
+    expect(key).toMatchObject({ name: 'n', orgName: null, projectName: null, revokedAt: null });
     expect((await audited()).at(-1)).toMatchObject({
       action: 'KEY_CREATED',
       key_id: viewer.keyId,
@@ -68,6 +63,20 @@ describe('a key', () => {
         createApiKeyFor(core, admin, viewer.accountId, { role }),
       ]),
     ).toEqual(['FORBIDDEN', 'FORBIDDEN', 'NOT_FOUND', 'NOT_FOUND', 'done']);
+  });
+
+  test('is for an organization and a project only if the admin says so', async () => {
+    const { viewer } = await fixture.account();
+    const role = 'OWNER' as const;
+    expect(
+      await outcomes([
+        createApiKey(core, viewer, { role, orgName: 'acme' }),
+        createApiKey(core, viewer, { role, projectName: 'lab' }),
+        createApiKey(core, viewer, { role, orgName: null, projectName: null }),
+      ]),
+    ).toEqual(['FORBIDDEN', 'FORBIDDEN', 'done']);
+    const { key } = await createApiKeyFor(core, admin, viewer.accountId, { role, orgName: 'acme', projectName: 'lab' });
+    expect(key).toMatchObject({ orgName: 'acme', projectName: 'lab', accountId: viewer.accountId });
   });
 
   test('that is revoked is refused from then on, and leaves the list; revoking twice is fine', async () => {
