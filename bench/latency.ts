@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
-import { GROUP, startStack, type Stack } from '../deploy/local/stack.ts';
+import { GROUP } from '../deploy/local/agent.ts';
+import { startStack, type Stack } from '../deploy/local/stack.ts';
 import { quantile, rounded, say } from './support/stats.ts';
 
 /**

@@ -3,7 +3,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import type { Program } from '../deploy/local/program.ts';
-import { GROUP, isRegistered, spawnAgent, startStack, type Stack } from '../deploy/local/stack.ts';
+import { GROUP, isRegistered, spawnAgent } from '../deploy/local/agent.ts';
+import { startStack, type Stack } from '../deploy/local/stack.ts';
 import { openLink, type Link } from '../tests/chaos/proxy.ts';
 import { quantile, rounded, say } from './support/stats.ts';
 

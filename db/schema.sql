@@ -233,7 +233,8 @@ create table reallocations (
   account_id uuid not null,
   container_group_id text not null,
   machine_id text not null,
-  at timestamp(3) with time zone not null default clock_timestamp()
+  at timestamp(3) with time zone not null default clock_timestamp(),
+  ok boolean not null default true
 );
 
 create table scaling_events (
@@ -268,7 +269,8 @@ create table scaling_rules (
   failures integer not null default 0,
   orphaned_at timestamp(3) with time zone,
   turn uuid,
-  turn_ends_at timestamp(3) with time zone
+  turn_ends_at timestamp(3) with time zone,
+  group_identity text
 );
 
 create table sealed_proof (
@@ -369,6 +371,8 @@ alter table scaling_events add constraint scaling_events_account_id_container_gr
 alter table scaling_events add constraint scaling_events_pkey PRIMARY KEY (id);
 
 alter table scaling_rules add constraint scaling_rules_account_id_foreign FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+
+alter table scaling_rules add constraint scaling_rules_group_identity_unique UNIQUE (group_identity);
 
 alter table scaling_rules add constraint scaling_rules_pkey PRIMARY KEY (account_id, container_group_id);
 

@@ -22,10 +22,13 @@ export const ScalingRuleRef = builder.objectRef<ScalingRule>('ScalingRule').impl
     idleThresholdSeconds: t.exposeInt('idleThresholdSeconds', {
       description: 'How long a queue must be empty before replicas are taken away, in seconds.',
     }),
-    orgName: t.exposeString('orgName', { nullable: true, description: 'Organization of the key that made the rule.' }),
+    orgName: t.exposeString('orgName', {
+      nullable: true,
+      description: 'Organization of the credentials that made the rule.',
+    }),
     projectName: t.exposeString('projectName', {
       nullable: true,
-      description: 'Project of the key that made the rule.',
+      description: 'Project of the credentials that made the rule.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
@@ -105,7 +108,8 @@ builder.mutationField('createScalingRule', (t) =>
   t.field({
     type: ScalingRuleRef,
     errors: { types: [InvalidInputError, ConflictError, ForbiddenError] },
-    description: 'Says how many replicas a container group should have. A group that has a rule is a conflict.',
+    description:
+      'Says how many replicas a container group should have. A group that has a rule is a conflict, also where the rule is of another account that may scale it.',
     args: { input: t.arg({ type: CreateInput, required: true, description: 'The rule.' }) },
     resolve: (_root, args, { core, viewer }) => {
       const { containerGroupId, ...terms } = parseInput(createSchema, args).input;

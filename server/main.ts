@@ -1,4 +1,5 @@
-import { openCore } from '../core/open.ts';
+import { openCore, type OpenCore } from '../core/open.ts';
+import type { Provider } from '../core/scaling/provider.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createApp } from './app.ts';
 import type { SaladChecks } from './auth.ts';
@@ -13,9 +14,22 @@ import { createTokenCheck } from './salad/token.ts';
 /** A terminal and npm may both hand on the same Ctrl-C: what follows so soon is no second wish. */
 const SAME_SIGNAL_MS = 500;
 
-if (import.meta.main) {
+/** Machines that are made here, in place of those that the settings name. */
+export interface OwnMachines {
+  provider: Provider;
+  /** Called before anything is asked of the provider. */
+  opened(core: OpenCore): Promise<void>;
+  /** Ends them, while the server still answers them. */
+  close(): Promise<void>;
+}
+
+if (import.meta.main) await runProgram();
+
+/** The server as a program: by its environment, until it is told to stop. Ends the process, with 2 when it can't start. */
+export async function runProgram(makeMachines?: (config: Config) => OwnMachines): Promise<void> {
   try {
-    await main(readConfig());
+    const config = readConfig();
+    await main(config, makeMachines?.(config));
     // A connection whose other side is silent must not keep this process.
     process.exit(0);
   } catch (error) {
@@ -25,7 +39,7 @@ if (import.meta.main) {
 }
 
 /** Runs the server until SIGTERM or SIGINT. A second signal ends it at once. */
-async function main(config: Config): Promise<void> {
+async function main(config: Config, machines: OwnMachines | undefined): Promise<void> {
   const log = createLog(config.KELPIE_LOG_LEVEL);
   await using ending = new AsyncDisposableStack();
   const database = await openDatabase(config, log);
@@ -45,11 +59,12 @@ async function main(config: Config): Promise<void> {
     },
     webhookAllowed: config.KELPIE_WEBHOOK_ALLOW,
     agentRetentionDays: config.KELPIE_AGENT_RETENTION_DAYS,
-    provider: await openProvider(config),
+    provider: machines === undefined ? await openProvider(config) : machines.provider,
     maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
   });
   ending.defer(() => core.close());
+  await machines?.opened(core);
   const app = createApp({
     core,
     log,
@@ -65,6 +80,7 @@ async function main(config: Config): Promise<void> {
   });
   const url = await app.start({ host: config.KELPIE_HOST, port: config.KELPIE_PORT });
   ending.defer(() => app.stop());
+  ending.defer(async () => machines?.close());
   log.info({ url, graphql: `${url}/graphql`, docs: `${url}/docs` }, 'Listening');
 
   const signal = await stopSignal();

@@ -11,12 +11,19 @@ export interface GroupRef {
 
 /** A set of machines as its provider describes it. */
 export interface Group {
+  /** The same as long as it is this group, and no other group's at this provider, whoever asks. */
+  identity: string;
   /** What people call it. */
   name: string;
   /** STOPPED when no machine of it runs and none is being made. */
   status: 'RUNNING' | 'STOPPED';
   /** How many machines it is set to have, or would have once it is started. */
   replicas: number;
+}
+
+/** Tells a group from all others, those of other providers too. */
+export function identityOf({ name }: Provider, { identity }: Group): string {
+  return `${name}:${identity}`;
 }
 
 /** One machine of a group. */

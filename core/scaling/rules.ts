@@ -1,4 +1,4 @@
-import { LockMode } from '@mikro-orm/core';
+import { LockMode, UniqueConstraintViolationException } from '@mikro-orm/core';
 import { z } from 'zod';
 import { Account } from '../../db/entities/account.ts';
 import { ApiKey } from '../../db/entities/api-key.ts';
@@ -10,7 +10,7 @@ import { demand, demandAdmin, type Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
 import { ConflictError, InvalidInputError, NotFoundError, UnavailableError } from '../errors.ts';
 import { containerGroupId } from '../jobs/fields.ts';
-import { GroupNotFound, inTime } from './provider.ts';
+import { type Group, GroupNotFound, identityOf, inTime } from './provider.ts';
 
 /** The fields of a rule, each with its bound, for both faces of the API. */
 export const ruleFields = {
@@ -35,10 +35,10 @@ export interface RuleTerms {
 }
 
 /**
- * A rule for a container group that has none in this account. It belongs to the organization and project of the key.
+ * A rule for a container group that has none. It belongs to the organization and project of the credentials.
  * @throws InvalidInputError when the minimum is above the maximum, or the provider does not know the group
  * @throws UnavailableError when the provider could not be asked
- * @throws ConflictError when the group has a rule, or the account has 1,000
+ * @throws ConflictError when the group has a rule, be it another account's that may scale it too, or the account has 1,000
  */
 export async function createScalingRule(
   core: Core,
@@ -50,15 +50,22 @@ export async function createScalingRule(
   demandRange(terms);
   const owner = await ownerOf(core.em.fork(), viewer);
   // Before the transaction: nobody waits for a row while a provider is asked.
-  const groupName = await nameOfGroup(core, groupId, owner);
-  return transact(core, async (em) => {
+  const group = await findGroup(core, groupId, owner);
+  const make = async (em: EntityManager): Promise<ScalingRule> => {
     await lockAccount(em, viewer.accountId);
     await demandRoom(em, viewer, groupId);
-    const created = em.create(ScalingRule, { ...owner, containerGroupId: groupId, groupName, ...terms });
+    const created = em.create(ScalingRule, { ...owner, containerGroupId: groupId, ...group, ...terms });
     await em.flush();
     await writeDown(em, viewer, 'RULE_CREATED', created);
     return created;
-  });
+  };
+  try {
+    return await transact(core, make);
+  } catch (error) {
+    // The account is held, so what is not unique is the group itself.
+    if (!(error instanceof UniqueConstraintViolationException)) throw error;
+    throw new ConflictError(`Another scaling rule acts on container group ${groupId}: a group is scaled by one`);
+  }
 }
 
 /** All rules of the viewer's account, by group. */
@@ -130,27 +137,29 @@ export async function clearScalingRules(core: Core, viewer: Viewer): Promise<num
   });
 }
 
-/** The organization of the key, or, where it names none, of the account. */
-async function ownerOf(em: EntityManager, { accountId, keyId }: Viewer) {
+/** The organization and project of Salad's credentials, or of the key; where that names none, the organization of the account. */
+async function ownerOf(em: EntityManager, { accountId, keyId, project }: Viewer) {
+  const { organization } = await em.findOneOrFail(Account, { id: accountId });
+  if (project !== undefined) return { accountId, orgName: organization, projectName: project };
   const key = await em.findOne(ApiKey, { id: keyId });
-  const account = await em.findOneOrFail(Account, { id: accountId });
-  return { accountId, orgName: key?.orgName ?? account.organization, projectName: key?.projectName ?? null };
+  return { accountId, orgName: key?.orgName ?? organization, projectName: key?.projectName ?? null };
 }
 
 /** How long a provider may take to tell whether there is a group, in milliseconds. */
 const PROVIDER_MS = 10_000;
 
-/** What the provider calls the group; null without a provider. */
-async function nameOfGroup(
+/** The group as its provider knows it; nothing is known without one. */
+async function findGroup(
   { provider }: Core,
   containerGroupId: string,
   owner: { accountId: string; orgName: string | null; projectName: string | null },
-): Promise<string | null> {
-  if (provider === undefined) return null;
+): Promise<{ groupName: string | null; groupIdentity: string | null }> {
+  if (provider === undefined) return { groupName: null, groupIdentity: null };
   const { accountId, orgName: organization, projectName: project } = owner;
-  const group = { accountId, containerGroupId, organization, project };
+  const ref = { accountId, containerGroupId, organization, project };
   try {
-    return (await inTime(AbortSignal.timeout(PROVIDER_MS), (signal) => provider.get(group, signal))).name;
+    const group: Group = await inTime(AbortSignal.timeout(PROVIDER_MS), (signal) => provider.get(ref, signal));
+    return { groupName: group.name, groupIdentity: identityOf(provider, group) };
   } catch (error) {
     if (error instanceof GroupNotFound) throw new InvalidInputError([{ path: [], message: error.message }]);
     throw new UnavailableError(

@@ -1,17 +1,27 @@
+import { createAlarm } from '../../lib/alarm.ts';
 import { backoffMillis } from '../../lib/backoff.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Core } from '../core.ts';
 import type { Feed } from '../events/feed.ts';
 import { evaluate, plan, type Decision, type Step } from './evaluate.ts';
-import { type Group, type GroupRef, GroupNotFound, inTime, type Provider, ProviderTrouble } from './provider.ts';
+import {
+  type Group,
+  GroupNotFound,
+  type GroupRef,
+  identityOf,
+  inTime,
+  type Provider,
+  ProviderTrouble,
+} from './provider.ts';
+import { replaceBarred } from './reallocate.ts';
 import {
   busyMachines,
   countQueue,
   finishTurn,
   giveBackTurn,
   hintRules,
+  holdGroup,
   SWEEP_SECONDS,
-  takeBarred,
   takeTurns,
   type Turn,
 } from './turns.ts';
@@ -31,7 +41,7 @@ export interface ScalerOptions {
   provider: Provider;
   /** How long a provider may take in one turn, in milliseconds (20,000). */
   timeLimitMs?: number | undefined;
-  /** A queue has changed, or there is room for another turn. */
+  /** A queue has changed, a rule is due soon, or there is room for another turn. */
   onNews?: (() => void) | undefined;
   /** What came of a turn could not be written down: it is done again. */
   onError: (error: Error) => void;
@@ -43,21 +53,25 @@ const TIME_LIMIT_MS = 20_000;
 const AFTER_FAILURE = { baseMs: 1_000, capMs: 300_000 };
 /** Queues that changed and were not looked at yet; beyond, the sweep finds them. */
 const MAX_HINTS = 10_000;
+/** Rules that are due so soon are not left to the next regular look, in milliseconds. */
+const SOON_MS = 2_000;
+/** Its clock is the database's: a look that is a little early finds nothing. */
+const NOT_BEFORE_MS = 5;
 
 export function createScaler(options: ScalerOptions): Scaler {
   const { core, onNews, onError } = options;
   const stopping = new AbortController();
   const underWay = new Map<string, Promise<void>>();
-  const hints = new Map<string, { accountId: string; containerGroupId: string }>();
-  const forget = core.feed.listen(({ type, accountId, containerGroupId }) => {
-    if (type === 'PROGRESSED' || hints.size >= MAX_HINTS) return;
-    hints.set(`${accountId}\0${containerGroupId}`, { accountId, containerGroupId });
-    onNews?.();
-  });
+  const hints = collectHints(core.feed, () => onNews?.());
+  const alarm = createAlarm(() => onNews?.());
+  const wakeIn = (dueInSeconds: readonly number[]): void => {
+    const soonestMs = Math.min(...dueInSeconds) * 1_000;
+    if (soonestMs <= SOON_MS && !stopping.signal.aborted) alarm.setIn(Math.max(soonestMs, 0) + NOT_BEFORE_MS);
+  };
 
   const takeOne = async (turn: Turn): Promise<void> => {
     try {
-      await takeTurn(options, turn, stopping.signal);
+      wakeIn(await takeTurn(options, turn, stopping.signal));
     } catch (error) {
       onError(new Error(`A turn of scaling could not be finished: ${messageOf(error)}`, { cause: error }));
     } finally {
@@ -68,9 +82,7 @@ export function createScaler(options: ScalerOptions): Scaler {
 
   return {
     async runOnce() {
-      const changed = [...hints.values()];
-      hints.clear();
-      await hintRules(core, changed);
+      await hints.pass(async (changed) => wakeIn(await hintRules(core, changed)));
       const room = AT_ONCE - underWay.size;
       if (room <= 0 || stopping.signal.aborted) return { started: 0 };
       const turns = await takeTurns(core, room);
@@ -81,9 +93,39 @@ export function createScaler(options: ScalerOptions): Scaler {
       while (underWay.size > 0) await Promise.all(underWay.values());
     },
     async stop() {
-      forget();
+      hints.stop();
       stopping.abort(new Error('the server stops'));
+      alarm.stop();
       await Promise.all(underWay.values());
+    },
+  };
+}
+
+type GroupName = { accountId: string; containerGroupId: string };
+
+/** Groups whose queues have changed, once each. */
+function collectHints(feed: Feed, onHint: () => void) {
+  let hints = new Map<string, GroupName>();
+  const add = (group: GroupName): void => {
+    if (hints.size < MAX_HINTS) hints.set(`${group.accountId}\0${group.containerGroupId}`, group);
+  };
+  const stop = feed.listen(({ type, accountId, containerGroupId }) => {
+    if (type === 'PROGRESSED') return;
+    add({ accountId, containerGroupId });
+    onHint();
+  });
+  return {
+    stop,
+    /** Hands them on; they stay when that fails. */
+    async pass(to: (groups: GroupName[]) => Promise<void>): Promise<void> {
+      const groups = [...hints.values()];
+      hints = new Map();
+      try {
+        await to(groups);
+      } catch (error) {
+        groups.forEach(add);
+        throw error;
+      }
     },
   };
 }
@@ -96,8 +138,11 @@ interface Account {
   nextSeconds: number;
 }
 
-/** Looks at the queue, asks the provider for what it lacks, and writes down both. */
-async function takeTurn(options: ScalerOptions, turn: Turn, stopping: AbortSignal): Promise<void> {
+/**
+ * Looks at the queue, asks the provider for what it lacks, and writes down both.
+ * @returns in how many seconds the rule is due again, where that is known
+ */
+async function takeTurn(options: ScalerOptions, turn: Turn, stopping: AbortSignal): Promise<number[]> {
   const { core, timeLimitMs = TIME_LIMIT_MS } = options;
   const account: Account = { done: [], nextSeconds: SWEEP_SECONDS };
   const limit = AbortSignal.any([stopping, AbortSignal.timeout(timeLimitMs)]);
@@ -105,7 +150,10 @@ async function takeTurn(options: ScalerOptions, turn: Turn, stopping: AbortSigna
   try {
     await inTime(limit, (signal) => act(options, turn, account, signal));
   } catch (error) {
-    if (stopping.aborted) return giveBackTurn(core, turn);
+    if (stopping.aborted) {
+      await giveBackTurn(core, turn);
+      return [];
+    }
     trouble = error instanceof Error ? error : new Error(messageOf(error));
   }
   if (trouble !== undefined && !isForOwner(trouble)) options.onError(trouble);
@@ -134,15 +182,22 @@ async function act(
   const { queue, coolerIn } = await countQueue(core, turn);
   account.decision = evaluate(turn, queue);
   // When the first ended job stops to count, the decision may be another one.
-  if (coolerIn !== null) account.nextSeconds = Math.min(SWEEP_SECONDS, Math.max(coolerIn + 0.05, 0.1));
+  if (coolerIn !== null) account.nextSeconds = Math.min(SWEEP_SECONDS, Math.max(coolerIn + 0.05, 1));
   account.group = await provider.get(ref, signal);
+  await demandGroup(core, turn, identityOf(provider, account.group));
   const sparing = { busy: await busyMachines(core, turn) };
   for (const step of plan(account.decision.wanted, account.group)) {
     signal.throwIfAborted();
     await doStep(provider, ref, step, sparing, signal);
     account.done.push(sayStep(step));
   }
-  await replaceBarred(core, provider, turn, account, signal);
+  account.done.push(...(await replaceBarred(core, provider, { turn, ref, signal })));
+}
+
+/** Two rules, of two accounts perhaps, would undo each other's work. */
+async function demandGroup(core: Core, turn: Turn, identity: string): Promise<void> {
+  if (turn.groupIdentity === identity || (await holdGroup(core, turn, identity))) return;
+  throw new ProviderTrouble('Another scaling rule acts on this group: delete one of them');
 }
 
 function doStep(
@@ -170,18 +225,6 @@ function sayStep(step: Step): string {
       return 'stopped';
     case 'setReplicas':
       return `set to ${step.count}`;
-  }
-}
-
-/** Rule 5: a machine that is banned from too many jobs is given up for another one. Its agent is told when it asks for work. */
-async function replaceBarred(core: Core, provider: Provider, turn: Turn, account: Account, signal: AbortSignal) {
-  const barred = new Set(await takeBarred(core, turn));
-  if (barred.size === 0) return;
-  const ref = refOf(turn);
-  for (const instance of await provider.instances(ref, signal)) {
-    if (instance.machineId === null || !barred.has(instance.machineId)) continue;
-    await provider.reallocate(ref, instance, signal);
-    account.done.push(`reallocated ${instance.machineId}`);
   }
 }
 

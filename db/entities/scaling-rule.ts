@@ -20,6 +20,8 @@ export const ScalingRule = defineEntity({
     updatedAt: p.datetime().columnType('timestamptz(3)').defaultRaw('now()'),
     // As the provider calls the group.
     groupName: p.text().strictNullable(),
+    // The provider's own identity of the group: rules of several accounts can't act on one group. Null until it is known.
+    groupIdentity: p.text().unique().strictNullable(),
     wanted: p.integer().strictNullable(),
     reason: p.text().strictNullable(),
     decidedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),

@@ -1,5 +1,5 @@
--- What came of a turn, unless it was taken over; a rule that was changed meanwhile is due again. Only what is new makes history, of
--- which the last rows are kept.
+-- What came of a turn, unless it was taken over; a rule that was changed meanwhile is due again, one whose queue changed in a second.
+-- Only what is new makes history, of which the last rows are kept.
 with done as (
   update scaling_rules r
   set turn = null, turn_ends_at = null,
@@ -9,15 +9,18 @@ with done as (
       decided_at = case when :wanted::int is null then r.decided_at else clock_timestamp() end,
       answer_ok = :ok::boolean, answer = :message::text, answered_at = clock_timestamp(),
       failures = case when :ok::boolean then 0 else least(r.failures + 1, 1000) end,
+      group_identity = case when :orphaned::boolean then null else r.group_identity end,
       orphaned_at = case when :orphaned::boolean and r.updated_at = :updated_at::timestamptz then clock_timestamp() end,
       next_action_at = case
         when r.updated_at <> :updated_at::timestamptz then clock_timestamp()
         when :orphaned::boolean then null
-        when :ok::boolean then least(r.next_action_at, clock_timestamp() + make_interval(secs => :next_seconds))
+        when :ok::boolean then least(
+          greatest(r.next_action_at, clock_timestamp() + make_interval(secs => 1)),
+          clock_timestamp() + make_interval(secs => :next_seconds))
         else clock_timestamp() + make_interval(secs => :next_seconds) end
   from (select account_id, container_group_id, wanted, answer_ok, answer from scaling_rules where turn = :turn::uuid for update) old
   where r.account_id = old.account_id and r.container_group_id = old.container_group_id
-  returning r.account_id, r.container_group_id, r.reason, r.wanted,
+  returning r.account_id, r.container_group_id, r.reason, r.wanted, r.next_action_at,
             (:acted::boolean or old.wanted is distinct from r.wanted or old.answer_ok is distinct from r.answer_ok
              or (not :ok::boolean and old.answer is distinct from r.answer)) as is_news
 ),
@@ -33,4 +36,4 @@ trimmed as (
                  where o.account_id = d.account_id and o.container_group_id = d.container_group_id
                  order by o.id desc offset :kept::int - 1 limit 1)
 )
-select count(*)::int as finished from done
+select extract(epoch from next_action_at - clock_timestamp())::float8 as due_in_seconds from done

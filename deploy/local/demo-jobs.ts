@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { BUCKET, GROUP, type Stack } from './stack.ts';
+import { GROUP } from './agent.ts';
+import { BUCKET, type Stack } from './stack.ts';
 
 /** A Monte Carlo run, as a person would submit it. */
 export interface DemoJob extends Size {

@@ -5,11 +5,13 @@ import { authenticate, createKey, ensureAccount } from '../../core/accounts/keys
 import { openCore } from '../../core/open.ts';
 import { startEmbeddedPostgres } from '../../db/embedded.ts';
 import { freePort } from '../../lib/port.ts';
+import { isRegistered, spawnAgent } from './agent.ts';
 import { startProgram, type Program } from './program.ts';
 import { startS3 } from './s3.ts';
 
 export const BUCKET = 'kelpie';
-export const GROUP = 'local';
+/** The variable by which `server.ts` here is told where its agents are to be, as JSON. */
+export const MACHINES = 'KELPIE_LOCAL_MACHINES';
 
 /** Everything that Kelpie is made of, running on this machine: what the demo and `npm run dev` stand on. */
 export interface Stack {
@@ -28,6 +30,8 @@ export interface StackOptions {
   /** Database, keys, agents' working directories. */
   directory: string;
   agents: number;
+  /** Lets scaling rules start further agents, on any container group; at most so many. None without. */
+  room?: number;
   /** Ports that are wanted; the next free one is taken when one is not. */
   ports: { server: number; s3: number };
   onStage?: (name: string, ms: number) => void;
@@ -67,7 +71,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       await Promise.all(programs.agents.map((agent) => agent.stop()));
     });
     const url = await stage('server', async () => {
-      programs.server = await spawnServer(postgres.url, keys.masterKey, options);
+      programs.server = await spawnServer(keys, { databaseUrl: postgres.url, s3Url: s3.url }, options);
       const line = await programs.server.line((text) => text.includes('"msg":"Listening"'), options.signal);
       return (JSON.parse(line) as { url: string }).url;
     });
@@ -82,11 +86,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop();
     throw error;
   }
-}
-
-/** The line by which an agent tells that it is ready. */
-export function isRegistered(text: string): boolean {
-  return text.includes('"msg":"Registered"');
 }
 
 interface Keys {
@@ -120,44 +119,21 @@ function secret(): string {
   return randomBytes(24).toString('base64url');
 }
 
-async function spawnServer(databaseUrl: string, masterKey: string, options: StackOptions): Promise<Program> {
-  return startProgram('server', ['server/main.ts'], {
-    log: join(options.directory, 'server.log'),
+async function spawnServer(
+  keys: Keys,
+  at: { databaseUrl: string; s3Url: string },
+  { directory, ports, room }: StackOptions,
+): Promise<Program> {
+  const machines = { directory: join(directory, 'machines'), s3Url: at.s3Url, key: keys.agent, room };
+  return startProgram('server', [room === undefined ? 'server/main.ts' : 'deploy/local/server.ts'], {
+    log: join(directory, 'server.log'),
     environment: {
-      DATABASE_URL: databaseUrl,
-      KELPIE_MASTER_KEY: masterKey,
+      ...(room === undefined ? {} : { [MACHINES]: JSON.stringify(machines) }),
+      DATABASE_URL: at.databaseUrl,
+      KELPIE_MASTER_KEY: keys.masterKey,
       // Whoever tries it out listens on this machine.
       KELPIE_WEBHOOK_ALLOW: '127.0.0.0/8,::1/128',
-      KELPIE_PORT: String(await freePort(options.ports.server)),
-    },
-  });
-}
-
-/** One more agent, on a machine of this name. It is ready when it has told that it is registered. */
-export async function spawnAgent(
-  name: string,
-  at: { url: string; s3Url: string; key: string },
-  options: Pick<StackOptions, 'directory'>,
-): Promise<Program> {
-  const workingDirectory = join(options.directory, name);
-  const temporary = join(workingDirectory, 'tmp');
-  await mkdir(temporary, { recursive: true });
-  return startProgram(name, ['agent/main.ts'], {
-    log: join(options.directory, `${name}.log`),
-    workingDirectory,
-    environment: {
-      // What a killed agent leaves behind goes with its machine.
-      TMPDIR: temporary,
-      KELPIE_API_URL: at.url,
-      KELPIE_API_KEY: at.key,
-      SALAD_MACHINE_ID: name,
-      SALAD_CONTAINER_GROUP_ID: GROUP,
-      SALAD_METADATA_URL: 'none',
-      AWS_ENDPOINT_URL: at.s3Url,
-      AWS_ACCESS_KEY_ID: 'local',
-      AWS_SECRET_ACCESS_KEY: 'local',
-      AWS_REGION: 'us-east-1',
-      KELPIE_LOG_LEVEL: 'debug',
+      KELPIE_PORT: String(await freePort(ports.server)),
     },
   });
 }

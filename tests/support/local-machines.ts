@@ -1,53 +1,29 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { retireAgents } from '../../core/agents/retire.ts';
-import { createLocalProvider, type LocalProvider } from '../../core/scaling/providers/local.ts';
+import { createLocalMachines } from '../../deploy/local/machines.ts';
 import type { TestApp } from './app.ts';
-import { startProgram } from './program.ts';
-
-const AGENT = join(import.meta.dirname, '../../agent/main.ts');
+import { killMarked, processesMarked } from './program.ts';
 
 /** A provider whose machines are real agents of the app, as processes. */
 export async function startLocalMachines(app: TestApp, agentKey: string, group: string) {
-  const folder = await mkdtemp(join(tmpdir(), 'kelpie-machines-'));
-  const alive = new Set<{ vanish(): Promise<void> }>();
-  const provider: LocalProvider = createLocalProvider({
-    containerGroupId: group,
-    retire: (of, machineIds, count) => retireAgents(app.core, of, machineIds, count),
-    async spawn(machineId) {
-      const workingDirectory = join(folder, machineId);
-      await mkdir(workingDirectory);
-      const program = startProgram(process.execPath, [AGENT], {
-        workingDirectory,
-        environment: {
-          PATH: process.env['PATH'] ?? '',
-          TMPDIR: workingDirectory,
-          KELPIE_API_URL: app.url,
-          KELPIE_API_KEY: agentKey,
-          SALAD_MACHINE_ID: machineId,
-          SALAD_CONTAINER_GROUP_ID: group,
-          SALAD_METADATA_URL: 'none',
-          AWS_REGION: 'us-east-1',
-        },
-      });
-      alive.add(program);
-      const ended = program.ended.then(() => alive.delete(program));
-      return {
-        ended,
-        stop: async () => {
-          if (alive.has(program)) program.signal('SIGTERM');
-          await ended;
-        },
-      };
-    },
+  const directory = await mkdtemp(join(tmpdir(), 'kelpie-machines-'));
+  const provider = createLocalMachines({
+    ...{ directory, url: app.url, key: agentKey },
+    // Nobody is there: these jobs have nothing to sync.
+    s3Url: 'http://127.0.0.1:9',
+    has: ({ containerGroupId }) => containerGroupId === group,
+    retire: (...asked) => retireAgents(app.core, ...asked),
   });
   return {
     provider,
-    running: () => alive.size,
+    /** Agents, and what they run. */
+    processes: () => processesMarked(directory),
     async clear() {
-      await Promise.all([...alive].map((program) => program.vanish()));
-      await rm(folder, { recursive: true, force: true });
+      await provider.close();
+      await killMarked(directory);
+      await rm(directory, { recursive: true, force: true });
     },
   };
 }

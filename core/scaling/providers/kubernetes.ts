@@ -1,10 +1,14 @@
 import {
   ApiException,
   AppsV1Api,
+  type ConfigurationOptions,
   CoreV1Api,
   type KubeConfig,
+  Observable,
   PatchStrategy,
   setHeaderOptions,
+  type V1Deployment,
+  type V1StatefulSet,
 } from '@kubernetes/client-node';
 import {
   type Group,
@@ -20,7 +24,11 @@ import {
 export interface KubernetesOptions {
   config: KubeConfig;
   namespace: string;
+  /** How long one answer may take, in milliseconds (10,000). */
+  timeLimitMs?: number | undefined;
 }
+
+const TIME_LIMIT_MS = 10_000;
 
 /** By this label of a Deployment or StatefulSet a group is found; its pods are found by its own selector. */
 export const GROUP_LABEL = 'kelpie.dev/container-group';
@@ -39,49 +47,61 @@ interface Workload {
 
 /** Deployments and StatefulSets as container groups; a machine is a pod, and its agent is called as the pod is. */
 export function createKubernetesProvider(options: KubernetesOptions): Provider {
-  const { find, scale, podsOf, spare, remove } = createCluster(options);
-  const within = <Result>(ref: GroupRef, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> =>
-    inTime(signal, () => work().catch((error: unknown) => Promise.reject(meaningOf(error, ref))));
+  const apis = { apps: options.config.makeApiClient(AppsV1Api), pods: options.config.makeApiClient(CoreV1Api) };
+  // What the client does before it sends, such as running a program for a token, heeds no signal.
+  const within = <Result>(
+    ref: GroupRef,
+    signal: AbortSignal,
+    work: (cluster: Cluster) => Promise<Result>,
+  ): Promise<Result> =>
+    inTime(signal, () =>
+      work(clusterOf(apis, options, signal)).catch((error: unknown) => Promise.reject(meaningOf(error, ref))),
+    );
 
   return {
     name: 'kubernetes',
-    get: (ref, signal) => within(ref, signal, async () => describe(await find(ref))),
+    get: (ref, signal) => within(ref, signal, async ({ find }) => describe(await find(ref), options.namespace)),
     // Set to a size it runs already: there is no other way for it not to run than to have none.
-    start: (ref, signal) => within(ref, signal, () => find(ref).then(() => undefined)),
+    start: (ref, signal) => within(ref, signal, ({ find }) => find(ref).then(() => undefined)),
     stop: (ref, sparing, signal) =>
-      within(ref, signal, async () => {
+      within(ref, signal, async ({ find, scale, spare }) => {
         const workload = await find(ref);
         await scale(workload, await spare(workload, 0, sparing));
       }),
     setReplicas: (ref, count, sparing, signal) =>
-      within(ref, signal, async () => {
+      within(ref, signal, async ({ find, scale, spare }) => {
         const workload = await find(ref);
         await scale(workload, await spare(workload, count, sparing));
       }),
     instances: (ref, signal) =>
-      within(ref, signal, async () =>
+      within(ref, signal, async ({ find, podsOf }) =>
         (await podsOf(await find(ref))).map(({ metadata, status }): Instance => {
           const name = metadata?.name ?? '';
           return { id: name, machineId: name, isRunning: status?.phase === 'Running' };
         }),
       ),
-    reallocate: (ref, { id }, signal) => within(ref, signal, () => remove(id)),
+    reallocate: (ref, { id }, signal) => within(ref, signal, ({ remove }) => remove(id)),
   };
 }
 
-/** What of the cluster's API a group needs. */
-function createCluster({ config, namespace }: KubernetesOptions) {
-  const apps = config.makeApiClient(AppsV1Api);
-  const pods = config.makeApiClient(CoreV1Api);
-  const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
+type Cluster = ReturnType<typeof clusterOf>;
+
+/** What of the cluster's API a group needs, as long as `signal` is not aborted. */
+function clusterOf(
+  { apps, pods }: { apps: AppsV1Api; pods: CoreV1Api },
+  { namespace, timeLimitMs = TIME_LIMIT_MS }: KubernetesOptions,
+  signal: AbortSignal,
+) {
+  const limited = limitedBy(signal, timeLimitMs);
+  const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch, limited);
 
   const find = async (ref: GroupRef): Promise<Workload> => {
     const labelSelector = `${GROUP_LABEL}=${ref.containerGroupId}`;
     // What is no label is nobody's.
     if (!/^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/.test(ref.containerGroupId)) throw notThere(ref);
     const [deployments, statefulSets] = await Promise.all([
-      apps.listNamespacedDeployment({ namespace, labelSelector }),
-      apps.listNamespacedStatefulSet({ namespace, labelSelector }),
+      apps.listNamespacedDeployment({ namespace, labelSelector }, limited),
+      apps.listNamespacedStatefulSet({ namespace, labelSelector }, limited),
     ]);
     const found = [
       ...deployments.items.map((item) => ({ kind: 'Deployment' as const, item })),
@@ -90,9 +110,7 @@ function createCluster({ config, namespace }: KubernetesOptions) {
     const [only, second] = found;
     if (only === undefined) throw notThere(ref);
     if (second !== undefined) throw new ProviderTrouble(`More than one workload has the label ${labelSelector}`);
-    const { metadata, spec } = only.item;
-    const selector = Object.entries(spec?.selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
-    return { kind: only.kind, name: metadata?.name ?? '', replicas: spec?.replicas ?? 1, selector: selector.join(',') };
+    return workloadOf(only.kind, only.item);
   };
 
   const scale = async ({ kind, name }: Workload, replicas: number): Promise<void> => {
@@ -101,7 +119,7 @@ function createCluster({ config, namespace }: KubernetesOptions) {
     else await apps.patchNamespacedStatefulSetScale(request, merge);
   };
   const podsOf = async ({ selector }: Workload) =>
-    (await pods.listNamespacedPod({ namespace, labelSelector: selector })).items;
+    (await pods.listNamespacedPod({ namespace, labelSelector: selector }, limited)).items;
 
   /** Idle pods go first. A StatefulSet knows no cost: it gives up its highest numbers, so it keeps up to the last busy one. */
   const spare = async (workload: Workload, count: number, { busy }: Sparing): Promise<number> => {
@@ -118,12 +136,31 @@ function createCluster({ config, namespace }: KubernetesOptions) {
     }
     return count;
   };
-  const remove = (name: string): Promise<void> =>
-    pods
-      .deleteNamespacedPod({ name, namespace })
-      .then(() => undefined)
-      .catch(unlessGone);
+  const remove = async (name: string): Promise<void> => {
+    await pods.deleteNamespacedPod({ name, namespace }, limited).catch(unlessGone);
+  };
   return { find, scale, podsOf, spare, remove };
+}
+
+function workloadOf(kind: Workload['kind'], { metadata, spec }: V1Deployment | V1StatefulSet): Workload {
+  const selector = Object.entries(spec?.selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
+  return { kind, name: metadata?.name ?? '', replicas: spec?.replicas ?? 1, selector: selector.join(',') };
+}
+
+/** Each request has a time limit of its own, and is broken off with `signal`. */
+function limitedBy(signal: AbortSignal, timeLimitMs: number): ConfigurationOptions {
+  return {
+    middleware: [
+      {
+        pre(request) {
+          request.setSignal(AbortSignal.any([signal, AbortSignal.timeout(timeLimitMs)]));
+          return new Observable(Promise.resolve(request));
+        },
+        post: (response) => new Observable(Promise.resolve(response)),
+      },
+    ],
+    middlewareMergeStrategy: 'append',
+  };
 }
 
 /** So many that the last busy pod is among them: they are numbered from 0. */
@@ -135,8 +172,8 @@ function countWith(busy: ReadonlySet<string>, { name, replicas }: Workload, coun
   return Math.min(replicas, Math.max(count, ...ordinals.map((ordinal) => ordinal + 1)));
 }
 
-function describe({ name, replicas }: Workload): Group {
-  return { name, replicas, status: replicas === 0 ? 'STOPPED' : 'RUNNING' };
+function describe({ kind, name, replicas }: Workload, namespace: string): Group {
+  return { identity: `${kind}/${namespace}/${name}`, name, replicas, status: replicas === 0 ? 'STOPPED' : 'RUNNING' };
 }
 
 function unlessGone(error: unknown): void {
@@ -145,7 +182,8 @@ function unlessGone(error: unknown): void {
 
 function meaningOf(error: unknown, ref: GroupRef): Error {
   if (error instanceof ProviderTrouble || error instanceof GroupNotFound) return error;
-  if (!(error instanceof ApiException)) return new ProviderTrouble('Kubernetes did not answer', { cause: error });
+  if (!(error instanceof ApiException))
+    return new ProviderTrouble('Kubernetes did not answer in time', { cause: error });
   if (error.code === 404) return notThere(ref);
   const seconds = Number(error.headers['retry-after'] ?? Number.NaN);
   const retryAfterMs = Number.isFinite(seconds) ? Math.min(seconds, 3_600) * 1_000 : undefined;

@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+import { createSlots } from '../../../lib/slots.ts';
 import {
   type Group,
   GroupNotFound,
@@ -6,107 +8,124 @@ import {
   type Provider,
   ProviderTrouble,
 } from '../provider.ts';
-
-/** An agent as a process of this machine, which stands for a machine of its own. */
-export interface LocalProcess {
-  /** Resolves when it has ended, however. */
-  ended: Promise<unknown>;
-  /** Asks it to end in order. */
-  stop(): Promise<void>;
-}
+import { createHerd, type Herd, type LocalProcess } from './local-herd.ts';
 
 export interface LocalOptions {
-  /** The one container group that this machine has, by its id. */
-  containerGroupId: string;
-  /** Starts an agent on a machine of this name; it need not be ready yet. */
-  spawn: (machineId: string) => Promise<LocalProcess>;
+  /** Whether this machine has this container group. */
+  has: (group: GroupRef) => boolean;
+  /** Starts an agent of the group on a machine of this name. */
+  spawn: (machineId: string, group: GroupRef) => Promise<LocalProcess>;
   /** Lets so many of these machines' agents leave when they are idle. @returns whose do */
   retire: (group: GroupRef, machineIds: readonly string[], count: number) => Promise<string[]>;
-  /** A process has ended that was not asked to: there is one too few. */
-  onEnded?: (() => void) | undefined;
+  /** For so many agents there is room, of all groups together (8). */
+  room?: number | undefined;
+  /** So many agents start at a time (as many as there are processors): the first is to work before the last is there. */
+  startAtOnce?: number | undefined;
 }
 
 export interface LocalProvider extends Provider {
-  /** Ends every process, in order. */
+  /** Ends every process, in order, and starts no more. */
   close(): Promise<void>;
 }
 
+const ROOM = 8;
 /** How soon agents that had not registered yet are asked to leave again, in milliseconds. */
 const STARTING_MS = 1_000;
 
-/** Child processes of this one as machines: a whole fleet on one machine. */
-// eslint-disable-next-line max-lines-per-function -- one closure over the processes; its verbs are a line or two each
-export function createLocalProvider(options: LocalOptions): LocalProvider {
-  const machines = new Map<string, { process: LocalProcess; isRetiring: boolean }>();
-  let counter = 0;
-  let isStarted = false;
-  let wanted = 0;
-  let isClosed = false;
+interface LocalGroup {
+  herd: Herd;
+  isStarted: boolean;
+  wanted: number;
+}
 
-  const staying = () => [...machines].filter(([, { isRetiring }]) => !isRetiring).map(([machineId]) => machineId);
-  const spawnOne = async (): Promise<void> => {
-    const machineId = `local-${++counter}`;
-    const process = await options.spawn(machineId);
-    const machine = { process, isRetiring: false };
-    machines.set(machineId, machine);
-    void process.ended.then(() => {
-      machines.delete(machineId);
-      if (!machine.isRetiring && !isClosed) options.onEnded?.();
-    });
-  };
-  const retire = async (group: GroupRef, count: number): Promise<void> => {
-    const leaving = await options.retire(group, staying(), count);
-    for (const machineId of leaving) {
-      const machine = machines.get(machineId);
-      if (machine !== undefined) machine.isRetiring = true;
-    }
-    if (leaving.length >= count) return;
-    const message = `${leaving.length} of ${count} agents leave when they are idle; the others are still starting`;
-    throw new ProviderTrouble(message, { retryAfterMs: STARTING_MS });
-  };
-  const resize = async (group: GroupRef, count: number, signal?: AbortSignal): Promise<void> => {
-    const surplus = staying().length - count;
-    if (surplus > 0) await retire(group, surplus);
-    for (let missing = -surplus; missing > 0 && signal?.aborted !== true; missing--) await spawnOne();
+/** Child processes of this one as machines: a whole fleet on one machine, for trying out. */
+export function createLocalProvider(options: LocalOptions): LocalProvider {
+  const { find, all, close } = createGroups(options);
+  const room = options.room ?? ROOM;
+  const free = () => room - all().reduce((sum, { herd }) => sum + herd.size(), 0);
+  const resize = async (ref: GroupRef, { herd }: LocalGroup, count: number): Promise<void> => {
+    const surplus = herd.staying().length - count;
+    if (surplus > 0) await retire(options, ref, herd, surplus);
+    else herd.add(Math.min(-surplus, Math.max(free(), 0)));
   };
 
   return {
     name: 'local',
-    get: async (group) => describe(group),
-    async start(group, signal) {
-      isStarted = true;
-      await resize(group, wanted, signal);
+    get: async (ref) => describe(ref, find(ref), free() <= 0),
+    async start(ref) {
+      const group = find(ref);
+      group.isStarted = true;
+      await resize(ref, group, group.wanted);
     },
-    async stop(group, _sparing, signal) {
-      await resize(group, 0, signal);
-      isStarted = false;
+    async stop(ref) {
+      const group = find(ref);
+      await resize(ref, group, 0);
+      group.isStarted = false;
     },
-    async setReplicas(group, count, _sparing, signal) {
-      wanted = count;
-      if (isStarted) await resize(group, count, signal);
+    async setReplicas(ref, count) {
+      const group = find(ref);
+      group.wanted = count;
+      if (group.isStarted) await resize(ref, group, count);
     },
-    instances: () => Promise.resolve([...machines.keys()].map(instanceOf)),
-    async reallocate(_group, { id }) {
-      const machine = machines.get(id);
-      if (machine === undefined) return;
-      machine.isRetiring = true;
-      await Promise.all([machine.process.stop(), isClosed ? undefined : spawnOne()]);
+    instances: async (ref) => find(ref).herd.staying().map(instanceOf),
+    async reallocate(ref, { id }) {
+      const group = find(ref);
+      await group.herd.end(id);
+      if (group.isStarted) await resize(ref, group, group.wanted);
     },
-    async close() {
+    close,
+  };
+}
+
+function createGroups({ has, spawn, startAtOnce = availableParallelism() }: LocalOptions) {
+  const groups = new Map<string, LocalGroup>();
+  const starts = createSlots(startAtOnce);
+  const prefix = `local-${Date.now().toString(36)}`;
+  let counter = 0;
+  let isClosed = false;
+  const nameNext = () => `${prefix}-${++counter}`;
+
+  return {
+    find: (ref: GroupRef): LocalGroup => {
+      if (isClosed) throw new ProviderTrouble('This machine takes no more agents: it is being stopped');
+      if (!has(ref)) throw new GroupNotFound(`This machine has no container group ${ref.containerGroupId}`);
+      const key = JSON.stringify([ref.accountId, ref.containerGroupId]);
+      const known = groups.get(key);
+      if (known !== undefined) return known;
+      const made = { herd: createHerd(ref, { spawn, starts, nameNext }), isStarted: false, wanted: 0 };
+      groups.set(key, made);
+      return made;
+    },
+    all: () => [...groups.values()],
+    close: async (): Promise<void> => {
       isClosed = true;
-      await Promise.all([...machines.values()].map(({ process }) => process.stop()));
+      await Promise.all([...groups.values()].map(({ herd }) => herd.close()));
     },
   };
+}
 
-  /** What runs, and not what was asked for: a process that has died is missing. */
-  function describe({ containerGroupId }: GroupRef): Group {
-    if (containerGroupId !== options.containerGroupId) {
-      const { containerGroupId: own } = options;
-      throw new GroupNotFound(`This machine has the container group ${own} and no other, got ${containerGroupId}`);
-    }
-    const status = isStarted ? 'RUNNING' : 'STOPPED';
-    return { name: 'this machine', status, replicas: isStarted ? staying().length : wanted };
-  }
+async function retire({ retire: ask }: LocalOptions, ref: GroupRef, herd: Herd, count: number): Promise<void> {
+  const left = count - herd.callOff(count);
+  if (left === 0) return;
+  const leaving = await ask(ref, herd.staying(), left);
+  herd.leaves(leaving);
+  if (leaving.length >= left) return;
+  const message = `${leaving.length} of ${left} agents leave when they are idle; the others are still starting`;
+  throw new ProviderTrouble(message, { retryAfterMs: STARTING_MS });
+}
+
+/** What there is, and not what was asked for: a process that has died is missing. Only what there is no room for counts as there. */
+function describe(
+  { accountId, containerGroupId }: GroupRef,
+  { herd, isStarted, wanted }: LocalGroup,
+  isFull: boolean,
+): Group {
+  const fault = herd.takeFault();
+  if (fault !== undefined) throw new ProviderTrouble(`An agent could not be started: ${fault}`);
+  const there = herd.staying().length;
+  const replicas = !isStarted || (isFull && there < wanted) ? wanted : there;
+  const identity = `${accountId}/${containerGroupId}`;
+  return { identity, name: 'this machine', status: isStarted ? 'RUNNING' : 'STOPPED', replicas };
 }
 
 function instanceOf(machineId: string): Instance {

@@ -151,6 +151,14 @@ async function ask(
   }
 }
 
+class TooManyRequests extends ProviderTrouble {
+  readonly pauseMs: number;
+  constructor(pauseMs: number) {
+    super('Salad answered with status 429', { retryAfterMs: pauseMs });
+    this.pauseMs = pauseMs;
+  }
+}
+
 /** At most so many requests a minute, and none while Salad has asked for a pause: the key is one for all rules. */
 function createPace(perMinute: number) {
   const limiter = new RateLimiterMemory({ points: perMinute, duration: 60 });
@@ -169,30 +177,33 @@ function createPace(perMinute: number) {
         throw refusal instanceof RateLimiterRes ? busy(refusal.msBeforeNext) : refusal;
       }
     },
-    /** A pause that Salad asks for holds for every rule. */
+    /** The pause after too many requests is the key's, so every rule keeps it; any other is that of one group. */
     learn(error: Error): Error {
-      if (error instanceof ProviderTrouble && error.retryAfterMs !== undefined) {
-        quietUntil = Math.max(quietUntil, performance.now() + error.retryAfterMs);
-      }
+      if (error instanceof TooManyRequests) quietUntil = Math.max(quietUntil, performance.now() + error.pauseMs);
       return error;
     },
   };
 }
 
+const NAME = /^[a-z0-9-]{1,63}$/;
+
 /** The organization and project of the rule's key, or those of the operator. */
 function homeOf(ref: GroupRef, { organization, project }: SaladOptions): [organization: string, project: string] {
   const home: [string | undefined, string | undefined] =
     ref.organization === null ? [organization, project] : [ref.organization, ref.project ?? undefined];
-  if (home[0] !== undefined && home[1] !== undefined) return [home[0], home[1]];
+  // Elsewhere they were checked when they were given; a path is made of them here.
+  if (home[0] !== undefined && home[1] !== undefined && [home[0], home[1]].every((name) => NAME.test(name))) {
+    return [home[0], home[1]];
+  }
   throw new GroupNotFound(
-    `Where Salad has container group ${ref.containerGroupId} is not known: make the rule with a key that names an organization and a project`,
+    `Where Salad has container group ${ref.containerGroupId} is not known: make the rule with Salad's credentials, or with a key for which the admin has named an organization and a project`,
   );
 }
 
-function describe({ name, replicas, current_state: { status } }: GroupAnswer): Group {
+function describe({ id, name, replicas, current_state: { status } }: GroupAnswer): Group {
   // One that has failed or succeeded has no machines either, until it is started.
   const isStopped = ['stopped', 'failed', 'succeeded'].includes(status);
-  return { name, replicas, status: isStopped ? 'STOPPED' : 'RUNNING' };
+  return { identity: id, name, replicas, status: isStopped ? 'STOPPED' : 'RUNNING' };
 }
 
 /** Salad's limit is by the minute: a 429 without `Retry-After` means the next one. */
@@ -201,8 +212,8 @@ const NEXT_MINUTE_MS = 60_000;
 function meaningOf({ status, headers }: Response, ref: GroupRef): Error {
   if (status === 404) return notThere(ref);
   const asked = retryAfterMs(headers.get('retry-after'));
-  const wait = asked ?? (status === 429 ? NEXT_MINUTE_MS : undefined);
-  return new ProviderTrouble(`Salad answered with status ${status}`, { retryAfterMs: wait });
+  if (status === 429) return new TooManyRequests(asked ?? NEXT_MINUTE_MS);
+  return new ProviderTrouble(`Salad answered with status ${status}`, { retryAfterMs: asked });
 }
 
 /** `Retry-After` as seconds or as a date; at most an hour is believed. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { submitJobs } from '../../../core/jobs/submit.ts';
 import { createScalingRule, findScalingRule } from '../../../core/scaling/rules.ts';
 import { createScaler } from '../../../core/scaling/scaler.ts';
-import { submitJobs } from '../../../core/jobs/submit.ts';
 import { periodic } from '../../../lib/service.ts';
 import { startTestApp, type TestApp } from '../../support/app.ts';
 import { spec } from '../../support/core.ts';
@@ -21,22 +21,9 @@ test('forty uneven jobs are done by eight agents that come with the queue and go
   const { secret } = await app.account('AGENT', 'herder');
   const machines = await startLocalMachines(app, secret, 'flock');
   const errors: Error[] = [];
-  const scaler = createScaler({
-    core: app.core,
-    provider: machines.provider,
-    onNews: () => loop.poke(),
-    onError: (error) => errors.push(error),
-  });
-  const loop = periodic({
-    name: 'scaling',
-    everyMs: 250,
-    runOnce: () => scaler.runOnce(),
-    onError: (error) => errors.push(error),
-  });
-  const began = performance.now();
-  const timeline: string[] = [];
-  const say = (what: string) =>
-    timeline.push(`${((performance.now() - began) / 1_000).toFixed(2).padStart(6)} s  ${what}`);
+  const onError = (error: Error) => void errors.push(error);
+  const scaler = createScaler({ core: app.core, provider: machines.provider, onNews: () => loop.poke(), onError });
+  const loop = periodic({ name: 'scaling', everyMs: 500, runOnce: () => scaler.runOnce(), onError });
   try {
     await createScalingRule(app.core, viewer, 'flock', { minReplicas: 0, maxReplicas: 8, idleThresholdSeconds: 1 });
     loop.start();
@@ -47,43 +34,56 @@ test('forty uneven jobs are done by eight agents that come with the queue and go
         spec({ command: 'sleep', arguments: [String((index % 5) * 0.3)], containerGroupId: 'flock' }),
       ),
     );
-    say(`${JOBS} jobs submitted`);
-    const seen = { claimed: false, most: 0, done: false };
-    await until(
-      'all jobs to be done and all agents to be gone',
-      async () => {
-        const [row] = await app.database.query<{ claimed: number; done: number }>(
-          `select count(*) filter (where started_at is not null)::int as claimed,
-                  count(*) filter (where status = 'COMPLETED')::int as done from jobs`,
-        );
-        if (!seen.claimed && (row?.claimed ?? 0) > 0) say('the first job is claimed');
-        if (machines.running() > seen.most) say(`${machines.running()} agents run`);
-        if (!seen.done && row?.done === JOBS) say('all jobs are completed');
-        seen.claimed ||= (row?.claimed ?? 0) > 0;
-        seen.done ||= row?.done === JOBS;
-        seen.most = Math.max(seen.most, machines.running());
-        return seen.done && machines.running() === 0;
-      },
-      55_000,
-    );
-    say('all agents are gone');
+    await until('all jobs to be done', async () => (await endOf('COMPLETED')) === JOBS, 40_000);
+    await until('all agents to be gone', () => machines.processes().length === 0, 15_000);
+    const gone = Date.now();
     await until('the rule to say so', async () => {
       const rule = await findScalingRule(app.core, viewer, 'flock');
       return rule.wanted === 0 && rule.answerOk === true;
     });
-    process.stdout.write(`${timeline.join('\n')}\n`);
-    expect(seen.most).toBe(8);
+    process.stdout.write(`${(await timeline(gone)).join('\n')}\n`);
     expect(errors).toEqual([]);
-    const attempts = await app.database.query(`select outcome, count(*)::int from attempts group by outcome`);
+    const attempts = await app.database.query('select outcome, count(*)::int from attempts group by outcome');
     expect(attempts).toEqual([{ outcome: 'COMPLETED', count: JOBS }]);
+    const [workers] = await app.database.query('select count(distinct machine_id)::int as count from attempts');
+    expect(workers).toEqual({ count: 8 });
     const history = await app.database.query<{ reason: string; message: string }>(
       'select reason, message from scaling_events order by id',
     );
     expect(history.map(({ message }) => message)).toContainEqual(expect.stringContaining('set to 8, started'));
     expect(history.some(({ reason }) => reason.startsWith('8 = clamped from 4'))).toBe(true);
+    expect(history.at(-1)?.message).toMatch(/stopped$/);
   } finally {
     await loop.stop();
     await scaler.stop();
     await machines.clear();
   }
 }, 60_000);
+
+async function endOf(status: string): Promise<number> {
+  const [row] = await app.database.query<{ count: number }>(
+    'select count(*)::int as count from jobs where status = $1',
+    [status],
+  );
+  return row?.count ?? 0;
+}
+
+/** What happened when, in seconds from the first submission, by the database's clock. @param gone by this machine's, which is the same */
+async function timeline(gone: number): Promise<string[]> {
+  const facts = await app.database.query<{ at: Date; what: string }>(
+    `select min(created_at) as at, count(*) || ' jobs submitted' as what from jobs
+     union all
+     select first, 'agent ' || row_number() over (order by first) || ' has its first job'
+     from (select min(started_at) as first from attempts group by machine_id) one
+     union all
+     select max(completed_at), 'all jobs completed' from jobs
+     union all
+     select at, 'scaling: ' || coalesce(reason, 'undecided') || ': ' || message from scaling_events
+     order by at`,
+  );
+  const all = [...facts, { at: new Date(gone), what: 'all agents gone' }];
+  const submitted = all.find(({ what }) => what.endsWith('submitted'))?.at.getTime() ?? 0;
+  return all
+    .toSorted((a, b) => a.at.getTime() - b.at.getTime())
+    .map(({ at, what }) => `${((at.getTime() - submitted) / 1_000).toFixed(2).padStart(6)} s  ${what}`);
+}

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createApiKey } from '../../../core/accounts/manage.ts';
+import { createApiKeyFor } from '../../../core/accounts/manage.ts';
 import { authenticate } from '../../../core/accounts/keys.ts';
 import {
   clearScalingRules,
@@ -25,7 +25,9 @@ describe('a scaling rule', () => {
   test('belongs to the organization and project of the key that made it, and keeps them', async () => {
     const { core } = fixture;
     const { viewer } = await fixture.account();
-    const { secret } = await createApiKey(core, viewer, { role: 'OWNER', orgName: 'o', projectName: 'p' });
+    const admin = (await authenticate(core, ADMIN_KEY))!;
+    const named = { role: 'OWNER', orgName: 'o', projectName: 'p' } as const;
+    const { secret } = await createApiKeyFor(core, admin, viewer.accountId, named);
     const made = await createScalingRule(core, (await authenticate(core, secret))!, 'group', terms);
     expect(made).toMatchObject({ ...terms, orgName: 'o', projectName: 'p', accountId: viewer.accountId });
     const changed = await updateScalingRule(core, viewer, 'group', { maxReplicas: 9 });

@@ -47,7 +47,12 @@ describe('Salad', () => {
     const { provider, ref, group } = await make();
     await provider.get(ref, never);
     api.asked = [];
-    expect(await provider.get(ref, never)).toEqual({ name: group.name, status: 'STOPPED', replicas: 1 });
+    expect(await provider.get(ref, never)).toEqual({
+      identity: group.id,
+      name: group.name,
+      status: 'STOPPED',
+      replicas: 1,
+    });
     expect(api.asked).toEqual([`GET /${group.name}`]);
     group.id = randomUUID();
     await expect(provider.get(ref, never)).rejects.toThrow(ref.containerGroupId);
