@@ -6,13 +6,14 @@ import { latency } from './latency.ts';
 import { overwrite } from './overwrite.ts';
 import { recovery } from './recovery.ts';
 import { retention } from './retention.ts';
+import { scaling } from './scaling.ts';
 import { submit } from './submit.ts';
 import { sync } from './sync.ts';
 import { webhooks } from './webhooks.ts';
 
 /** Each answers one question, asserts its own work, and gives its figures: printed for people, and as JSON with --json. */
 const benchmarks: Record<string, (flags: string[]) => Promise<Record<string, unknown>>> = {
-  ...{ claim, fanout, latency, recovery, retention, submit, webhooks },
+  ...{ claim, fanout, latency, recovery, retention, scaling, submit, webhooks },
   ...{ sync, follow, overwrite, heartbeats },
 };
 

@@ -75,12 +75,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       const line = await programs.server.line((text) => text.includes('"msg":"Listening"'), options.signal);
       return (JSON.parse(line) as { url: string }).url;
     });
-    await stage(`${options.agents} agents`, async () => {
+    const startAgents = async () => {
       for (let number = 1; number <= options.agents; number++) {
         programs.agents.push(await spawnAgent(`machine-${number}`, { url, s3Url: s3.url, key: keys.agent }, options));
       }
       await Promise.all(programs.agents.map((agent) => agent.line(isRegistered, options.signal)));
-    });
+    };
+    if (options.agents > 0) await stage(`${options.agents} agents`, startAgents);
     return { url, s3Url: s3.url, key: keys.owner, agentKey: keys.agent, agents: programs.agents, stages, stop };
   } catch (error) {
     await stop();
