@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { z } from 'zod';
@@ -16,8 +16,11 @@ export interface Kube {
   deployments: Workload[];
   statefulSets: Workload[];
   pods: { name: string; app: string; annotations: Record<string, string> }[];
-  /** In place of the ordinary answer. */
-  failWith: { status: number; headers: Record<string, string> } | undefined;
+  asked: string[];
+  /** In place of the ordinary answers. */
+  answer: RequestListener | undefined;
+  /** So many requests are answered, and then none. */
+  answersLeft: number;
   close(): Promise<void>;
 }
 
@@ -28,8 +31,14 @@ const PODS = /^\/api\/v1\/namespaces\/default\/pods(?:\/([^/]+))?$/;
 
 export async function startKube(): Promise<Kube> {
   const server = createServer((request, response) => {
-    void answerTo(kube, request).then(({ status, body, headers }) => {
-      response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify(body));
+    kube.asked.push(`${request.method} ${request.url}`);
+    if (kube.answersLeft-- <= 0) return;
+    if (kube.answer !== undefined) {
+      kube.answer(request, response);
+      return;
+    }
+    void answerTo(kube, request).then(({ status, body }) => {
+      response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -38,7 +47,9 @@ export async function startKube(): Promise<Kube> {
     deployments: [],
     statefulSets: [],
     pods: [],
-    failWith: undefined,
+    asked: [],
+    answer: undefined,
+    answersLeft: Infinity,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -50,12 +61,10 @@ export async function startKube(): Promise<Kube> {
 interface Reply {
   status: number;
   body: object;
-  headers?: Record<string, string>;
 }
 
 async function answerTo(kube: Kube, request: IncomingMessage): Promise<Reply> {
   const { pathname, searchParams } = new URL(request.url ?? '', 'http://kube');
-  if (kube.failWith !== undefined) return { ...failure(kube.failWith.status), headers: kube.failWith.headers };
   const isPatch = request.method === 'PATCH';
   if (isPatch && request.headers['content-type'] !== 'application/merge-patch+json') return failure(415);
   const [label = '', value = ''] = (searchParams.get('labelSelector') ?? '').split('=');

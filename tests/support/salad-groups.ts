@@ -18,6 +18,12 @@ export interface SaladGroups {
   asked: string[];
   /** In place of the ordinary answers. */
   answer: RequestListener | undefined;
+  /** So many requests are answered, and then none. */
+  answersLeft: number;
+  /** Requests with this in their path are not answered. */
+  silentAbout: string | undefined;
+  /** Requests with this in their path are refused with status 500. */
+  brokenAbout: string | undefined;
   close(): Promise<void>;
 }
 
@@ -27,6 +33,12 @@ const patch = z.strictObject({ replicas: z.int().min(0).max(500) });
 export async function startSaladGroups(key: string): Promise<SaladGroups> {
   const server = createServer((request, response) => {
     api.asked.push(`${request.method} ${request.url?.replace(ROOT, '')}`);
+    const isAbout = (name: string | undefined) => name !== undefined && request.url?.includes(name) === true;
+    if (api.answersLeft-- <= 0 || isAbout(api.silentAbout)) return;
+    if (isAbout(api.brokenAbout)) {
+      response.writeHead(500).end();
+      return;
+    }
     if (api.answer !== undefined) {
       api.answer(request, response);
       return;
@@ -42,6 +54,9 @@ export async function startSaladGroups(key: string): Promise<SaladGroups> {
     groups: [],
     asked: [],
     answer: undefined,
+    answersLeft: Infinity,
+    silentAbout: undefined,
+    brokenAbout: undefined,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

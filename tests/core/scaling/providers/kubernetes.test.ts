@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { GroupNotFound } from '../../../../core/scaling/provider.ts';
 import { ACCOUNT_LABEL, createKubernetesProvider, GROUP_LABEL } from '../../../../core/scaling/providers/kubernetes.ts';
 import { startKube, type Kube } from '../../../support/kube.ts';
-import { behavesAsProvider } from './suite.ts';
+import { behavesAsProvider, behavesOverHttp } from './suite.ts';
 
 const never = new AbortController().signal;
 let kube: Kube;
@@ -12,11 +12,12 @@ beforeAll(async () => {
   kube = await startKube();
 });
 afterEach(() => {
-  kube.failWith = undefined;
+  kube.answer = undefined;
+  kube.answersLeft = Infinity;
 });
 afterAll(() => kube.close());
 
-async function make(kind: 'deployments' | 'statefulSets' = 'deployments') {
+async function make(kind: 'deployments' | 'statefulSets', options: { timeLimitMs?: number } = {}) {
   const id = randomUUID();
   const name = `herd-${id}`;
   const workload = { name, labels: { [GROUP_LABEL]: id } as Record<string, string>, replicas: 0 };
@@ -25,9 +26,10 @@ async function make(kind: 'deployments' | 'statefulSets' = 'deployments') {
   config.loadFromClusterAndUser({ name: 'test', server: kube.url, skipTLSVerify: true }, { name: 'tester' });
   return {
     workload,
-    provider: createKubernetesProvider({ config, namespace: 'default' }),
+    provider: createKubernetesProvider({ config, namespace: 'default', ...options }),
+    server: kube,
     ref: { accountId: randomUUID(), containerGroupId: id, organization: null, project: null },
-    machines: async (count: number) => {
+    machines: (count: number) => {
       const names = Array.from({ length: count }, (_, index) => `${name}-${index}`);
       kube.pods.push(...names.map((pod) => ({ name: pod, app: name, annotations: {} })));
       return names;
@@ -36,12 +38,13 @@ async function make(kind: 'deployments' | 'statefulSets' = 'deployments') {
 }
 
 describe('a Deployment', () => {
-  behavesAsProvider(() => make());
+  behavesAsProvider(() => make('deployments'));
+  behavesOverHttp((options) => make('deployments', options));
 
   test('is told before it shrinks which of its pods are busy', async () => {
-    const { provider, ref, machines } = await make();
+    const { provider, ref, machines } = await make('deployments');
     await provider.setReplicas(ref, 3, { busy: new Set() }, never);
-    const [first = '', second = '', third = ''] = await machines(3);
+    const [first = '', second = '', third = ''] = machines(3);
     await provider.setReplicas(ref, 1, { busy: new Set([second]) }, never);
     const cost = (name: string) =>
       kube.pods.find((pod) => pod.name === name)?.annotations['controller.kubernetes.io/pod-deletion-cost'] ?? '0';
@@ -50,23 +53,15 @@ describe('a Deployment', () => {
   });
 
   test('of another account is not found', async () => {
-    const { provider, ref, workload } = await make();
+    const { provider, ref, workload } = await make('deployments');
     workload.labels[ACCOUNT_LABEL] = randomUUID();
     await expect(provider.get(ref, never)).rejects.toBeInstanceOf(GroupNotFound);
-  });
-
-  test('that cannot be asked about is left alone for as long as Kubernetes asks', async () => {
-    const { provider, ref } = await make();
-    kube.failWith = { status: 429, headers: { 'Retry-After': '7' } };
-    await expect(provider.get(ref, never)).rejects.toMatchObject({
-      message: 'Kubernetes answered with status 429',
-      retryAfterMs: 7_000,
-    });
   });
 });
 
 describe('a StatefulSet', () => {
   behavesAsProvider(() => make('statefulSets'));
+  behavesOverHttp((options) => make('statefulSets', options));
 
   test('keeps its pods up to the last one that is busy', async () => {
     const { provider, ref, workload } = await make('statefulSets');

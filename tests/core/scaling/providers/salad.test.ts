@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createSaladProvider } from '../../../../core/scaling/providers/salad.ts';
-import { ProviderTrouble } from '../../../../core/scaling/provider.ts';
+import { GroupNotFound, ProviderTrouble } from '../../../../core/scaling/provider.ts';
 import { startSaladGroups, type SaladGroups } from '../../../support/salad-groups.ts';
-import { behavesAsProvider } from './suite.ts';
+import { behavesAsProvider, behavesOverHttp } from './suite.ts';
 
 const KEY = 'salad-key-of-the-operator';
 const never = new AbortController().signal;
@@ -13,6 +13,7 @@ beforeAll(async () => {
 });
 afterEach(() => {
   api.answer = undefined;
+  api.answersLeft = Infinity;
   api.asked = [];
 });
 afterAll(() => api.close());
@@ -30,18 +31,19 @@ async function make(options: { perMinute?: number; timeLimitMs?: number } = {}) 
   return {
     group,
     provider: createSaladProvider({ apiUrl: api.url, apiKey: KEY, ...options }),
+    server: api,
     ref: { accountId: randomUUID(), containerGroupId: id, organization: 'acme', project: 'lab' },
-    machines: async (count: number) => {
+    machines: (count: number) => {
       group.instances = Array.from({ length: count }, () => {
         return { id: randomUUID(), machine_id: randomUUID(), state: 'running' };
       });
-      return group.instances.map(({ machine_id }) => machine_id);
     },
   };
 }
 
 describe('Salad', () => {
   behavesAsProvider(make);
+  behavesOverHttp(make);
 
   test('is asked for a group by its name once that is known, and a group of the same name but another id is not found', async () => {
     const { provider, ref, group } = await make();
@@ -73,13 +75,38 @@ describe('Salad', () => {
     expect(api.asked).toHaveLength(1);
   });
 
-  test('is asked only so often a minute', async () => {
-    const { provider, ref } = await make({ perMinute: 3 });
-    for (let times = 0; times < 3; times++) await provider.get(ref, never);
-    const refused = await provider.get(ref, never).catch((error: unknown) => error);
-    expect(refused).toBeInstanceOf(ProviderTrouble);
-    expect((refused as ProviderTrouble).retryAfterMs).toBeGreaterThan(0);
-    expect(api.asked).toHaveLength(3);
+  test('is asked 240 times a minute and no more, by all rules together', async () => {
+    const { provider, ref } = await make();
+    const other = await make();
+    for (let times = 0; times < 120; times++) {
+      await provider.get(ref, never);
+      await provider.get(other.ref, never);
+    }
+    for (const each of [ref, other.ref]) {
+      const refused: unknown = await provider.get(each, never).catch((error: unknown) => error);
+      expect(refused).toBeInstanceOf(ProviderTrouble);
+      const { retryAfterMs = 0 } = refused as ProviderTrouble;
+      expect(retryAfterMs).toBeGreaterThan(0);
+      expect(retryAfterMs).toBeLessThanOrEqual(60_000);
+    }
+    expect(api.asked).toHaveLength(240);
+  });
+
+  test('in trouble with one group is asked for the others all the same, whatever rest it asks for', async () => {
+    const { provider, ref } = await make();
+    api.answer = (_request, response) => response.writeHead(503, { 'Retry-After': '60' }).end('{}');
+    await expect(provider.get(ref, never)).rejects.toMatchObject({ retryAfterMs: 60_000 });
+    api.answer = undefined;
+    const other = await make();
+    expect(await provider.get(other.ref, never)).toMatchObject({ name: other.group.name });
+  });
+
+  test('is not asked at all with names of which no path should be made', async () => {
+    const { provider, ref } = await make();
+    for (const organization of ['..', 'acme/projects', 'Acme', '']) {
+      await expect(provider.get({ ...ref, organization }, never)).rejects.toBeInstanceOf(GroupNotFound);
+    }
+    expect(api.asked).toEqual([]);
   });
 
   test('that is silent, broken or somebody else is trouble, and the key is in no message', async () => {
