@@ -2,6 +2,7 @@ import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { createApp, type App, type AppParts } from '../../server/app.ts';
 import { createLog } from '../../server/log.ts';
+import type { Provider } from '../../core/scaling/provider.ts';
 import { openTestCore, type TestCore } from './core.ts';
 
 export interface TestApp extends TestCore {
@@ -30,10 +31,13 @@ export interface TestApp extends TestCore {
 
 /** A whole server on a free port of loopback, with a database of its own and its loops running. */
 export async function startTestApp(
-  options: { maxConnections?: number } & Partial<Omit<AppParts, 'core'>> = {},
+  options: { maxConnections?: number; provider?: Provider } & Partial<Omit<AppParts, 'core'>> = {},
 ): Promise<TestApp> {
-  const { maxConnections, ...parts } = options;
-  const testCore = await openTestCore({ ...(maxConnections !== undefined && { maxConnections }) });
+  const { maxConnections, provider, ...parts } = options;
+  const testCore = await openTestCore({
+    ...(maxConnections !== undefined && { maxConnections }),
+    ...(provider !== undefined && { provider }),
+  });
   const app = createApp({ core: testCore.core, log: createLog('silent'), ...parts });
   const url = await app.start({ host: '127.0.0.1', port: 0 });
   const clients: Client[] = [];

@@ -3,6 +3,7 @@ import { parseInput } from '../../core/input.ts';
 import { jobSpecSchema, type JobSpec } from '../../core/jobs/spec.ts';
 import { parseRanges } from '../../core/webhooks/guard.ts';
 import { openCore, type OpenCore } from '../../core/open.ts';
+import type { Provider } from '../../core/scaling/provider.ts';
 import type { ApiKeyRole } from '../../db/entities/api-key.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 
@@ -19,13 +20,14 @@ export interface TestCore {
 }
 
 /** The core, open on a database of its own. Nothing periodic runs: a test calls what it tests. */
-export async function openTestCore(options: { maxConnections?: number } = {}): Promise<TestCore> {
+export async function openTestCore(options: { maxConnections?: number; provider?: Provider } = {}): Promise<TestCore> {
   const database = await createDatabase();
   const core = await openCore({
     databaseUrl: database.url,
     masterKey: MASTER_KEY,
     adminKey: ADMIN_KEY,
     maxConnections: options.maxConnections,
+    provider: options.provider,
     webhookAllowed: parseRanges('127.0.0.0/8'),
     onError: () => undefined,
   });
