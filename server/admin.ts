@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { createKey, ensureAccount } from '../core/accounts/keys.ts';
+import { accountFields } from '../core/accounts/manage.ts';
 import { rotateMasterKey } from '../core/accounts/master-key.ts';
 import { listKeys, revokeKey } from '../core/accounts/operate.ts';
 import { openCore, type OpenCore } from '../core/open.ts';
@@ -12,9 +13,10 @@ import { createLog } from './log.ts';
 const USAGE = `Usage: npm run admin -- COMMAND
 
   migrate                                   brings the database to the newest version
-  create-key --account NAME [--role ROLE] [--name NAME] [--days N]
+  create-key --account NAME [--role ROLE] [--name NAME] [--days N] [--organization NAME --project NAME]
                                             makes the account if it is not there, and a key for it, which is good for N days
-                                            (${apiKeyRoles.join(', ')}; default OWNER, for ever)
+                                            (${apiKeyRoles.join(', ')}; default OWNER, for ever); scaling rules that are
+                                            made with it are about groups of that organization and project of Salad
   list-keys [--account NAME]                the newest 1,000 keys, of one account or of all, without their secrets
   revoke-key ID                             what is open under the key ends within seconds
   rotate-master-key                         seals all secrets anew under KELPIE_MASTER_KEY; what is sealed under
@@ -44,6 +46,8 @@ async function administer(args: string[]): Promise<void> {
       role: { type: 'string', default: 'OWNER' },
       name: { type: 'string' },
       days: { type: 'string' },
+      organization: { type: 'string' },
+      project: { type: 'string' },
     },
   });
   const [command, id] = positionals;
@@ -73,25 +77,35 @@ interface KeyWish {
   role: string;
   name?: string | undefined;
   days?: string | undefined;
+  organization?: string | undefined;
+  project?: string | undefined;
 }
 
-async function makeKey({ account, role, name, days }: KeyWish): Promise<void> {
+async function makeKey({ account, role, name, days, organization, project }: KeyWish): Promise<void> {
   if (account === undefined || account === '') throw new Error(`Expected --account NAME\n\n${USAGE}`);
   if (!isRole(role)) throw new Error(`Expected a role of ${apiKeyRoles.join(', ')}, got ${role}`);
   const lifetime = days === undefined ? undefined : Number(days) * DAY_MS;
   if (lifetime !== undefined && !(lifetime > 0 && lifetime < 36_500 * DAY_MS)) {
     throw new Error(`Expected --days above 0 and below 36500, got ${String(days)}`);
   }
+  const orgName = saladNameOf('--organization', organization);
+  const projectName = saladNameOf('--project', project);
   await withCore(async (core) => {
     const { id } = await ensureAccount(core, account);
     const { secret } = await createKey(core, {
-      accountId: id,
-      role,
+      ...{ accountId: id, role, orgName, projectName },
       ...(name !== undefined && { name: name.slice(0, 255) }),
       ...(lifetime !== undefined && { expiresAt: new Date(Date.now() + lifetime) }),
     });
     say(secret);
   });
+}
+
+function saladNameOf(option: string, text: string | undefined): string | null {
+  if (text === undefined) return null;
+  const name = accountFields.orgName.safeParse(text);
+  if (name.success) return name.data;
+  throw new Error(`${option}: ${name.error.issues.map(({ message }) => message).join('; ')}, got ${text}`);
 }
 
 function isRole(role: string): role is ApiKeyRole {

@@ -16,7 +16,9 @@ const settings = z.object({ directory: z.string(), s3Url: z.string(), key: z.str
 await runProgram(localMachines);
 
 function localMachines({ KELPIE_HOST, KELPIE_PORT }: Config): OwnMachines {
-  const { key, ...rest } = settings.parse(JSON.parse(process.env[MACHINES] ?? ''));
+  const text = process.env[MACHINES];
+  if (text === undefined) throw new Error(`Expected ${MACHINES}, got none: start this by npm run dev`);
+  const { key, ...rest } = settings.parse(JSON.parse(text));
   let owner: { core: OpenCore; viewer: Viewer } | undefined;
   const provider = createLocalMachines({
     ...rest,

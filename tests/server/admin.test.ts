@@ -27,6 +27,17 @@ async function admin(
 }
 
 describe('npm run admin', () => {
+  test('makes a key for a project of Salad’s, by names that are names', async () => {
+    const where = ['--organization', 'Acme', '--project', 'lab'];
+    const { code, lines } = await admin(['create-key', '--account', 'acme', ...where]);
+    expect(code).toBe(0);
+    const viewer = await authenticate(core, lines[0] ?? '');
+    const [key] = await database.query('select org_name, project_name from api_keys where id = $1', [viewer?.keyId]);
+    expect(key).toEqual({ org_name: 'acme', project_name: 'lab' });
+    const refused = await admin(['create-key', '--account', 'acme', '--organization', '../rivals', '--project', 'lab']);
+    expect([refused.code, refused.lines.join('\n')]).toEqual([2, expect.stringContaining('--organization')]);
+  });
+
   test('makes a key, lists it, and revokes it', async () => {
     const made = await admin(['create-key', '--account', 'me', '--role', 'AGENT', '--name', 'fleet', '--days', '1']);
     expect(made.code).toBe(0);
