@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
@@ -54,7 +55,7 @@ export async function scaling(): Promise<Record<string, unknown>> {
     const rounds: Round[] = [];
     for (let round = 1; round <= ROUNDS; round++) {
       await atRest(stack);
-      rounds.push(await one(stack, client));
+      rounds.push(await one(stack, client, join(directory, `gate-${round}`)));
       if (round === 1) await printTimeline(stack, rounds[0]!);
       say(`round ${round}: first claim after ${rounded(rounds.at(-1)?.claims[0] ?? NaN, 2)} s`);
     }
@@ -66,19 +67,20 @@ export async function scaling(): Promise<Record<string, unknown>> {
   }
 }
 
-/** From the submission until no agent is left. */
-async function one(stack: Stack, client: Client): Promise<Round> {
+/** From the submission until no agent is left. @param gate the file without which no job ends: all agents are to be seen at work */
+async function one(stack: Stack, client: Client, gate: string): Promise<Round> {
   const events: Event[] = [];
   const after = await feedCursor(stack);
   const query = `subscription ($group: String!, $after: Cursor!) {
     jobEvents(filter: { containerGroupId: $group }, after: $after) {
       ... on JobEvent { type at data } ... on EventGap { message } } }`;
   const following = client.iterate({ query, variables: { group: GROUP, after } });
-  const finished = collect(following, events);
+  const finished = collect(following, events, gate);
   // Jobs of no length at all, and such as take a while, so that agents run out of work one after another.
   const lengths = Array.from({ length: JOBS }, (_, index) => (index % 5) * 0.3);
   const jobs = lengths.map((seconds) => {
-    return { command: 'sleep', arguments: [String(seconds)], container_group_id: GROUP };
+    const script = `until [ -e "${gate}" ]; do sleep 0.25; done; sleep ${seconds}`;
+    return { command: 'sh', arguments: ['-c', script], container_group_id: GROUP };
   });
   await rest(stack, 'POST', '/jobs/batch', jobs);
   await finished;
@@ -101,13 +103,19 @@ async function one(stack: Stack, client: Client): Promise<Round> {
   };
 }
 
-/** Until all jobs are completed. */
-async function collect(following: AsyncIterableIterator<{ data?: unknown }>, events: Event[]): Promise<void> {
+/** Until all jobs are completed; opens the gate when every agent has one. */
+async function collect(
+  following: AsyncIterableIterator<{ data?: unknown }>,
+  events: Event[],
+  gate: string,
+): Promise<void> {
   let completed = 0;
+  let claimed = 0;
   for await (const { data } of following) {
     const { jobEvents: event } = Told.parse(data);
     if ('message' in event) throw new Error(`Expected every event, got a gap: ${event.message}`);
     events.push(event);
+    if (event.type === 'CLAIMED' && ++claimed === AGENTS) await writeFile(gate, '');
     if (event.type === 'COMPLETED' && ++completed === JOBS) return;
   }
   throw new Error('The feed ended before the jobs did');

@@ -1,8 +1,11 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { submitJobs } from '../../../core/jobs/submit.ts';
 import { createScalingRule, findScalingRule } from '../../../core/scaling/rules.ts';
 import { createScaler } from '../../../core/scaling/scaler.ts';
 import { periodic } from '../../../lib/service.ts';
+import { makeTemporaryDirectory } from '../../../lib/temporary.ts';
 import { startTestApp, type TestApp } from '../../support/app.ts';
 import { spec } from '../../support/core.ts';
 import { startLocalMachines } from '../../support/local-machines.ts';
@@ -15,26 +18,40 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const JOBS = 40;
+const AGENTS = 8;
 
 test('forty uneven jobs are done by eight agents that come with the queue and go with it, and none is interrupted', async () => {
   const { viewer } = await app.account('OWNER', 'herder');
   const { secret } = await app.account('AGENT', 'herder');
   const machines = await startLocalMachines(app, secret, 'flock');
+  // No job ends before there is one for each agent, however slowly they start; then some take longer than others.
+  const directory = await makeTemporaryDirectory('kelpie-flock-');
+  const gate = join(directory, 'gate');
   const errors: Error[] = [];
   const onError = (error: Error) => void errors.push(error);
   const scaler = createScaler({ core: app.core, provider: machines.provider, onNews: () => loop.poke(), onError });
   const loop = periodic({ name: 'scaling', everyMs: 500, runOnce: () => scaler.runOnce(), onError });
   try {
-    await createScalingRule(app.core, viewer, 'flock', { minReplicas: 0, maxReplicas: 8, idleThresholdSeconds: 1 });
+    await createScalingRule(app.core, viewer, 'flock', {
+      minReplicas: 0,
+      maxReplicas: AGENTS,
+      idleThresholdSeconds: 1,
+    });
     loop.start();
     await submitJobs(
       app.core,
       viewer,
       Array.from({ length: JOBS }, (_, index) =>
-        spec({ command: 'sleep', arguments: [String((index % 5) * 0.3)], containerGroupId: 'flock' }),
+        spec({
+          command: 'sh',
+          arguments: ['-c', `until [ -e "${gate}" ]; do sleep 0.25; done; sleep ${(index % 5) * 0.3}`],
+          containerGroupId: 'flock',
+        }),
       ),
     );
-    await until('all jobs to be done', async () => (await endOf('COMPLETED')) === JOBS, 40_000);
+    await until('a job for each agent', async () => (await jobsOf('RUNNING')) === AGENTS, 40_000);
+    await writeFile(gate, '');
+    await until('all jobs to be done', async () => (await jobsOf('COMPLETED')) === JOBS, 40_000);
     await until('all agents to be gone', () => machines.processes().length === 0, 15_000);
     const gone = Date.now();
     await until('the rule to say so', async () => {
@@ -46,7 +63,7 @@ test('forty uneven jobs are done by eight agents that come with the queue and go
     const attempts = await app.database.query('select outcome, count(*)::int from attempts group by outcome');
     expect(attempts).toEqual([{ outcome: 'COMPLETED', count: JOBS }]);
     const [workers] = await app.database.query('select count(distinct machine_id)::int as count from attempts');
-    expect(workers).toEqual({ count: 8 });
+    expect(workers).toEqual({ count: AGENTS });
     const history = await app.database.query<{ reason: string; message: string }>(
       'select reason, message from scaling_events order by id',
     );
@@ -57,10 +74,11 @@ test('forty uneven jobs are done by eight agents that come with the queue and go
     await loop.stop();
     await scaler.stop();
     await machines.clear();
+    await rm(directory, { recursive: true, force: true });
   }
-}, 60_000);
+}, 90_000);
 
-async function endOf(status: string): Promise<number> {
+async function jobsOf(status: string): Promise<number> {
   const [row] = await app.database.query<{ count: number }>(
     'select count(*)::int as count from jobs where status = $1',
     [status],
