@@ -24,6 +24,8 @@ export interface SaladGroups {
   silentAbout: string | undefined;
   /** Requests with this in their path are refused with status 500. */
   brokenAbout: string | undefined;
+  /** Breaks off what is being asked. */
+  hangUp(): void;
   close(): Promise<void>;
 }
 
@@ -57,6 +59,7 @@ export async function startSaladGroups(key: string): Promise<SaladGroups> {
     answersLeft: Infinity,
     silentAbout: undefined,
     brokenAbout: undefined,
+    hangUp: () => server.closeAllConnections(),
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
