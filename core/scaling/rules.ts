@@ -57,6 +57,8 @@ export async function createScalingRule(
     const created = em.create(ScalingRule, { ...owner, containerGroupId: groupId, ...group, ...terms });
     await em.flush();
     await writeDown(em, viewer, 'RULE_CREATED', created);
+    // What the database fills in, and what is null, is not in what was just made.
+    await em.refresh(created);
     return created;
   };
   try {

@@ -30,6 +30,7 @@ describe('a scaling rule', () => {
     const { secret } = await createApiKeyFor(core, admin, viewer.accountId, named);
     const made = await createScalingRule(core, (await authenticate(core, secret))!, 'group', terms);
     expect(made).toMatchObject({ ...terms, orgName: 'o', projectName: 'p', accountId: viewer.accountId });
+    expect(made).toMatchObject({ wanted: null, decidedAt: null, answerOk: null, orphanedAt: null });
     const changed = await updateScalingRule(core, viewer, 'group', { maxReplicas: 9 });
     expect(changed).toMatchObject({ ...terms, maxReplicas: 9, orgName: 'o', createdAt: made.createdAt });
     expect(changed.updatedAt.getTime()).toBeGreaterThanOrEqual(made.updatedAt.getTime());
