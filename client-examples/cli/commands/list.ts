@@ -1,0 +1,91 @@
+import { type Command, Option } from 'commander';
+import { z } from 'zod';
+import { commandOf, type Context } from '../context.ts';
+import { addFilterFlags, filterFlags, filterOf, wholeNumber } from '../filters.ts';
+import { ListJobsDocument, type JobRowFragment } from '../generated/graphql.ts';
+import { ageOf, durationOf, plain, tableOf } from '../output.ts';
+import { collect } from '../spec/flags.ts';
+
+const STATUSES = ['pending', 'running', 'completed', 'failed', 'canceled'] as const;
+const upper = z
+  .enum(STATUSES, { error: `expected one of ${STATUSES.join(', ')}` })
+  .transform((status) => status.toUpperCase() as Uppercase<typeof status>);
+
+const options = filterFlags.extend({
+  status: z.array(upper),
+  machine: z.string().optional(),
+  limit: z.string(),
+  oldest: z.boolean().default(false),
+  json: z.boolean().default(false),
+});
+
+const PAGE = 1_000;
+
+export function listCommand(context: Context): Command {
+  const status = new Option('-s, --status <status>', `${STATUSES.join(', ')} (again for more)`).default([], 'any');
+  // For completion. What is given is checked with the other options: commander's own check would not collect.
+  status.argChoices = [...STATUSES];
+  return addFilterFlags(commandOf('list', 'list jobs, the last submitted first'))
+    .addOption(status.argParser(collect))
+    .option('--machine <id>', 'held, or last held, by this machine')
+    .option('-n, --limit <number>', 'so many at most', '50')
+    .option('--oldest', 'the first submitted first')
+    .action(async (given: unknown) => list(context, options.parse(given)));
+}
+
+async function list(context: Context, given: z.infer<typeof options>): Promise<void> {
+  const limit = wholeNumber(given.limit, '--limit');
+  const filter = {
+    ...filterOf(given),
+    ...(given.status.length > 0 && { status: given.status }),
+    ...(given.machine !== undefined && { machineId: given.machine }),
+  };
+  const connection = await context.connect();
+  const found: JobRowFragment[] = [];
+  let after: string | null | undefined;
+  let total = 0;
+  do {
+    const first = Math.min(PAGE, limit - found.length);
+    const orderBy = given.oldest ? ('OLDEST_FIRST' as const) : ('NEWEST_FIRST' as const);
+    const { jobs } = await connection.ask(ListJobsDocument, {
+      filter,
+      first,
+      orderBy,
+      ...(after != null && { after }),
+    });
+    found.push(...jobs.nodes);
+    total = jobs.totalCount;
+    after = jobs.pageInfo.hasNextPage ? jobs.pageInfo.endCursor : undefined;
+  } while (after != null && found.length < limit);
+  if (given.json) {
+    for (const job of found) context.sayJson(job);
+    return;
+  }
+  if (found.length > 0)
+    context.say(
+      tableOf(
+        HEAD,
+        found.map((job) => cellsOf(job, Date.now())),
+      ),
+    );
+  if (total > found.length || total === 0)
+    context.note(total === 0 ? 'No jobs.' : `${found.length} of ${total}; --limit shows more`);
+}
+
+const HEAD = ['id', 'name', 'status', 'group', 'progress', 'attempt', 'age', ''];
+
+function cellsOf(job: JobRowFragment, now: number): string[] {
+  const { progress, attempt, status } = job;
+  const left =
+    progress?.secondsLeft == null || status !== 'RUNNING' ? '' : `, ${durationOf(progress.secondsLeft)} left`;
+  return [
+    job.id,
+    plain(job.name ?? ''),
+    status.toLowerCase(),
+    plain(job.containerGroupId),
+    progress?.fraction == null ? '' : `${Math.floor(progress.fraction * 100)} %${left}`,
+    attempt == null ? '' : `${attempt.number} on ${plain(job.machineId ?? '?')}`,
+    ageOf(job.createdAt, now),
+    plain(job.statusReason ?? ''),
+  ];
+}

@@ -1,0 +1,67 @@
+import { stripVTControlCharacters, styleText } from 'node:util';
+import Table from 'cli-table3';
+import type { Out } from './world.ts';
+
+/** One line of JSON: what scripts read. */
+export function sayJson(out: Out, value: unknown): void {
+  out.write(`${JSON.stringify(value)}\n`);
+}
+
+export function say(out: Out, line: string): void {
+  out.write(`${line}\n`);
+}
+
+/** A table without lines; with a head only where there is something below it. */
+export function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  if (rows.length === 0) return '';
+  const table = new Table({ chars: NO_LINES, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 } });
+  table.push([...head], ...rows.map((row) => [...row]));
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+const NO_LINES = {
+  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '' },
+  ...{ 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '' },
+};
+
+/** Columns under one another: names and values, of which those that are missing are left out. */
+export function factsOf(facts: Readonly<Record<string, string | null | undefined>>): string {
+  const given = Object.entries(facts).filter((entry): entry is [string, string] => entry[1] != null && entry[1] !== '');
+  const width = Math.max(...given.map(([name]) => name.length));
+  return given.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}
+
+/** Text of others on one line of a terminal: what would move its cursor or change its title is gone. */
+export function plain(text: string): string {
+  return stripVTControlCharacters(text).replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
+}
+
+export function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+}
+
+export type Style = 'green' | 'red' | 'yellow' | 'cyan' | 'dim' | 'bold';
+
+/** Colour where `out` is a terminal and nobody has asked for none (NO_COLOR). */
+export function painter(out: Out, environment: Readonly<Record<string, string | undefined>>) {
+  const paints = out.isTTY === true && (environment.NO_COLOR ?? '') === '';
+  return (style: Style, text: string): string => (paints ? styleText(style, text, { validateStream: false }) : text);
+}
+
+/** Such as `3 s`, `12 min`, `5 h`, `2 d` ago. */
+export function ageOf(at: string, now: number): string {
+  return durationOf((now - Date.parse(at)) / 1_000);
+}
+
+/** `seconds`, rounded to the unit that says most. */
+export function durationOf(seconds: number): string {
+  const rest = Math.max(0, seconds);
+  if (rest < 60) return `${Math.round(rest)} s`;
+  if (rest < 3_600) return `${Math.round(rest / 60)} min`;
+  if (rest < 86_400) return `${(rest / 3_600).toFixed(1)} h`;
+  return `${(rest / 86_400).toFixed(1)} d`;
+}
