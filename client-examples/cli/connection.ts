@@ -32,7 +32,14 @@ export function openConnection(settings: Settings, stopping: AbortSignal): Conne
   return {
     ...settings,
     stopping,
-    askOnce: async (operation, variables) => once(settings, operation, variables, stopping),
+    async askOnce(operation, variables) {
+      try {
+        return await once(settings, operation, variables, stopping);
+      } catch (error) {
+        if (!(error instanceof Lost) || !error.mayPass) throw error;
+        throw new Lost(`${error.message} It may have been done: look before you say it again.`);
+      }
+    },
     async ask(operation, variables) {
       for (const pause of PAUSES_MS) {
         try {
@@ -110,10 +117,12 @@ async function read(response: Response, url: string, stopping: AbortSignal): Pro
   const parsed = answered.safeParse(parseJson(text));
   if (parsed.success && (parsed.data.errors !== undefined || status < 400)) return parsed.data;
   const said = problem.safeParse(parseJson(text)).data?.detail;
-  const message = said ?? `${url}: expected a Kelpie server, got the answer ${status}. Check the address.`;
   if (status === 429 || status === 502 || status === 503 || status === 504) {
-    throw new Lost(message, { afterMs: secondsIn(response.headers.get('retry-after')) * 1_000 });
+    throw new Lost(said ?? `${url} is busy or away (answer ${status}). Try again later.`, {
+      afterMs: secondsIn(response.headers.get('retry-after')) * 1_000,
+    });
   }
+  const message = said ?? `${url}: expected a Kelpie server, got the answer ${status}. Check the address.`;
   throw new CliError(EXIT.UNREACHABLE, status === 401 || status === 403 ? `${message} ${LOG_IN}` : message);
 }
 

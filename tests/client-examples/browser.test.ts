@@ -24,6 +24,19 @@ async function servePage() {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() };
 }
 
+test('a page of any origin may bring a key and the place to resume from', async () => {
+  const { status, headers } = await fetch(`${app.url}/jobs/x/events`, {
+    method: 'OPTIONS',
+    headers: {
+      Origin: 'http://page.example',
+      'Access-Control-Request-Method': 'GET',
+      'Access-Control-Request-Headers': 'x-kelpie-key,last-event-id',
+    },
+  });
+  expect([status, headers.get('Access-Control-Allow-Origin')]).toEqual([204, '*']);
+  expect(headers.get('Access-Control-Allow-Headers')?.split(/, */)).toEqual(['x-kelpie-key', 'last-event-id']);
+});
+
 test('a page in a browser follows a job to its end by server-sent events', async ({ skip, onTestFinished }) => {
   if (!existsSync(CHROMIUM)) skip(`${CHROMIUM} is not installed`);
   const [page, browser] = [

@@ -13,11 +13,20 @@ export interface Row {
   fraction: number | null;
   message: string | null;
   lastCheckpointAt: string | null;
+  /** What its command last said of itself: shown again when a transfer is over. */
+  own: Progress;
+}
+
+interface Progress {
+  fraction: number | null;
+  message: string | null;
 }
 
 export type JobEvent = Extract<JobEventsSubscription['jobEvents'], { __typename: 'JobEvent' }>;
 
 export function rowOf(job: JobRowFragment): Row {
+  const shown = { fraction: job.progress?.fraction ?? null, message: job.progress?.message ?? null };
+  const phase = job.attempt?.phase ?? null;
   return {
     id: job.id,
     name: job.name ?? null,
@@ -26,10 +35,10 @@ export function rowOf(job: JobRowFragment): Row {
     reason: job.statusReason ?? null,
     attempt: job.attempt?.number ?? null,
     machineId: job.machineId ?? null,
-    phase: job.attempt?.phase ?? null,
-    fraction: job.progress?.fraction ?? null,
-    message: job.progress?.message ?? null,
+    phase,
+    ...shown,
     lastCheckpointAt: job.lastCheckpointAt ?? null,
+    own: phase === 'DOWNLOADING' || phase === 'UPLOADING' ? NOTHING : shown,
   };
 }
 
@@ -42,14 +51,15 @@ export function applyEvent(row: Row, event: JobEvent): Row {
       return row;
     case 'CLAIMED': {
       const begun = { attempt: attempt ?? row.attempt, machineId: textOf(data.machineId) ?? row.machineId };
-      return { ...row, ...begun, status: 'RUNNING', reason: null, ...IDLE };
+      return { ...row, ...begun, status: 'RUNNING', reason: null, phase: null, ...NOTHING, own: NOTHING };
     }
     case 'ATTEMPT_RESUMED':
       return { ...row, status: 'RUNNING', reason: null };
     case 'PHASE_CHANGED':
-      return { ...row, phase: phaseOf(data.phase) };
+      // The progress of a transfer goes with its phase.
+      return { ...row, phase: phaseOf(data.phase), ...row.own };
     case 'PROGRESSED':
-      return { ...row, fraction: numberOf(data.fraction), message: textOf(data.message) };
+      return progressed(row, data);
     case 'CHECKPOINT_SAVED':
       return { ...row, lastCheckpointAt: at };
     case 'WARNED':
@@ -58,20 +68,33 @@ export function applyEvent(row: Row, event: JobEvent): Row {
       const outcome = textOf(data.outcome) ?? 'ended';
       const reason = `attempt ${attempt ?? ''} ${outcome}${textOf(data.reason) === null ? '' : `: ${textOf(data.reason) ?? ''}`}`;
       // How a job ended for good is an event of its own, which comes next.
-      return data.status === 'PENDING' ? { ...row, status: 'PENDING', reason, phase: null } : { ...row, reason };
+      return data.status === 'PENDING' ? { ...ended(row, 'PENDING'), reason } : { ...row, reason };
     }
     case 'COMPLETED':
-      return { ...row, status: 'COMPLETED', phase: null, reason: null, fraction: 1 };
+      return { ...ended(row, 'COMPLETED'), reason: null };
     case 'FAILED':
     case 'CANCELED':
     case 'PURGED':
-      return { ...row, status: type, phase: null };
+      return ended(row, type);
     case 'RETRIED':
-      return { ...row, status: 'PENDING', reason: null, ...IDLE };
+      return { ...row, status: 'PENDING', machineId: null, reason: null };
   }
 }
 
-const IDLE = { phase: null, fraction: null, message: null } as const;
+const NOTHING: Progress = { fraction: null, message: null };
+
+/** Of the command, or of its downloads or uploads, which is told by what it measures. */
+function progressed(row: Row, data: JobEvent['data']): Row {
+  const said = { fraction: numberOf(data.fraction), message: textOf(data.message) };
+  const isTransfer = typeof data.metrics === 'object' && data.metrics !== null && 'bytesDone' in data.metrics;
+  if (isTransfer && row.phase !== 'RUNNING') return { ...row, ...said };
+  const isHidden = row.phase === 'DOWNLOADING' || row.phase === 'UPLOADING';
+  return { ...row, own: said, ...(isHidden ? {} : said) };
+}
+
+function ended(row: Row, status: Row['status']): Row {
+  return { ...row, status, phase: null, ...row.own };
+}
 
 export function hasEnded({ status }: Row): boolean {
   return status !== 'PENDING' && status !== 'RUNNING';

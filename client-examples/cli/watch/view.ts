@@ -22,10 +22,12 @@ function jsonView({ sayJson }: Context): View {
   return {
     show(row) {
       if (row === undefined) return;
-      const text = JSON.stringify(row);
+      const shown: Partial<Row> = { ...row };
+      delete shown.own;
+      const text = JSON.stringify(shown);
       if (told.get(row.id) === text) return;
       told.set(row.id, text);
-      sayJson(row);
+      sayJson(shown);
     },
     end: () => undefined,
   };
@@ -120,9 +122,11 @@ export function pictureOf(
 
 const BAR = 20;
 
-function barOf({ fraction }: Row): string {
-  if (fraction === null) return '';
-  const whole = Math.min(1, Math.max(0, fraction));
+function barOf({ status, fraction }: Row): string {
+  // Not every command says that it is done.
+  const done = status === 'COMPLETED' ? 1 : fraction;
+  if (done === null) return '';
+  const whole = Math.min(1, Math.max(0, done));
   const full = Math.round(whole * BAR);
   return `${'█'.repeat(full)}${'░'.repeat(BAR - full)} ${String(Math.floor(whole * 100)).padStart(3)} %`;
 }
