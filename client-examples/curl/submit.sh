@@ -18,8 +18,9 @@ json() {
   printf '"%s"' "$(printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' | awk 'NR > 1 { printf "\\n" } { printf "%s", $0 }')"
 }
 
+# The first of that name: a job's own fields stand before what was given with it.
 field() {
-  sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"
+  grep -o "\"$1\":\"[^\"]*\"" | head -n 1 | cut -d '"' -f 4
 }
 
 job="{\"command\": \"sh\", \"arguments\": [\"-c\", $(json "$script")], \"container_group_id\": $(json "$group")}"

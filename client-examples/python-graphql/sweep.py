@@ -80,7 +80,6 @@ def parse_options():
 
 def connect():
     address = os.environ["KELPIE_API_URL"].replace("http", "ws", 1) + "/graphql"
-    # Several jobs' worth of arguments may be more than the library expects of a message.
     transport = WebsocketsTransport(
         url=address,
         init_payload={"X-Kelpie-Key": os.environ["KELPIE_API_KEY"]},

@@ -74,8 +74,9 @@ export function applyEvent(row: Row, event: JobEvent): Row {
       return { ...ended(row, 'COMPLETED'), reason: null };
     case 'FAILED':
     case 'CANCELED':
-    case 'PURGED':
       return ended(row, type);
+    case 'PURGED':
+      return removed(row);
     case 'RETRIED':
       return { ...row, status: 'PENDING', machineId: null, reason: null };
   }
@@ -94,6 +95,11 @@ function progressed(row: Row, data: JobEvent['data']): Row {
 
 function ended(row: Row, status: Row['status']): Row {
   return { ...row, status, phase: null, ...row.own };
+}
+
+/** What was removed after its end, because it was old, has ended as it did. */
+export function removed(row: Row): Row {
+  return hasEnded(row) ? row : ended(row, 'PURGED');
 }
 
 export function hasEnded({ status }: Row): boolean {

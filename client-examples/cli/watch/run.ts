@@ -4,7 +4,7 @@ import { CliError, EXIT, type Exit, usage } from '../exits.ts';
 import { follow } from '../follow.ts';
 import { FeedCursorDocument, FindJobDocument, JobEventsDocument, ListJobsDocument } from '../generated/graphql.ts';
 import type { JobFilter, JobRowFragment } from '../generated/graphql.ts';
-import { applyEvent, hasEnded, rowOf, type JobEvent, type Row } from './rows.ts';
+import { applyEvent, hasEnded, removed, rowOf, type JobEvent, type Row } from './rows.ts';
 import { countsOf, openView, type View } from './view.ts';
 
 /** What is watched: jobs by their ids, or all that a filter has now and later. */
@@ -38,12 +38,12 @@ export async function watchJobs(context: Context, connection: Connection, watchi
   const view = openView(context, watching.json);
   const rows = new Map<string, Row>();
   try {
-    await watchRows({ context, watching, view, rows, connection: { ...connection, stopping } });
+    await watchRows({ context, watching, view, rows, open: new Set(), connection: { ...connection, stopping } });
   } catch (error) {
     if (late?.aborted !== true || connection.stopping.aborted) throw error;
     throw new CliError(EXIT.OVERDUE, `The time is over: ${countsOf([...rows.values()])}. The jobs go on.`);
   } finally {
-    view.end(rows);
+    if (rows.size > 0) view.end(rows);
   }
   if (watching.untilDone) context.exit = exitOf([...rows.values()]);
 }
@@ -57,7 +57,7 @@ export function demandFew(named: number): void {
 }
 
 /** The worst that became of any of them. */
-export function exitOf(rows: readonly Row[]): Exit {
+function exitOf(rows: readonly Row[]): Exit {
   if (rows.some(({ status }) => status === 'FAILED')) return EXIT.FAILED;
   return rows.some(({ status }) => status === 'CANCELED' || status === 'PURGED') ? EXIT.CANCELED : EXIT.DONE;
 }
@@ -68,10 +68,12 @@ interface Watch {
   watching: Watching;
   view: View;
   rows: Map<string, Row>;
+  /** Ids of those that have not ended: of thousands, nobody asks all after each event. */
+  open: Set<string>;
 }
 
 async function watchRows(watch: Watch): Promise<void> {
-  const { connection, rows, view, context } = watch;
+  const { connection, context } = watch;
   // Before anything is looked at: what happens in between comes again, and nothing is missed.
   let { feedCursor: cursor } = await connection.ask(FeedCursorDocument, {});
   await look(watch);
@@ -90,8 +92,7 @@ async function watchRows(watch: Watch): Promise<void> {
       cursor = event.cursor;
       const row = await rowAfter(watch, event);
       if (row === undefined) continue;
-      rows.set(row.id, row);
-      view.show(row, rows);
+      put(watch, row);
     }
     if (await isDone(watch)) return;
   }
@@ -103,12 +104,16 @@ async function look(watch: Watch): Promise<void> {
   const jobs = watching.ids === undefined ? await list(watch) : await find(watch, watching.ids);
   const found = new Set(jobs.map(({ id }) => id));
   const gone = [...rows.values()].filter(({ id }) => !found.has(id));
-  const seen = [...jobs.map(rowOf), ...gone.map((row): Row => ({ ...row, status: 'PURGED', phase: null }))];
-  for (const row of seen) {
-    rows.set(row.id, row);
-    view.show(row, rows);
-  }
+  const seen = [...jobs.map(rowOf), ...gone.map(removed)];
+  for (const row of seen) put(watch, row);
   if (seen.length === 0) view.show(undefined, rows);
+}
+
+function put({ rows, open, view }: Watch, row: Row): void {
+  rows.set(row.id, row);
+  if (hasEnded(row)) open.delete(row.id);
+  else open.add(row.id);
+  view.show(row, rows);
 }
 
 async function list({ connection, watching: { filter = {} } }: Watch): Promise<JobRowFragment[]> {
@@ -170,8 +175,7 @@ async function rowAfter({ connection, rows, watching }: Watch, event: JobEvent):
  * server is asked once more before it is believed.
  */
 async function isDone(watch: Watch): Promise<boolean> {
-  const { watching, rows } = watch;
-  if (!watching.untilDone || ![...rows.values()].every(hasEnded)) return false;
+  if (!watch.watching.untilDone || watch.open.size > 0) return false;
   await look(watch);
-  return [...rows.values()].every(hasEnded);
+  return watch.open.size === 0;
 }

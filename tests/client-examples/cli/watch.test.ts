@@ -59,6 +59,7 @@ describe('watch', () => {
     [['timedOut', 'canceled'], 1],
     [['completed', 'canceled'], 3],
     [['removed', 'completed'], 3],
+    [['completedAndForgotten', 'completed'], 0],
   ] as const)('jobs that end as %j end it with %d', async ([ends, code]) => {
     const { viewer, watch } = await person();
     const jobs = [];
@@ -73,7 +74,11 @@ describe('watch', () => {
       const { id, containerGroupId } = jobs[index]!;
       if (end === 'canceled') await cancelJob(app.core, viewer, id);
       else if (end === 'removed') await purgeJobs(app.core, viewer, containerGroupId);
-      else await work(viewer, end, containerGroupId);
+      else if (end === 'completedAndForgotten') {
+        await work(viewer, 'completed', containerGroupId);
+        await watching.until('COMPLETED');
+        await app.database.query('delete from jobs where id = $1', [id]);
+      } else await work(viewer, end, containerGroupId);
     }
     expect((await watching.ended).exit).toBe(code);
   });
