@@ -46,9 +46,6 @@ export function rowOf(job: JobRowFragment): Row {
 export function applyEvent(row: Row, event: JobEvent): Row {
   const { type, data, at, attempt } = event;
   switch (type) {
-    case 'SUBMITTED':
-    case 'BAN_LIFTED':
-      return row;
     case 'CLAIMED': {
       const begun = { attempt: attempt ?? row.attempt, machineId: textOf(data.machineId) ?? row.machineId };
       return { ...row, ...begun, status: 'RUNNING', reason: null, phase: null, ...NOTHING, own: NOTHING };
@@ -79,6 +76,12 @@ export function applyEvent(row: Row, event: JobEvent): Row {
       return removed(row);
     case 'RETRIED':
       return { ...row, status: 'PENDING', machineId: null, reason: null };
+    case 'SUBMITTED':
+    case 'BAN_LIFTED':
+      return row;
+    default:
+      // A newer server may tell of more.
+      return row;
   }
 }
 
