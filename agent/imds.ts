@@ -92,6 +92,8 @@ function responseTo({ url, method, body }: Asked, signal: AbortSignal): Promise<
     const sent = request(url, { method, headers, agent: connections, signal });
     sent.on('error', reject);
     sent.on('response', resolve);
+    // Who wants to speak another protocol has neither answered nor failed.
+    sent.on('close', () => reject(new Error('the connection ended without an answer')));
     sent.end(content);
   });
 }

@@ -80,6 +80,14 @@ test('somebody who does not answer, or is not there, is given up', async () => {
   await expect(nobody.recreate(never)).rejects.toThrow(/ECONNREFUSED/);
 });
 
+test('who changes the protocol has not answered', async () => {
+  salad.meddle = (_asked, response) => {
+    response.writeHead(101, { Connection: 'Upgrade', Upgrade: 'other' }).end();
+    return true;
+  };
+  await expect(createMetadataService(salad.url).recreate(never)).rejects.toThrow('ended without an answer');
+});
+
 test('no proxy of the environment is asked', async ({ onTestFinished }) => {
   const proxied: string[] = [];
   const proxy = createServer().on('connect', ({ url = '' }, socket) => {
