@@ -101,6 +101,8 @@ function tellingCosts({ finding, turns, over, log }: Telling): Instance['costs']
         await turns.hold(over, () => found.setDeletionCost(cost, over));
         [told, failures] = [cost, 0];
       } catch (error) {
+        // Without an answer it may have been heard all the same.
+        told = undefined;
         log.debug({ reason: messageOf(error), cost }, 'The deletion cost could not be told, and is told again');
         await pause(backoffMillis(failures++, AFTER_FAILURE), over);
       }

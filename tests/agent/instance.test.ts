@@ -86,6 +86,17 @@ test('a cost that could not be told is told again, as it then is', async () => {
   expect(lines.filter(({ msg }) => msg.includes('could not be told')).map(({ level }) => level)).toEqual([20, 20]);
 });
 
+test('a cost that was told without an answer may be known, so the one before it is told again', async () => {
+  const agent = start();
+  await salad.hears(COST);
+  salad.meddle = ({ body }) => JSON.stringify(body) !== '{"deletion_cost":0}';
+  agent.costs(999_999_999);
+  await salad.hears(COST, 2);
+  agent.costs(0);
+  await salad.hears(COST, 3);
+  expect(salad.costs()).toEqual([0, 999_999_999, 0]);
+});
+
 test('a service that is out of order at the start is told later', async () => {
   let isOutOfOrder = true;
   salad.meddle = (_asked, response) => {
@@ -155,9 +166,10 @@ test('a demand ends with the patience of who makes it', async () => {
 
 test('says nothing after its end', async () => {
   const agent = start();
-  await salad.hears(COST);
+  expect(await agent.reallocate('it is broken', never)).toBe(true);
   agent.stop();
   agent.costs(1);
-  await new Promise(setImmediate);
+  // Requests go one after the other, so the cost would be told before this.
+  expect(await agent.recreate(never)).toBe(true);
   expect(salad.costs()).toEqual([0]);
 });
