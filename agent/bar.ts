@@ -35,9 +35,11 @@ export function createBar(parts: { instance: Pick<Instance, 'reallocate'>; maxJo
   return {
     raise: (why) => void (reason = why),
     ended(ending) {
-      inARow = failuresInARow(inARow, ending);
+      const before = inARow;
+      inARow = failuresInARow(before, ending);
       if (ending.kind === 'COMPLETED') isTold = false;
-      if (maxJobFailures > 0 && inARow >= maxJobFailures) reason = `Jobs failed on this machine, in a row: ${inARow}`;
+      const isTooMany = maxJobFailures > 0 && inARow >= maxJobFailures;
+      if (isTooMany && inARow > before) reason = `Jobs failed on this machine, in a row: ${inARow}`;
     },
     async pass(settled, over) {
       if (reason === undefined) return;

@@ -95,6 +95,17 @@ test('the same trouble is an error in the log once, until a job has completed', 
   expect(reasons).toHaveLength(3);
 });
 
+test('a job that was taken away is no further failure', async () => {
+  const { bar, reasons, passing } = barred(2);
+  for (const kind of ['FAILED', 'FAILED'] as const) bar.ended({ kind });
+  expect(await passing()).toBe(60_000);
+  for (const kind of ['CANCELED', 'LEASE_LOST', 'RELEASED'] as const) bar.ended({ kind });
+  expect(await passing()).toBe(0);
+  bar.ended({ kind: 'FAILED' });
+  expect(await passing()).toBe(60_000);
+  expect(reasons).toHaveLength(2);
+});
+
 test('no number of failures is too many for a limit of 0', async () => {
   const { bar, passing } = barred(0);
   for (let failed = 0; failed < 100; failed++) bar.ended({ kind: 'FAILED' });
