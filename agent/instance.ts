@@ -18,6 +18,14 @@ export interface Instance {
   stop(): void;
 }
 
+export interface InstanceParts {
+  /** undefined: there is none. */
+  service: MetadataService | undefined;
+  /** It is known to be there, as nothing works without it: then it may be late. */
+  isExpected: boolean;
+  log: Logger;
+}
+
 /** Where there is no such service, this is how long it takes to know. */
 const PROBE_WITHIN_MS = 1000;
 const AFTER_FAILURE = { baseMs: 500, capMs: 10_000 };
@@ -26,12 +34,11 @@ const DEMANDED_AT_MOST = 3;
 /**
  * Looks once whether the service is there, by telling it that this instance is idle; where it is not, it is never asked again.
  * Requests go one after the other. Nothing here rejects, and no failure is the agent's.
- * @param parts.service undefined: there is none
  */
-export function createInstance({ service, log }: { service: MetadataService | undefined; log: Logger }): Instance {
+export function createInstance({ service, isExpected, log }: InstanceParts): Instance {
   const over = new AbortController();
   const turns = createSlots(1);
-  const finding = find(service, over.signal, log);
+  const finding = find({ service, isExpected, log }, over.signal);
 
   async function demand(ask: (found: MetadataService) => Promise<void>, signal: AbortSignal): Promise<boolean> {
     const { found } = await finding;
@@ -61,14 +68,14 @@ interface Finding {
   told?: number;
 }
 
-async function find(service: MetadataService | undefined, over: AbortSignal, log: Logger): Promise<Finding> {
+async function find({ service, isExpected, log }: InstanceParts, over: AbortSignal): Promise<Finding> {
   if (service === undefined) return { found: undefined };
   try {
     await service.setDeletionCost(IDLE_COST, AbortSignal.any([over, AbortSignal.timeout(PROBE_WITHIN_MS)]));
     log.info('Salad’s instance metadata service is here');
     return { found: service, told: IDLE_COST };
   } catch (error) {
-    if (isPassing(error)) return { found: service };
+    if (isExpected || isPassing(error)) return { found: service };
     const detail = { reason: messageOf(error) };
     if (!over.aborted) log.info(detail, 'Salad’s instance metadata service is not here, and is not asked again');
     return { found: undefined };

@@ -83,7 +83,7 @@ async function run(config: AgentConfig, log: Logger): Promise<void> {
   const { machineId, containerGroupId } = config;
   const shutdown = listenForShutdown();
   const service = serviceOf(config);
-  const instance = createInstance({ service, log });
+  const instance = createInstance({ service, isExpected: 'saladProject' in config.credentials, log });
   const stateFile = await createStateFile(config.stateFile, log);
   const occupation = createOccupation({ tellState: stateFile.tell, tellCost: instance.costs });
   const vigil = keepVigil();

@@ -72,9 +72,9 @@ export async function runAgent(parts: AgentParts): Promise<void> {
 
   for (let failures = 0; !leaving.aborted;) {
     await rest(herd.setbacks.unrested(), log, leaving);
-    if (config.recreateBetweenJobs && herd.hasWorked()) break;
     await bar.pass(() => herd.settled(), leaving);
-    if (isAborted(leaving)) break;
+    // After the bar: a machine that is of no use is no better in a fresh container.
+    if (isAborted(leaving) || (config.recreateBetweenJobs && herd.hasWorked())) break;
     // Before the question: work that is announced while the answer is on its way must not be slept through.
     wake.clear();
     const answer = await askForWork(link, parts, leaving);

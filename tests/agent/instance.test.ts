@@ -20,9 +20,9 @@ afterEach(async () => {
   await salad.close();
 });
 
-function start(url = salad.url): Instance {
+function start(url = salad.url, isExpected = false): Instance {
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line) as never) });
-  return (instance = createInstance({ service: createMetadataService(url), log }));
+  return (instance = createInstance({ service: createMetadataService(url), isExpected, log }));
 }
 
 /** From now on requests are answered only when it is called; `arrived` resolves with the first of them. */
@@ -131,8 +131,19 @@ test.each([
   expect(lines).toMatchObject([{ level: 30, msg: expect.stringContaining('not here') as string }]);
 });
 
+test('a service that must be there is not given up for being late', async () => {
+  salad.meddle = () => true;
+  const agent = start(salad.url, true);
+  await salad.hears(COST, 2);
+  salad.meddle = undefined;
+  agent.costs(3);
+  await salad.hears(COST, 3);
+  expect(await agent.reallocate('it is broken', never)).toBe(true);
+  expect(salad.costs()).toEqual([0, 0, 3]);
+});
+
 test('who has no service is never told anything', async () => {
-  const nowhere = createInstance({ service: undefined, log: pino({ level: 'silent' }) });
+  const nowhere = createInstance({ service: undefined, isExpected: false, log: pino({ level: 'silent' }) });
   nowhere.costs(1);
   expect(await nowhere.reallocate('it is broken', never)).toBe(false);
   expect(await nowhere.recreate(never)).toBe(false);

@@ -120,6 +120,17 @@ scenario.concurrent('each job finds a container of its own, where that is wanted
   expect(salad.asked.filter(({ what }) => what === 'POST /v1/recreate')).toHaveLength(1);
 });
 
+scenario.concurrent('a machine that is of no use is given up rather than made anew', async ({ scene, salad }) => {
+  const environment = { SALAD_METADATA_URL: salad.url, KELPIE_RECREATE_BETWEEN_JOBS: 'true', MAX_JOB_FAILURES: '1' };
+  const agent = await scene.agent('useless', environment);
+  await scene.submit({ script: 'exit 1', maxFailures: 1 });
+  const demands = () => salad.asked.map(({ what }) => what).filter((what) => what.startsWith('POST'));
+  await until('a demand', () => demands().length > 0);
+  agent.signal('SIGTERM');
+  expect(await agent.ended).toEqual({ code: 0, signal: null });
+  expect(demands()).toEqual(['POST /v1/reallocate']);
+});
+
 scenario.concurrent('where nobody makes containers anew the agent ends after each job', async ({ scene }) => {
   const environment = { KELPIE_RECREATE_BETWEEN_JOBS: 'true' };
   const jobs = [await scene.submit({ script: 'exit 0' }), await scene.submit({ script: 'exit 0' })];
