@@ -52,7 +52,7 @@ const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'si
 
 const variables = z.object({
   KELPIE_API_URL: required('the address of the Kelpie server, such as https://kelpie.example').pipe(serverAddress()),
-  KELPIE_API_KEY: z.string().trim().optional(),
+  KELPIE_API_KEY: apiKey(),
   KELPIE_SALAD_PROJECT: saladProject(),
   SALAD_PROJECT_NAME: saladProject(),
   SALAD_METADATA_URL: metadataAddress(),
@@ -180,6 +180,15 @@ function number(rule: { min: number; integer: boolean; otherwise: number }) {
 
 function flag(rule: { otherwise: boolean }) {
   return z.stringbool({ error: 'expected true or false' }).default(rule.otherwise);
+}
+
+/** Of any other, requests would fail with errors that show it. */
+function apiKey() {
+  return z
+    .string()
+    .trim()
+    .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'expected a key on one line, of characters that a header can carry')
+    .optional();
 }
 
 /** As Salad has them: what a server reads from a header. */

@@ -27,6 +27,8 @@ export function createHttpTransport({ url, credentials }: { url: string; credent
           accept: 'application/graphql-response+json, application/json',
         },
         body: JSON.stringify({ query: operation.toString(), variables }),
+        // Wherever that leads, it would be shown the key; and a websocket goes nowhere else either.
+        redirect: 'manual',
         signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
       });
       // As over the websocket: what a server answers to a document of its own schema has the type of that document.

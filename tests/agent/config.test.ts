@@ -63,6 +63,15 @@ describe('the agent’s configuration', () => {
     expect(faults).not.toContain('a-secret');
   });
 
+  test('refuses a key that no header can carry, and does not show it', () => {
+    const faults = faultsOf({ ...complete, KELPIE_API_KEY: 'a-secret\na-second' });
+    expect(faults).toMatch(/^KELPIE_API_KEY: expected /);
+    expect(faults).not.toMatch(/secret|second/);
+    expect(loadConfig({ ...complete, KELPIE_API_KEY: ' a secret \n' }, '/app').credentials).toEqual({
+      apiKey: 'a secret',
+    });
+  });
+
   test('takes an empty variable for one that is not set', () => {
     expect(loadConfig({ ...complete, MAX_RETRIES: '', AWS_REGION: '' }, '/app')).toMatchObject({
       sync: { maxRetries: 16 },

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -8,14 +9,14 @@ import { createHttpTransport } from '../../agent/http.ts';
 let server: Server;
 let refusals = 0;
 const credentials = { ...keyCredentials('a-secret'), refused: () => void (refusals += 1) };
-let answer: { status: number; body: string };
+let answer: { status: number; body: string; headers?: Record<string, string> };
 let heard: { headers: Record<string, unknown>; body: unknown };
 
 beforeAll(async () => {
   server = createServer((request, response) => {
     void request.toArray().then((chunks: Buffer[]) => {
       heard = { headers: request.headers, body: JSON.parse(Buffer.concat(chunks).toString()) };
-      response.writeHead(answer.status).end(answer.body);
+      response.writeHead(answer.status, answer.headers).end(answer.body);
     });
   });
   server.listen(0, '127.0.0.1');
@@ -51,6 +52,19 @@ test('rejects with what the server says is wrong, whatever the status', async ()
 test('rejects what is no answer of a GraphQL server, and says what came', async () => {
   answer = { status: 502, body: '<html>Bad Gateway</html>' };
   await expect(ask()).rejects.toThrow(/status 502 and "<html>Bad Gateway.*KELPIE_API_URL/);
+});
+
+test('follows nobody elsewhere, who would be shown the key', async () => {
+  const elsewhere = createServer((_request, response) => void response.end('{}'));
+  let isAsked = false;
+  elsewhere.on('request', () => (isAsked = true)).listen(0, '127.0.0.1');
+  await once(elsewhere, 'listening');
+  const { port } = elsewhere.address() as AddressInfo;
+  answer = { status: 308, body: '', headers: { Location: `http://127.0.0.1:${port}/graphql` } };
+  await expect(ask()).rejects.toThrow(/status 308 .*KELPIE_API_URL/);
+  elsewhere.closeAllConnections();
+  elsewhere.close();
+  expect(isAsked).toBe(false);
 });
 
 test('rejects when it is given up', async () => {
