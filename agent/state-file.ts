@@ -94,8 +94,13 @@ async function publish(path: string, text: string): Promise<void> {
   const beside = `${path}.${process.pid}.new`;
   // What an agent that was killed has left; in a container all of them may have the same number.
   await rm(beside, { force: true });
-  await writeFile(beside, text, { flag: 'wx' });
-  await rename(beside, path);
+  try {
+    await writeFile(beside, text, { flag: 'wx' });
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
 }
 
 /** A configured path may be a folder by mistake: that is not ours to empty. */

@@ -93,6 +93,7 @@ test('a place that cannot be written to is a warning, and no more', async () => 
   await file.remove();
   expect(lines).toHaveLength(1);
   expect(await readdir(path)).toEqual(['precious']);
+  expect(await readdir(folder)).toEqual(['taken']);
 
   const nowhere = await createStateFile(join(folder, 'state.json', 'x'), silent);
   expect(nowhere.path).toBe(join(folder, 'state.json', 'x'));
