@@ -41,6 +41,8 @@ const STABLE_MS = 5000;
 const RECONNECT_MS = 100;
 /** How long credentials for a connection may take, and how often they are tried for. */
 const CREDENTIALS = { baseMs: 500, capMs: 10_000, tryMs: 10_000 };
+/** How often it is looked after that the credentials of the next connection are at hand, and how often after they were not to be had. */
+const AT_HAND_MS = { look: 500, afterFailure: 5000 };
 /** How long the polite end of the connection may take. */
 const CLOSE_MS = 500;
 /** Every how many failures to connect in a row a warning is repeated. */
@@ -111,7 +113,9 @@ interface Pass {
   renew(): Promise<void>;
 }
 
-function createPass({ credentials, log }: ConnectionParts, closing: AbortSignal): Pass {
+function createPass(parts: ConnectionParts, closing: AbortSignal): Pass {
+  const { credentials, log } = parts;
+  void keepAtHand(parts, closing);
   let shown: Record<string, string> = {};
   const onFailure = (error: unknown, failures: number) => {
     const detail = { reason: messageOf(error), failures };
@@ -126,6 +130,22 @@ function createPass({ credentials, log }: ConnectionParts, closing: AbortSignal)
       shown = (await repeatUntilAnswered(ask, { ...CREDENTIALS, signal: closing, onFailure })) ?? {};
     },
   };
+}
+
+/**
+ * A connection may end with the credentials that it was made with. New ones are there by then, so that the leases of this agent do
+ * not depend on who gives them out at that very moment.
+ */
+async function keepAtHand({ credentials, log }: ConnectionParts, closing: AbortSignal): Promise<void> {
+  while (!closing.aborted) {
+    try {
+      await credentials.forRequest(closing);
+      await pause(AT_HAND_MS.look, closing);
+    } catch (error) {
+      log.debug({ reason: messageOf(error) }, 'The credentials of the next connection are not at hand');
+      await pause(AT_HAND_MS.afterFailure, closing);
+    }
+  }
 }
 
 /** The client keeps one connection and tries for ever. Some closings, such as an internal error of the server, it still takes for final. */

@@ -19,7 +19,7 @@ export function keyCredentials(key: string): Credentials {
 /** A token is not shown any more for the last fifth of its life, or its last minute where that is less. */
 const MARGIN_MS = 60_000;
 const MARGIN_SHARE = 1 / 5;
-/** A token that does not say when it ends is taken for good for so long. */
+/** A token that does not say when it ends, or is over by this machine's clock when it comes, is taken for good for so long. */
 const UNDATED_MS = 30_000;
 
 export interface TokenSource {
@@ -45,7 +45,8 @@ export function tokenCredentials({ fetchToken, project, now = Date.now }: TokenS
 
   async function fetchAnew(): Promise<string> {
     const jwt = await fetchToken();
-    const endsAt = endOf(jwt) ?? now() + UNDATED_MS;
+    const said = endOf(jwt) ?? -Infinity;
+    const endsAt = said > now() ? said : now() + UNDATED_MS;
     const left = endsAt - now();
     held = { jwt, endsAt, showUntil: endsAt - Math.min(MARGIN_MS, left * MARGIN_SHARE) };
     return jwt;

@@ -86,8 +86,11 @@ test('many who ask at once wait for the same token', async () => {
   expect(await Promise.all([forRequest(), forRequest(), forRequest()])).toEqual([1, 1, 1]);
 });
 
-test('a token that does not say when it ends serves for half a minute', async () => {
-  const { clock, forRequest } = source(undefined);
+test.each([
+  ['does not say when it ends', undefined],
+  ['has ended by a clock that is wrong', -3600],
+])('a token that %s serves for half a minute', async (_what, lifetime) => {
+  const { clock, forRequest } = source(lifetime);
   await forRequest();
   clock.now += 23_000;
   expect(await forRequest()).toBe(1);

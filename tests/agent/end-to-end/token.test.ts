@@ -92,6 +92,21 @@ test.concurrent('an agent without a key works with its machine’s tokens, over 
   await clearAll();
 });
 
+test.concurrent('the token of the next connection is at hand when that of this one ends', async () => {
+  const { agent, salad, clear: clearAll } = await machine('successor', 6);
+  await agent.line((text) => text.includes('"msg":"Registered"'));
+  await salad.hears('GET /v1/token', 2);
+  const isLost = (text: string) => text.includes('Not connected to the server');
+  expect(agent.lines.some(isLost)).toBe(false);
+  salad.meddle = (_asked, response) => {
+    response.writeHead(503).end();
+    return true;
+  };
+  await agent.line(isLost);
+  await agent.line((text) => text.includes('"msg":"Registered"'), agent.lines.findIndex(isLost));
+  await clearAll();
+});
+
 test.concurrent('so does one without websockets', async ({ onTestFinished }) => {
   const gateway = await openGateway(app.url);
   onTestFinished(() => gateway.close());
