@@ -1,4 +1,4 @@
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { pino } from 'pino';
@@ -133,6 +133,7 @@ async function reach(endpoint: string, ms: number): Promise<void> {
 async function checkWritable(what: string, path: string, otherwise: string, bad: Finding['verdict']): Promise<Finding> {
   const found = await nearest(path);
   try {
+    if (!(await stat(found)).isDirectory()) throw new Error(`${found} is no directory`);
     await access(found, constants.W_OK | constants.X_OK);
     return { what, verdict: 'GOOD', says: found === path ? path : `${path} can be made` };
   } catch (error) {

@@ -48,7 +48,10 @@ export async function inParallel<T>(
 /** Waits for `promise`. Rejects with the reason of `signal` when that is aborted before. */
 export async function untilAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
   const settled = new AbortController();
-  await Promise.race([promise, whenAborted(signal, settled.signal)]);
-  settled.abort();
+  try {
+    await Promise.race([promise, whenAborted(signal, settled.signal)]);
+  } finally {
+    settled.abort();
+  }
   signal.throwIfAborted();
 }

@@ -126,6 +126,14 @@ test('a directory that cannot be written to is wrong where every job needs it', 
   });
 });
 
+test('a program is no directory, though it may be written to and executed', async () => {
+  await writeFile(join(folder, 'output'), '', { mode: 0o755 });
+  expect((await found())['output directory']).toMatchObject({
+    verdict: 'LIMITED',
+    says: expect.stringContaining('no directory') as string,
+  });
+});
+
 test('the report has a line for each', () => {
   expect(
     reportOf([

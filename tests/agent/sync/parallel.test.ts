@@ -1,5 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { inParallel, type Task } from '../../../agent/sync/parallel.ts';
+import { inParallel, type Task, untilAborted } from '../../../agent/sync/parallel.ts';
 import { always } from './support/bench.ts';
 
 describe('tasks in parallel', () => {
@@ -35,4 +36,11 @@ describe('tasks in parallel', () => {
     abort.abort(new Error('told to'));
     await expect(running).rejects.toThrow('told to');
   });
+});
+
+it('whoever waited with a signal leaves nothing on it, however the waiting ended', async () => {
+  const lasting = new AbortController().signal;
+  await untilAborted(Promise.resolve(), lasting);
+  await expect(untilAborted(Promise.reject(new Error('no')), lasting)).rejects.toThrow('no');
+  expect(getEventListeners(lasting, 'abort')).toEqual([]);
 });
