@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { UPLOADING_COST } from '../../../agent/occupation.ts';
@@ -54,6 +55,37 @@ scenario.concurrent('who is slow to answer holds up no job', async ({ scene, sal
   }
   expect(salad.costs().slice(0, 2)).toEqual([0, 1]);
 });
+
+const OUTRAGES: ((response: ServerResponse) => unknown)[] = [
+  (response) => response.destroy(),
+  (response) => response.writeHead(101, { Connection: 'Upgrade', Upgrade: 'other' }).end(),
+  (response) => response.writeHead(200, { 'Content-Length': '9' }).write('half'),
+  (response) => response.socket?.end('SSH-2.0-other\r\n'),
+  (response) => response.writeHead(429, { 'Retry-After': '99999999' }).end(),
+];
+
+scenario.concurrent(
+  'who answers anything but what he is asked holds up no job and no end',
+  async ({ scene, salad }) => {
+    const environment = { SALAD_METADATA_URL: salad.url, MAX_JOB_FAILURES: '1' };
+    const agent = await scene.agent('outraged', environment);
+    await salad.hears(COST);
+    let asked = 0;
+    salad.meddle = (_asked, response) => {
+      OUTRAGES[asked++ % OUTRAGES.length]?.(response);
+      return true;
+    };
+    for (let done = 0; done < 2; done++) {
+      const job = await scene.submit({ script: 'echo hay > output/a', after: ['output'] });
+      expect(await job.end()).toMatchObject({ status: 'COMPLETED' });
+    }
+    const broken = await scene.submit({ script: 'exit 1', maxFailures: 1 });
+    expect(await broken.end()).toMatchObject({ status: 'FAILED' });
+    await agent.said('reallocate it, or lift its bans');
+    agent.signal('SIGTERM');
+    expect(await agent.ended).toEqual({ code: 0, signal: null });
+  },
+);
 
 scenario.concurrent('an agent on which too many jobs fail asks for another machine', async ({ scene, salad }) => {
   const agent = await scene.agent('failing', { SALAD_METADATA_URL: salad.url, MAX_JOB_FAILURES: '2' });
