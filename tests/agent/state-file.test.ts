@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -79,6 +79,21 @@ test('what a killed agent of the same number has left is in nobody’s way', asy
   file.tell(idle);
   expect(await until('the state', () => content(path))).toMatchObject({ phase: 'IDLE' });
   await file.remove();
+});
+
+test('links to other files are replaced, not followed', async () => {
+  const path = join(folder, 'state.json');
+  const victim = join(folder, 'victim');
+  await writeFile(victim, 'precious');
+  await symlink(victim, path);
+  await symlink(victim, `${path}.${process.pid}.new`);
+  const file = await createStateFile(path, silent);
+  file.tell(idle);
+  await until('the state', async () => (await lstat(path)).isFile());
+  expect(await content(path)).toMatchObject({ phase: 'IDLE' });
+  await file.remove();
+  expect(await readdir(folder)).toEqual(['victim']);
+  expect(await readFile(victim, 'utf8')).toBe('precious');
 });
 
 test('a place that cannot be written to is a warning, and no more', async () => {

@@ -93,7 +93,7 @@ test.concurrent('an agent without a key works with its machine’s tokens, over 
 });
 
 test.concurrent('the token of the next connection is at hand when that of this one ends', async () => {
-  const { agent, salad, clear: clearAll } = await machine('successor', 6);
+  const { agent, salad, clear: clearAll } = await machine('successor', 10);
   await agent.line((text) => text.includes('"msg":"Registered"'));
   await salad.hears('GET /v1/token', 2);
   const isLost = (text: string) => text.includes('Not connected to the server');
