@@ -28,7 +28,7 @@ export async function createStateFile(configured: string | undefined, log: Logge
     return undefined;
   });
   if (place === undefined) return { path: undefined, tell: () => undefined, remove: async () => undefined };
-  const writer = writeLatest(place.path, log);
+  const writer = writeLatest(place, log);
   return {
     path: place.path,
     tell: writer.tell,
@@ -56,7 +56,7 @@ async function placeFor(configured: string | undefined): Promise<Place> {
   return { path: join(folder, 'state.json'), folder };
 }
 
-function writeLatest(path: string, log: Logger) {
+function writeLatest(place: Place, log: Logger) {
   let next: AgentState | undefined;
   let writing: Promise<void> | undefined;
   let hasEnded = false;
@@ -67,10 +67,11 @@ function writeLatest(path: string, log: Logger) {
       const state = next;
       next = undefined;
       try {
-        await publish(path, `${JSON.stringify(state)}\n`);
+        await publish(place, `${JSON.stringify(state)}\n`);
         isBroken = false;
       } catch (error) {
-        log[isBroken ? 'debug' : 'warn']({ reason: messageOf(error), path }, 'The state file could not be written');
+        const detail = { reason: messageOf(error), path: place.path };
+        log[isBroken ? 'debug' : 'warn'](detail, 'The state file could not be written');
         isBroken = true;
       }
     }
@@ -90,7 +91,9 @@ function writeLatest(path: string, log: Logger) {
   };
 }
 
-async function publish(path: string, text: string): Promise<void> {
+async function publish({ path, folder }: Place, text: string): Promise<void> {
+  // A job may have emptied the temporary folder.
+  await mkdir(dirname(path), { recursive: true, mode: folder === undefined ? 0o777 : 0o700 });
   const beside = `${path}.${process.pid}.new`;
   // What an agent that was killed has left; in a container all of them may have the same number.
   await rm(beside, { force: true });

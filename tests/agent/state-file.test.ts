@@ -81,6 +81,18 @@ test('what a killed agent of the same number has left is in nobody’s way', asy
   await file.remove();
 });
 
+test('a job that empties the temporary folder takes the file from no other', async () => {
+  const file = await createStateFile(undefined, silent);
+  file.tell(running(1));
+  await until('the first state', () => content(file.path));
+  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true });
+  file.tell(running(2));
+  expect(await until('the second state', () => content(file.path))).toMatchObject({ attempt: 2 });
+  expect((await stat(join(file.path ?? '', '..'))).mode & 0o777).toBe(0o700);
+  await file.remove();
+  expect(await readdir(folder)).toEqual([]);
+});
+
 test('links to other files are replaced, not followed', async () => {
   const path = join(folder, 'state.json');
   const victim = join(folder, 'victim');
