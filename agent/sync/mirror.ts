@@ -114,15 +114,15 @@ interface Bench extends MirrorParts {
   slots: Slots;
   /** The ids of objects of which nobody knows whether they were made. */
   unanswered: Set<string>;
-  /** The ids of what is being uploaded, or is about to be. */
-  underWay: Set<string>;
+  /** Who publishes an object now, or is about to: until that batch lets go of it no other may. */
+  underWay: Map<string, Batch>;
   /** What passes have begun. */
   batches: Set<Promise<unknown>>;
 }
 
 function createBench(parts: MirrorParts, unanswered: Set<string>): Bench {
   const slots = createSlots(parts.concurrency);
-  return { ...parts, failures: new Map(), slots, unanswered, underWay: new Set(), batches: new Set() };
+  return { ...parts, failures: new Map(), slots, unanswered, underWay: new Map(), batches: new Set() };
 }
 
 interface Batch {
@@ -169,7 +169,7 @@ const PATIENCE = 3;
 async function upload(bench: Bench, batch: Batch, signal: AbortSignal): Promise<Result[]> {
   const earlier: Promise<Result>[] = [];
   for (const { id, state } of batch.uploads) {
-    bench.underWay.add(id);
+    bench.underWay.set(id, batch);
     bench.observer.planned(id, state.size);
   }
   const tasks = batch.uploads.flatMap(({ id, marker }): Task<Result>[] => {
@@ -187,10 +187,7 @@ async function upload(bench: Bench, batch: Batch, signal: AbortSignal): Promise<
   try {
     return await inParallel(tasks, bench.concurrency, signal);
   } finally {
-    for (const { id } of batch.uploads) {
-      bench.underWay.delete(id);
-      bench.observer.left(id);
-    }
+    for (const { id } of batch.uploads) letGo(bench, batch, id);
     bench.observer.burstOver();
   }
 }
@@ -225,9 +222,15 @@ async function settleOne(bench: Bench, batch: Batch, turn: Turn, signal: AbortSi
     policy.log.warn({ reason }, 'upload failed; it is tried again with the next look at the directory');
     return { id, kind: 'failed', reason };
   } finally {
-    bench.underWay.delete(id);
-    observer.left(id);
+    letGo(bench, batch, id);
   }
+}
+
+/** What the batch has let go of before may be another's by now. */
+function letGo({ underWay, observer }: Bench, batch: Batch, id: string): void {
+  if (underWay.get(id) !== batch) return;
+  underWay.delete(id);
+  observer.left(id);
 }
 
 function record(bench: Bench, id: string, { path, entry }: Candidate, outcome: Outcome): void {
