@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createS3Store, type ObjectStore } from '../../../agent/sync/s3.ts';
 import { always, BUCKET, type Bench, eventually, instruction, startBench } from './support/bench.ts';
@@ -30,7 +31,9 @@ async function begin(uploads: readonly Begun[], pageSize = 1000): Promise<Map<st
   const ids = new Map<string, string>();
   const listed: string[] = [];
   for (const { key, at = between } of uploads) {
-    const id = await store.createMultipart({ bucket: BUCKET, key }, HEADERS, always);
+    // Some stores refuse such a key, others may have one.
+    const isHostile = key.includes('/../');
+    const id = isHostile ? randomUUID() : await store.createMultipart({ bucket: BUCKET, key }, HEADERS, always);
     ids.set(id, key);
     const encoded = encodeURIComponent(key);
     listed.push(`<Upload><Key>${encoded}</Key><UploadId>${id}</UploadId><Initiated>${at}</Initiated></Upload>`);
@@ -48,7 +51,8 @@ async function begin(uploads: readonly Begun[], pageSize = 1000): Promise<Map<st
 }
 
 function discarded(ids: ReadonlyMap<string, string>): string[] {
-  const gone = bench.relay.seen.filter(({ method, status }) => method === 'DELETE' && status === 204);
+  const gone = bench.relay.seen.filter(({ method }) => method === 'DELETE');
+  expect(gone.filter(({ status }) => status !== 204)).toEqual([]);
   return gone.map(({ query }) => ids.get(query.get('uploadId') ?? '') ?? 'of nobody').sort();
 }
 
