@@ -88,7 +88,11 @@ const KNOWN: [rule: string, History][] = [
   ],
   [
     'a change during an upload makes the file dirty again',
-    well([{ does: 'writeDuring', name: 'a', size: 5 }, { does: 'write', name: 'a', size: 9 }, { does: 'settle' }]),
+    well([
+      { does: 'writeMeanwhile', during: 'a', name: 'a', size: 5, share: 1 },
+      { does: 'write', name: 'a', size: 9 },
+      { does: 'settle' },
+    ]),
   ],
   [
     'what a killed command was writing over stays in the bucket as it was',
