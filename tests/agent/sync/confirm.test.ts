@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { looksComparable } from '../../../agent/sync/etag.ts';
 import type { ObjectStore } from '../../../agent/sync/s3.ts';
@@ -107,6 +109,22 @@ describe('what the store has acknowledged', () => {
     await expect(sync.uploadAfter(always)).rejects.toThrow(
       /the store acknowledged herd[-0-9a-f]*\/hopeless\/a 4 times, and has it/,
     );
+  });
+
+  it('and lost when the file is gone as well is a SyncError that names both', async () => {
+    const lossy = forgetful('lost-twice/a', 1);
+    const forgetting: ObjectStore = {
+      ...lossy,
+      async put(address, ...rest) {
+        const etag = await lossy.put(address, ...rest);
+        if (address.key === 'lost-twice/a') await rm(join(bench.directory(), 'out/a'));
+        return etag;
+      },
+    };
+    const sync = bench.sync({ after: [instruction('UPLOAD', 'lost-twice', 'out')], store: forgetting });
+    await bench.write('out/a', 'a');
+    await bench.write('out/b', 'b');
+    await expect(sync.uploadAfter(always)).rejects.toThrow(/lost-twice\/a and has it not, and .*out\/a is gone/);
   });
 
   it('is not looked up where this attempt has not put it there', async () => {
