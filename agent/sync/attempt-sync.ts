@@ -212,9 +212,9 @@ async function uploadAndConfirm(parts: LastUpload, signal: AbortSignal): Promise
   const last = createMirror({ ...parts, entries: entries.after });
   const again = async (own: AbortSignal) => {
     await mirrored.finish({ deletes: false }, own);
-    await last.finish({ deletes: false }, own);
+    await last.finish({ deletes: false, demandsRoots: true }, own);
   };
-  await last.finish({ deletes: false }, signal);
+  await last.finish({ deletes: false, demandsRoots: true }, signal);
   await confirmPublished({ ...parts, entries: published(entries), again }, signal);
   await demandNothingVanished(published(entries), aside, ledger);
 }

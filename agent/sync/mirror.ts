@@ -5,10 +5,10 @@ import type { Aside } from './aside.ts';
 import { deleteAll } from './deletion.ts';
 import { doubt, noteUnanswered } from './doubt.ts';
 import type { SyncEntry } from './entry.ts';
-import { SyncError } from './errors.ts';
 import type { Gate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
-import { createLookout, LOOKS } from './lookout.ts';
+import { goneAltogether, neverStill, rejectOn } from './faults.ts';
+import { createLookout, type Lookout, LOOKS } from './lookout.ts';
 import type { UploadObserver } from './observation.ts';
 import { inParallel, type Task, untilAborted } from './parallel.ts';
 import { type PlannedUpload, startable } from './plan.ts';
@@ -40,11 +40,19 @@ export interface Mirror {
   pass(signal: AbortSignal): Promise<Pass>;
   /**
    * Publishes everything as it is now, and then deletes what is gone if `deletes`. Throws SyncError if a file could not
-   * be read or published. `killedAt`: when the command was ended by a signal, in milliseconds since 1970.
+   * be read or published, or may not have been seen.
    */
-  finish(options: { deletes: boolean; killedAt?: number | undefined }, signal: AbortSignal): Promise<void>;
+  finish(options: Finish, signal: AbortSignal): Promise<void>;
   /** Resolves when nothing is on its way. */
   settled(): Promise<void>;
+}
+
+export interface Finish {
+  deletes: boolean;
+  /** When the command was ended by a signal, in milliseconds since 1970. */
+  killedAt?: number | undefined;
+  /** Whether a directory that is not there is a fault: all that it held is lost. */
+  demandsRoots?: boolean;
 }
 
 export interface Pass {
@@ -84,19 +92,13 @@ export function createMirror(parts: MirrorParts): Mirror {
       return { again: again === Infinity ? undefined : again, lookedMs };
     },
 
-    async finish({ deletes, killedAt }, signal) {
+    async finish({ deletes, killedAt, demandsRoots = false }, signal) {
       await untilAborted(Promise.allSettled(batches), signal);
       bench.failures.clear();
-      const publish = publisher.publishNow(killedAt);
-      const results: Result[] = [];
-      for (let rounds = 0, moved = true; moved && rounds < LOOKS; rounds++) {
-        const { found, plan } = await lookout.lookWell();
-        const round = await uploadAll(bench, { found, uploads: plan.uploads, publish }, signal);
-        results.push(...round);
-        rejectOn([...found.problems, ...round.flatMap((one) => (one.kind === 'failed' ? [one.reason] : []))]);
-        // What is gone was perhaps renamed by something that the command had left running.
-        moved = round.some(({ kind }) => kind === 'gone');
-      }
+      const results = await publishAll(
+        { bench, lookout, publish: publisher.publishNow(killedAt), demandsRoots },
+        signal,
+      );
       if (!deletes || !lookout.hasDeletions()) return;
       await lookout.lookWell();
       await deleteReleased(results, policy, signal);
@@ -152,6 +154,30 @@ async function uploadInTime(bench: Bench, batch: Batch, signal: AbortSignal): Pr
   await Promise.race([all, pause(times.maxWaitMs, inTime.signal)]).finally(() => inTime.abort());
   isLate = batches.has(all);
   return [...results];
+}
+
+interface LastLook {
+  bench: Bench;
+  lookout: Lookout;
+  publish: Publish;
+  demandsRoots: boolean;
+}
+
+async function publishAll({ bench, lookout, publish, demandsRoots }: LastLook, signal: AbortSignal): Promise<Result[]> {
+  const results: Result[] = [];
+  let restless: string[] = [];
+  for (let rounds = 0, moved = true; moved && rounds < LOOKS; rounds++) {
+    const { found, plan } = await lookout.lookWell();
+    const round = await uploadAll(bench, { found, uploads: plan.uploads, publish }, signal);
+    results.push(...round);
+    const failures = round.flatMap((one) => (one.kind === 'failed' ? [one.reason] : []));
+    rejectOn([...(demandsRoots ? found.missing.map(goneAltogether) : []), ...found.problems, ...failures]);
+    ({ restless } = found);
+    // What is gone was perhaps renamed by something that the command had left running.
+    moved = restless.length > 0 || round.some(({ kind }) => kind === 'gone');
+  }
+  rejectOn(restless.map(neverStill));
+  return results;
 }
 
 /** There is no later: what waits for a file that could not be published goes without it in the end. */
@@ -260,12 +286,4 @@ function record(bench: Bench, id: string, { path, entry }: Candidate, outcome: O
 
 function arrivedAmong(results: readonly Result[]): ReadonlySet<string> {
   return new Set(results.filter(({ kind }) => kind === 'published' || kind === 'unchanged').map(({ id }) => id));
-}
-
-const FAULTS_SHOWN = 3;
-
-function rejectOn(faults: readonly string[]): void {
-  if (faults.length === 0) return;
-  const rest = faults.length - FAULTS_SHOWN;
-  throw new SyncError([...faults.slice(0, FAULTS_SHOWN), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; '));
 }
