@@ -181,7 +181,10 @@ async function isBelievedToGrow(
   return known.etag === undefined ? isUsefulAtAnyLength(relativePath) : hasOnlyGrown(publication, known);
 }
 
-/** Whether the command died while it wrote over a file that the bucket has whole. */
+/**
+ * Whether the command died while it wrote over a file that the bucket has whole. What was written later was written by what outlived
+ * it, as a program does whose shell took the signal that was meant for both.
+ */
 async function wasWrittenOver(
   known: LedgerRecord | undefined,
   { state }: Candidate,
@@ -189,9 +192,10 @@ async function wasWrittenOver(
   { killedAt, times }: { killedAt: number | undefined; times: SettleTimes },
 ): Promise<boolean> {
   if (killedAt === undefined || known?.state.ino !== state.ino) return false;
-  const writtenAt = Number(state.ctimeNs / 1_000_000n) + CLOCK_TICK_MS;
-  const hadSettled = writtenAt + settlesMs(state.size < known.state.size, times) <= killedAt;
-  return !hadSettled && !(await hasOnlyGrown(publication, known));
+  const writtenAt = Number(state.ctimeNs / 1_000_000n);
+  const settledAt = writtenAt + CLOCK_TICK_MS + settlesMs(state.size < known.state.size, times);
+  const isOfThatTime = writtenAt <= killedAt && killedAt < settledAt;
+  return isOfThatTime && !(await hasOnlyGrown(publication, known));
 }
 
 const TRIES_NOW = 5;
