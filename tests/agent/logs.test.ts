@@ -168,13 +168,19 @@ describe('lines', () => {
 
 describe('shipping', () => {
   /** A server that takes what comes, as a test wants it. */
-  function shipper(answer: (input: AppendLogsInput) => AppendAnswer | Promise<AppendAnswer> = taken) {
+  function shipper(
+    answer: (input: AppendLogsInput) => AppendAnswer | Promise<AppendAnswer> = taken,
+    patienceMs = 60_000,
+  ) {
     const requests: AppendLogsInput[] = [];
     const cut = new AbortController();
     const hurry = new AbortController();
+    const signal = new AbortController();
     const logs = shipLogs({
       jobId: 'job',
       attempt: 1,
+      patienceMs,
+      signaled: signal.signal,
       beganAt: performance.now(),
       cut: cut.signal,
       hurrying: hurry.signal,
@@ -192,6 +198,7 @@ describe('shipping', () => {
       requests,
       cut,
       hurry,
+      signal,
       write,
       texts: () => requests.flatMap(({ lines }) => lines.map(({ text }) => text)),
     };
@@ -259,11 +266,34 @@ describe('shipping', () => {
 
   const never = () => new Promise<AppendAnswer>(() => undefined);
 
-  test('a server that does not answer is waited for no longer than two seconds at the end', async () => {
-    const { logs, write } = shipper(never);
+  test('a server that does not answer is waited for as long as is wished, and no longer, counted from the end', async () => {
+    const { logs, write } = shipper(never, 700);
     write('a\n');
     const start = performance.now();
+    const [first] = await Promise.all([logs.end().then(() => performance.now()), logs.end()]);
+    expect(first - start).toBeGreaterThan(690);
+    expect(performance.now() - start).toBeLessThan(1_500);
+  });
+
+  test('a server that was away while the command ended gets its last lines when it is back', async () => {
+    const away = performance.now() + 2_500;
+    const { logs, write, texts } = shipper((input) => {
+      if (performance.now() < away) throw new Error('not connected');
+      return taken(input);
+    });
+    write('the last line');
     await logs.end();
+    expect(texts().at(-1)).toBe('the last line');
+  });
+
+  test('a signal leaves it two seconds more, whenever it comes', async () => {
+    const { logs, write, requests, signal } = shipper(never);
+    write('a\n');
+    const ended = logs.end();
+    await until('the request', () => requests.length === 1);
+    const start = performance.now();
+    signal.abort();
+    await ended;
     expect(performance.now() - start).toBeGreaterThan(1_900);
     expect(performance.now() - start).toBeLessThan(4_000);
   });
