@@ -265,6 +265,11 @@ function record(bench: Bench, id: string, { path, entry }: Candidate, outcome: O
   switch (outcome.kind) {
     case 'published': {
       const { state, bytes, etag } = outcome;
+      const before = ledger.get(id);
+      // Another entry's, as those of `during` are for the ones of `after`.
+      if (before?.sent !== undefined && before.path !== path && before.state.ino !== state.ino) {
+        observer.collided({ id, kept: path, lost: before.path });
+      }
       ledger.set(id, { path, state, sent: { size: bytes, etag }, ...(entry.compression ? {} : { etag }) });
       failures.delete(id);
       policy.log.debug({ object: id, bytes }, 'published');
