@@ -76,11 +76,6 @@ type Step = (attempt: Attempt) => Promise<Ending | undefined>;
 
 const PIPELINE: readonly Step[] = [prepare, download, watch, run, makeWay, flushAll, uploadAfter];
 
-/** The last lines of a log are tried for as long as a lease lasts: a server that is away for longer may have given the job away. */
-const LEAST_PATIENCE_MS = 10_000;
-/** The report of the end waits for them, and a lease may last for days. */
-const LONGEST_PATIENCE_MS = 60_000;
-
 /** Sees one claimed attempt through to its end: moves the data, runs the command, reports, cleans up. */
 export function executeAttempt(parts: AttemptParts): LiveAttempt {
   const { claim, sync } = parts;
@@ -115,9 +110,8 @@ async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity' | 'patien
   const over = new AbortController();
   const patience = graceAfter(shutdown, parts.config.uploadGraceMs, over.signal);
   const named = { jobId: claim.job.id, attempt: claim.attempt.number };
-  const { hurrying, signaled } = shutdown;
-  const patienceMs = Math.min(Math.max(LEAST_PATIENCE_MS, claim.leaseMillis), LONGEST_PATIENCE_MS);
-  const logs = shipLogs({ ...named, link, cut, hurrying, signaled, patienceMs, beganAt: parts.askedAt, log });
+  const { leaseMillis } = claim;
+  const logs = shipLogs({ ...named, ...shutdown, link, cut, leaseMillis, beganAt: parts.askedAt, log });
   const attempt: Attempt = { ...parts, activity, patience, logs, progress: await createProgressFile(log) };
   const ending = await pursue(attempt);
   handOver.cease();
@@ -125,13 +119,8 @@ async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity' | 'patien
   log.info({ ending }, 'Attempt ends');
   await stopSync(sync, log);
   // After the report nobody may speak of the attempt any more, so what its command said last goes before.
-  await Promise.all([lease.tellLast(AbortSignal.any([cut, hurrying])), logs.end()]);
-  await settle(ending, {
-    link,
-    lease: named,
-    totals: totalsOf(sync.state()),
-    ...{ cut, hurrying, log },
-  });
+  await Promise.all([lease.tellLast(AbortSignal.any([cut, shutdown.hurrying])), logs.end()]);
+  await settle(ending, { link, lease: named, totals: totalsOf(sync.state()), cut, hurrying: shutdown.hurrying, log });
   lease.stop();
   await purge(attempt);
   await handOver.end();

@@ -23,9 +23,9 @@ export interface LogShipperParts {
   link: Pick<Link, 'appendLogs'>;
   /** When the attempt began, on the monotonic clock. */
   beganAt: number;
-  /** How long the last lines may be tried for after the command's end, in milliseconds, */
-  patienceMs: number;
-  /** and how long after a signal, which is when the machine may soon be gone: the report of the end waits for them. */
+  /** How long a lease of this job lasts. */
+  leaseMillis: number;
+  /** The machine may soon be gone. */
   signaled: AbortSignal;
   /** The job is no longer this agent's: nothing more is sent. */
   cut: AbortSignal;
@@ -44,6 +44,11 @@ const LINE_BYTES = 64;
 const SHIP_EVERY_MS = 1000;
 const SHIP_FULL_EVERY_MS = 250;
 const GATHER_MS = 100;
+/**
+ * The last lines are tried for as long as a lease lasts: a server that is away for longer may have given the job away. Within limits,
+ * as the report of the end waits for them, and a lease may last for days.
+ */
+const [LEAST_PATIENCE_MS, LONGEST_PATIENCE_MS] = [10_000, 60_000];
 const AFTER_A_SIGNAL_MS = 2000;
 const REPEAT = { baseMs: 250, capMs: 2000, tryMs: 10_000 };
 /** The server's numbers of lines are 32 bits wide. At a line a millisecond they last for 24 days. */
@@ -80,9 +85,10 @@ export function shipLogs(parts: LogShipperParts): LogShipper {
     changed.set();
     const settled = new AbortController();
     const { signal } = settled;
+    const patienceMs = Math.min(Math.max(LEAST_PATIENCE_MS, parts.leaseMillis), LONGEST_PATIENCE_MS);
     const givenUp = AbortSignal.any([over, parts.hurrying]);
     const signaled = whenAborted(parts.signaled, signal).then(() => pause(AFTER_A_SIGNAL_MS, signal));
-    await Promise.race([done, pause(parts.patienceMs, signal), signaled, whenAborted(givenUp, signal)]);
+    await Promise.race([done, pause(patienceMs, signal), signaled, whenAborted(givenUp, signal)]);
     settled.abort();
     stopped.abort();
   }
