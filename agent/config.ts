@@ -26,8 +26,10 @@ export interface AgentConfig {
   recreateBetweenJobs: boolean;
   /** Where others may read what this agent does, as an absolute path; absent where only its commands are to know. */
   stateFile?: string;
-  /** How long a command may take to end by itself after this agent was told to stop, and uploads to be done. */
+  /** How long a command may take to end by itself after this agent was told to stop. */
   shutdownGraceMs: number;
+  /** How long uploads may take, once the command has ended, after this agent was told to stop by a signal. */
+  uploadGraceMs: number;
   /** How long a command that is canceled or out of time has between SIGTERM and SIGKILL. */
   killGraceMs: number;
   /** How long the server waits for an agent whose connection is gone: the server's own setting, or less. */
@@ -63,18 +65,19 @@ const variables = z.object({
   OUTPUT_DIR: z.string().default('/output'),
   KELPIE_LOG_LEVEL: logLevel.default('info'),
   KELPIE_OVERLAP_UPLOADS: flag({ otherwise: true }),
-  MAX_JOB_FAILURES: number({ min: 0, integer: true, otherwise: 5 }),
-  MAX_TIME_WITH_NO_WORK_S: number({ min: 0, integer: false, otherwise: 0 }),
+  MAX_JOB_FAILURES: number({ min: 0, integer: true }).default(5),
+  MAX_TIME_WITH_NO_WORK_S: number({ min: 0, integer: false }).default(0),
   KELPIE_RECREATE_BETWEEN_JOBS: flag({ otherwise: false }),
   KELPIE_STATE_FILE: z.string().optional(),
-  KELPIE_SHUTDOWN_GRACE_S: number({ min: 0, integer: false, otherwise: 20 }),
-  KELPIE_KILL_GRACE_S: number({ min: 0, integer: false, otherwise: 10 }),
-  KELPIE_RECONNECT_GRACE: number({ min: 1, integer: false, otherwise: 5 }),
-  MAX_RETRIES: number({ min: 0, integer: true, otherwise: DEFAULT_RETRIES }),
+  KELPIE_SHUTDOWN_GRACE_S: number({ min: 0, integer: false }).default(20),
+  KELPIE_UPLOAD_GRACE_S: number({ min: 0, integer: false }).optional(),
+  KELPIE_KILL_GRACE_S: number({ min: 0, integer: false }).default(10),
+  KELPIE_RECONNECT_GRACE: number({ min: 1, integer: false }).default(5),
+  MAX_RETRIES: number({ min: 0, integer: true }).default(DEFAULT_RETRIES),
   KELPIE_MAX_UPLOAD_MBPS: rate(),
-  FILE_WATCHER_DEBOUNCE_MS: number({ min: 0, integer: true, otherwise: 100 }),
-  FILE_WATCHER_STABILITY_CHECK_MS: number({ min: 0, integer: true, otherwise: 50 }),
-  FILE_WATCHER_MAX_WAIT_MS: number({ min: 1, integer: true, otherwise: 5000 }),
+  FILE_WATCHER_DEBOUNCE_MS: number({ min: 0, integer: true }).default(100),
+  FILE_WATCHER_STABILITY_CHECK_MS: number({ min: 0, integer: true }).default(50),
+  FILE_WATCHER_MAX_WAIT_MS: number({ min: 1, integer: true }).default(5000),
   AWS_ENDPOINT_URL: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).optional(),
   AWS_ENDPOINT_URL_S3: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).optional(),
   AWS_REGION: z.string().optional(),
@@ -135,6 +138,7 @@ function assemble(
       ? {}
       : { stateFile: resolve(rest.workingDirectory, read.KELPIE_STATE_FILE) }),
     shutdownGraceMs: read.KELPIE_SHUTDOWN_GRACE_S * 1000,
+    uploadGraceMs: (read.KELPIE_UPLOAD_GRACE_S ?? read.KELPIE_SHUTDOWN_GRACE_S) * 1000,
     killGraceMs: read.KELPIE_KILL_GRACE_S * 1000,
     reconnectGraceMs: read.KELPIE_RECONNECT_GRACE * 1000,
     sync: {
@@ -168,14 +172,13 @@ function required(meaning: string) {
     .min(1, `expected ${meaning}`);
 }
 
-function number(rule: { min: number; integer: boolean; otherwise: number }) {
+function number(rule: { min: number; integer: boolean }) {
   const expected = `expected ${rule.integer ? 'a whole number' : 'a number'} of at least ${rule.min}`;
   const shape = rule.integer ? z.int({ error: expected }) : z.number({ error: expected });
   return z
     .string()
     .transform((text) => (text.trim() === '' ? Number.NaN : Number(text)))
-    .pipe(shape.min(rule.min, expected))
-    .default(rule.otherwise);
+    .pipe(shape.min(rule.min, expected));
 }
 
 function flag(rule: { otherwise: boolean }) {

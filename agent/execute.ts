@@ -108,9 +108,10 @@ async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity' | 'patien
   log.info({ command: claim.job.command }, 'Attempt begins');
   const activity = createActivity(() => sync.counts().filesUploaded);
   const over = new AbortController();
-  const patience = graceAfter(shutdown, parts.config.shutdownGraceMs, over.signal);
+  const patience = graceAfter(shutdown, parts.config.uploadGraceMs, over.signal);
   const named = { jobId: claim.job.id, attempt: claim.attempt.number };
-  const logs = shipLogs({ ...named, link, cut, hurrying: shutdown.hurrying, beganAt: parts.askedAt, log });
+  const { leaseMillis } = claim;
+  const logs = shipLogs({ ...named, ...shutdown, link, cut, leaseMillis, beganAt: parts.askedAt, log });
   const attempt: Attempt = { ...parts, activity, patience, logs, progress: await createProgressFile(log) };
   const ending = await pursue(attempt);
   handOver.cease();
@@ -119,14 +120,7 @@ async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity' | 'patien
   await stopSync(sync, log);
   // After the report nobody may speak of the attempt any more, so what its command said last goes before.
   await Promise.all([lease.tellLast(AbortSignal.any([cut, shutdown.hurrying])), logs.end()]);
-  await settle(ending, {
-    link,
-    lease: named,
-    totals: totalsOf(sync.state()),
-    cut,
-    hurrying: shutdown.hurrying,
-    log,
-  });
+  await settle(ending, { link, lease: named, totals: totalsOf(sync.state()), cut, hurrying: shutdown.hurrying, log });
   lease.stop();
   await purge(attempt);
   await handOver.end();
@@ -224,7 +218,6 @@ function start({ claim, config, stateFile, progress, activity, logs }: Attempt):
 /** What the end of the command means for the attempt; undefined: the next step follows. */
 async function afterCommand(verdict: Verdict, attempt: Attempt): Promise<Ending | undefined> {
   const { timeoutSeconds, stallTimeoutSeconds } = attempt.claim.job;
-  const { shutdownGraceMs } = attempt.config;
   switch (verdict.rule) {
     case 'EXITED':
       return withLastCheckpoints(endingOfExit(verdict.exit), attempt);
@@ -243,8 +236,13 @@ async function afterCommand(verdict: Verdict, attempt: Attempt): Promise<Ending 
       );
     case 'STOPPING':
       // Whatever code it exited with: a command that saves and exits 0 when it is told to stop has not done its work.
-      return withLastCheckpoints(released(attempt), attempt, AbortSignal.timeout(shutdownGraceMs));
+      return withLastCheckpoints(released(attempt), attempt, patienceWhenStopped(attempt));
   }
+}
+
+/** A machine whose agent got a signal may soon be gone. Where the server has asked for the job, or for the agent to leave, it stays. */
+function patienceWhenStopped({ shutdown, config, patience }: Attempt): AbortSignal {
+  return isAborted(shutdown.signaled) ? AbortSignal.timeout(config.uploadGraceMs) : patience;
 }
 
 function timedOut(reason: string): Ending {

@@ -23,7 +23,7 @@ export interface Lease {
   hint(): void;
   /** Asks now whether the lease still holds. */
   renew(): void;
-  /** Tells at once what was reported and is not yet told. Resolves when that is answered, failed, or `hurry` is aborted. */
+  /** Tells at once what was reported, or is to be warned of, and is not yet told. Resolves when that is answered, failed, or `hurry` is aborted. */
   tellLast(hurry: AbortSignal): Promise<void>;
   /** No heartbeat is sent, and nothing is told, after this. */
   stop(): void;
@@ -109,8 +109,9 @@ export function keepLease(parts: LeaseParts): Lease {
     },
     async tellLast(hurry) {
       const over = AbortSignal.any([stopped.signal, hurry]);
-      while ((beats.progress !== undefined || beats.isTelling) && beats.failures === 0 && !over.aborted) {
-        beats.isUrgent ||= beats.progress !== undefined;
+      const hasWords = () => beats.progress !== undefined || (!beats.isBare && parts.news.warns());
+      while ((hasWords() || beats.isTelling) && beats.failures === 0 && !over.aborted) {
+        beats.isUrgent ||= hasWords();
         changed.set();
         await tried.wait(ANSWER_WITHIN_MS, over);
       }

@@ -11,8 +11,8 @@ import { createLineMaker, type Line } from './log-lines.ts';
 export interface LogShipper {
   push(stream: OutputStream, bytes: Buffer): void;
   /**
-   * The command has ended: what is left goes without a pause. Resolves when it is stored, or when two seconds have passed since
-   * the first call; nothing is sent after that.
+   * The command has ended: what is left goes without a pause. Resolves when it is stored, or when no more time is left for it; nothing
+   * is sent after that. Time counts from the first call.
    */
   end(): Promise<void>;
 }
@@ -23,6 +23,10 @@ export interface LogShipperParts {
   link: Pick<Link, 'appendLogs'>;
   /** When the attempt began, on the monotonic clock. */
   beganAt: number;
+  /** How long a lease of this job lasts. */
+  leaseMillis: number;
+  /** The machine may soon be gone. */
+  signaled: AbortSignal;
   /** The job is no longer this agent's: nothing more is sent. */
   cut: AbortSignal;
   /** Nothing is waited for any more. */
@@ -40,7 +44,12 @@ const LINE_BYTES = 64;
 const SHIP_EVERY_MS = 1000;
 const SHIP_FULL_EVERY_MS = 250;
 const GATHER_MS = 100;
-const LAST_SHIPMENT_MS = 2000;
+/**
+ * The last lines are tried for as long as a lease lasts: a server that is away for longer may have given the job away. Within limits,
+ * as the report of the end waits for them, and a lease may last for days.
+ */
+const [LEAST_PATIENCE_MS, LONGEST_PATIENCE_MS] = [10_000, 60_000];
+const AFTER_A_SIGNAL_MS = 2000;
 const REPEAT = { baseMs: 250, capMs: 2000, tryMs: 10_000 };
 /** The server's numbers of lines are 32 bits wide. At a line a millisecond they last for 24 days. */
 const LAST_OFFSET = 2_147_000_000;
@@ -76,8 +85,10 @@ export function shipLogs(parts: LogShipperParts): LogShipper {
     changed.set();
     const settled = new AbortController();
     const { signal } = settled;
+    const patienceMs = Math.min(Math.max(LEAST_PATIENCE_MS, parts.leaseMillis), LONGEST_PATIENCE_MS);
     const givenUp = AbortSignal.any([over, parts.hurrying]);
-    await Promise.race([done, pause(LAST_SHIPMENT_MS, signal), whenAborted(givenUp, signal)]);
+    const signaled = whenAborted(parts.signaled, signal).then(() => pause(AFTER_A_SIGNAL_MS, signal));
+    await Promise.race([done, pause(patienceMs, signal), signaled, whenAborted(givenUp, signal)]);
     settled.abort();
     stopped.abort();
   }

@@ -10,6 +10,8 @@ export type Totals = Omit<CompleteAttemptInput, 'jobId' | 'attempt'>;
 export interface News {
   /** Whether something is worth a heartbeat of its own. */
   isDue(): boolean;
+  /** Whether there is a warning that the server has not heard. */
+  warns(): boolean;
   /** For a heartbeat that goes out now. */
   take(): Tidings;
   /** The server has acknowledged these. */
@@ -35,6 +37,10 @@ export function createNews(state: () => SyncState, now: () => number = () => per
         (transfer !== undefined && !isSame(known.transfer, inputOf(transfer))) ||
         hasTurned(known.syncLagSeconds ?? 0, lagSeconds ?? 0)
       );
+    },
+    warns() {
+      const { warning } = state();
+      return warning !== undefined && warning !== known.warning;
     },
     take() {
       const present = state();

@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
+import { constants as systemConstants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { messageOf } from '../lib/errors.ts';
 import { keepLastLines } from '../lib/last-lines.ts';
@@ -30,7 +31,7 @@ export interface CommandExit {
   signal: NodeJS.Signals | null;
   /**
    * When the command, or what it had started, was ended by a signal rather than by itself, in milliseconds since 1970:
-   * what it was writing then may be half-written. A shell says by a code above 128 that its program was.
+   * what it was writing then may be half-written. What a program of its group wrote later it wrote well.
    */
   killedAt?: number;
   /** The last lines the command wrote to stderr, oldest first. */
@@ -82,14 +83,14 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
 
   async function ended(): Promise<CommandExit> {
     const { exitCode, signal } = await leaderExit(child);
+    let killedAt = isKilling(exitCode, signal) ? Date.now() : undefined;
     // A shell that is told to stop dies at once, while the program it runs may still be saving its state.
     if (patience !== undefined) await groupEnded(child.pid, patience);
-    const wasKilled = signal !== null || (exitCode ?? 0) > 128 || patience?.aborted === true;
+    if (patience?.aborted === true) killedAt = Date.now();
     signalGroup(child.pid, 'SIGKILL');
-    const killed = wasKilled ? { killedAt: Date.now() } : {};
     hasEnded = true;
     await drained(child);
-    return { exitCode, signal, ...killed, stderrTail: tail.lines() };
+    return { exitCode, signal, ...(killedAt === undefined ? {} : { killedAt }), stderrTail: tail.lines() };
   }
 
   async function stop({ signal, graceMs, hurry }: PoliteStop): Promise<CommandExit> {
@@ -198,6 +199,19 @@ function leaderExit(child: Child): Promise<{ exitCode: number | null; signal: No
   return new Promise((resolve) => {
     child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }));
   });
+}
+
+/** Signals that no program lives to tell of, and so none exits with the code by which a shell tells that its program died of one. */
+const DEADLY = (['SIGILL', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGKILL', 'SIGSEGV'] as const).map(
+  (name) => systemConstants.signals[name],
+);
+
+/**
+ * Whether the command died of a signal. Of the codes above 128, by which a shell tells that of its program, most are also what
+ * programs exit with by themselves, as after SIGTERM (143) when everything is saved: those are taken for an end in order.
+ */
+function isKilling(exitCode: number | null, signal: NodeJS.Signals | null): boolean {
+  return signal !== null || DEADLY.some((number) => exitCode === 128 + number);
 }
 
 /** 'close' never comes while a process that has left the group holds the pipes open. */

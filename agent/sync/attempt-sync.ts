@@ -65,7 +65,7 @@ export interface AttemptSync {
   prepare(): Promise<void>;
   /** Brings all of `before`; rejects if anything is missing (rule 10: no job starts from nothing). */
   download(signal: AbortSignal): Promise<void>;
-  /** Discards what earlier attempts had begun to upload, and begins to mirror `during`; resolves when changes are seen. */
+  /** Discards what earlier attempts had begun to upload long ago, and begins to mirror `during`; resolves when changes are seen. */
   watch(): Promise<void>;
   /**
    * The command is no more. If it was killed, at `killedAt` (milliseconds since 1970), what it was writing over just then
@@ -104,18 +104,17 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
   const { store, settings, log } = parts;
   const entries = entriesOf(parts);
   const ledger: Ledger = new Map();
-  const places = createPlaces(placesPartsOf(parts, entries, ledger));
-  const { aside } = places;
+  const { aside, ...places } = createPlaces(placesPartsOf(parts, entries, ledger));
   const observation = createObservation({ mirrors: entries.during.length > 0, store: store.name });
   const gate = createGate();
   const stopping = new AbortController();
   const work = createWork(stopping.signal);
   const policy = { maxRetries: settings.maxRetries, log };
   const common = { store, policy, ledger, aside, gate, times: settings, concurrency: settings.concurrency };
-  const observed = { ...common, observer: observation.mirroring };
-  const mirrored = createMirror({ ...observed, entries: entries.during, onLate: () => watching.hint() });
+  const { mirroring: observer, following } = observation;
+  const mirrored = createMirror({ ...common, observer, entries: entries.during, onLate: () => watching.hint() });
   const watching: Watch = watchFor(entries.during, mirrored, parts, stopping.signal);
-
+  const discard = discarding({ ...common, entries: published(entries), log }, parts.earlier, work);
   let killedAt: number | undefined;
 
   const upload = (signal: AbortSignal, task: (own: AbortSignal) => Promise<void>) => {
@@ -131,7 +130,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     download: (signal) => work.run(signal, (own) => bringAll({ ...common, signal: own }, entries.before, observation)),
     watch: async () => {
       // What is begun from now on is this attempt's own.
-      await discardEarlier({ ...common, entries: published(entries), earlier: parts.earlier, log }, work);
+      await discard();
       await watching.start();
     },
     commandEnded: (at) => (killedAt = at),
@@ -142,7 +141,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
       }),
     makeWay: () => aside.move(),
     uploadAfter: (signal) =>
-      upload(signal, (own) => uploadAndConfirm({ ...common, observer: observation.following, entries, mirrored }, own)),
+      upload(signal, (own) => uploadAndConfirm({ ...common, observer: following, entries, mirrored, discard }, own)),
     suspend: () => gate.close(),
     resume: () => gate.open(),
     stop,
@@ -188,16 +187,22 @@ function watchFor(
   });
 }
 
-async function discardEarlier(
-  { earlier, ...parts }: Omit<LeftoverParts, 'earlier'> & { earlier: EarlierAttempts | undefined },
+/** Never rejects. */
+function discarding(
+  parts: Omit<LeftoverParts, 'earlier' | 'now'>,
+  earlier: EarlierAttempts | undefined,
   work: Work,
-): Promise<void> {
-  if (earlier === undefined) return;
-  const within = AbortSignal.timeout(DISCARD_WITHIN_MS);
-  const discarded = work.run(within, (own) => discardLeftovers({ ...parts, earlier }, own));
-  await discarded.catch((error: unknown) => {
-    parts.log.debug({ reason: messageOf(error) }, 'unfinished uploads of earlier attempts are left');
-  });
+): () => Promise<void> {
+  const began = performance.now();
+  return async () => {
+    if (earlier === undefined) return;
+    const now = () => earlier.until.getTime() + performance.now() - began;
+    const within = AbortSignal.timeout(DISCARD_WITHIN_MS);
+    const discarded = work.run(within, (own) => discardLeftovers({ ...parts, earlier, now }, own));
+    await discarded.catch((error: unknown) => {
+      parts.log.debug({ reason: messageOf(error) }, 'unfinished uploads of earlier attempts are left');
+    });
+  };
 }
 
 interface LastUpload extends Omit<MirrorParts, 'entries'> {
@@ -205,16 +210,20 @@ interface LastUpload extends Omit<MirrorParts, 'entries'> {
   entries: Entries;
   /** What mirrors `during`. */
   mirrored: Mirror;
+  /** Never rejects. */
+  discard: () => Promise<void>;
 }
 
 async function uploadAndConfirm(parts: LastUpload, signal: AbortSignal): Promise<void> {
-  const { entries, mirrored, aside, ledger } = parts;
+  const { entries, mirrored, aside, ledger, discard } = parts;
+  // Nobody waits for it, and the end of the attempt is its end.
+  void discard();
   const last = createMirror({ ...parts, entries: entries.after });
   const again = async (own: AbortSignal) => {
     await mirrored.finish({ deletes: false }, own);
-    await last.finish({ deletes: false }, own);
+    await last.finish({ deletes: false, demandsRoots: true }, own);
   };
-  await last.finish({ deletes: false }, signal);
+  await last.finish({ deletes: false, demandsRoots: true }, signal);
   await confirmPublished({ ...parts, entries: published(entries), again }, signal);
   await demandNothingVanished(published(entries), aside, ledger);
 }

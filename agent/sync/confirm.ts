@@ -24,8 +24,8 @@ const TRIES_AGAIN = 3;
 
 /**
  * Looks whether the store has what it has acknowledged to this attempt (rule 9): each object, of the acknowledged size and
- * ETag. What it has not is published again. Throws SyncError when that does not help, or when the store could not be
- * asked. A key that may write but not look is taken at its word.
+ * ETag. What it has not is published again. Throws SyncError when that does not help or its file is gone, or when the store could not
+ * be asked. A key that may write but not look is taken at its word.
  */
 export async function confirmPublished(parts: Confirmation, signal: AbortSignal): Promise<void> {
   const { ledger, policy } = parts;
@@ -38,8 +38,11 @@ export async function confirmPublished(parts: Confirmation, signal: AbortSignal)
       { objects: open.slice(0, OBJECTS_SHOWN), count: open.length },
       'the store does not have what it has acknowledged; it is published again',
     );
+    const paths = open.map((id) => ({ id, path: ledger.get(id)?.path ?? id }));
     for (const id of open) ledger.delete(id);
     await parts.again(signal);
+    const gone = paths.find(({ id }) => !ledger.has(id));
+    if (gone !== undefined) throw new SyncError(lostForGood(gone));
   }
 }
 
@@ -50,6 +53,11 @@ function neverThere(ids: readonly string[]): string {
   const shown = ids.slice(0, OBJECTS_SHOWN).join(', ');
   const advice = 'check the store, and that no other program writes there';
   return `the store acknowledged ${shown}${rest} ${TRIES_AGAIN + 1} times, and has it not as it was sent: ${advice}`;
+}
+
+function lostForGood({ id, path }: { id: string; path: string }): string {
+  const advice = 'check the store, and that nothing removes files after the command has ended';
+  return `the store acknowledged ${id} and has it not, and ${path} is gone, so it cannot be sent again: ${advice}`;
 }
 
 type Sent = NonNullable<ReturnType<Ledger['get']>>['sent'];

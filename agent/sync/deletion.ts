@@ -18,7 +18,7 @@ export interface Deletion {
   policy: RetryPolicy;
   concurrency: number;
   /** The ids of objects that are being written, and so are not deleted now. */
-  underWay: ReadonlySet<string>;
+  underWay: Pick<ReadonlySet<string>, 'has'>;
 }
 
 /** Deletes the objects whose file is not there, and takes them from the ledger. Rejects only when aborted. */

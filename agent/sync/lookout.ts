@@ -35,7 +35,7 @@ export interface LookoutParts {
   ledger: Ledger;
   aside: Pick<Aside, 'now' | 'steady'>;
   policy: RetryPolicy;
-  observer: Pick<UploadObserver, 'looked'>;
+  observer: Pick<UploadObserver, 'looked' | 'collided'>;
 }
 
 export function createLookout({ entries, ledger, aside, policy, observer }: LookoutParts): Lookout {
@@ -46,6 +46,7 @@ export function createLookout({ entries, ledger, aside, policy, observer }: Look
     const began = performance.now();
     const found = await aside.steady(() => survey(entries, ledger, aside));
     tellOnce(found.problems, told, policy.log);
+    for (const collision of found.collisions) observer.collided(collision);
     const plan = planMirror(found.known, found.seen, found.complete);
     observer.looked(plan.uploads.map(({ id }) => id));
     queue = queueDeletions(queue, plan, found.seen);

@@ -5,10 +5,10 @@ import type { Aside } from './aside.ts';
 import { deleteAll } from './deletion.ts';
 import { doubt, noteUnanswered } from './doubt.ts';
 import type { SyncEntry } from './entry.ts';
-import { SyncError } from './errors.ts';
 import type { Gate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
-import { createLookout, LOOKS } from './lookout.ts';
+import { goneAltogether, neverStill, rejectOn } from './faults.ts';
+import { createLookout, type Lookout, LOOKS } from './lookout.ts';
 import type { UploadObserver } from './observation.ts';
 import { inParallel, type Task, untilAborted } from './parallel.ts';
 import { type PlannedUpload, startable } from './plan.ts';
@@ -40,11 +40,19 @@ export interface Mirror {
   pass(signal: AbortSignal): Promise<Pass>;
   /**
    * Publishes everything as it is now, and then deletes what is gone if `deletes`. Throws SyncError if a file could not
-   * be read or published. `killedAt`: when the command was ended by a signal, in milliseconds since 1970.
+   * be read or published, or may not have been seen.
    */
-  finish(options: { deletes: boolean; killedAt?: number | undefined }, signal: AbortSignal): Promise<void>;
+  finish(options: Finish, signal: AbortSignal): Promise<void>;
   /** Resolves when nothing is on its way. */
   settled(): Promise<void>;
+}
+
+export interface Finish {
+  deletes: boolean;
+  /** When the command was ended by a signal, in milliseconds since 1970. */
+  killedAt?: number | undefined;
+  /** Whether a directory that is not there is a fault: all that it held is lost. */
+  demandsRoots?: boolean;
 }
 
 export interface Pass {
@@ -84,19 +92,13 @@ export function createMirror(parts: MirrorParts): Mirror {
       return { again: again === Infinity ? undefined : again, lookedMs };
     },
 
-    async finish({ deletes, killedAt }, signal) {
+    async finish({ deletes, killedAt, demandsRoots = false }, signal) {
       await untilAborted(Promise.allSettled(batches), signal);
       bench.failures.clear();
-      const publish = publisher.publishNow(killedAt);
-      const results: Result[] = [];
-      for (let rounds = 0, moved = true; moved && rounds < LOOKS; rounds++) {
-        const { found, plan } = await lookout.lookWell();
-        const round = await uploadAll(bench, { found, uploads: plan.uploads, publish }, signal);
-        results.push(...round);
-        rejectOn([...found.problems, ...round.flatMap((one) => (one.kind === 'failed' ? [one.reason] : []))]);
-        // What is gone was perhaps renamed by something that the command had left running.
-        moved = round.some(({ kind }) => kind === 'gone');
-      }
+      const results = await publishAll(
+        { bench, lookout, publish: publisher.publishNow(killedAt), demandsRoots },
+        signal,
+      );
       if (!deletes || !lookout.hasDeletions()) return;
       await lookout.lookWell();
       await deleteReleased(results, policy, signal);
@@ -114,15 +116,15 @@ interface Bench extends MirrorParts {
   slots: Slots;
   /** The ids of objects of which nobody knows whether they were made. */
   unanswered: Set<string>;
-  /** The ids of what is being uploaded, or is about to be. */
-  underWay: Set<string>;
+  /** Who publishes an object now, or is about to: until that batch lets go of it no other may. */
+  underWay: Map<string, Batch>;
   /** What passes have begun. */
   batches: Set<Promise<unknown>>;
 }
 
 function createBench(parts: MirrorParts, unanswered: Set<string>): Bench {
   const slots = createSlots(parts.concurrency);
-  return { ...parts, failures: new Map(), slots, unanswered, underWay: new Set(), batches: new Set() };
+  return { ...parts, failures: new Map(), slots, unanswered, underWay: new Map(), batches: new Set() };
 }
 
 interface Batch {
@@ -154,6 +156,30 @@ async function uploadInTime(bench: Bench, batch: Batch, signal: AbortSignal): Pr
   return [...results];
 }
 
+interface LastLook {
+  bench: Bench;
+  lookout: Lookout;
+  publish: Publish;
+  demandsRoots: boolean;
+}
+
+async function publishAll({ bench, lookout, publish, demandsRoots }: LastLook, signal: AbortSignal): Promise<Result[]> {
+  const results: Result[] = [];
+  let restless: string[] = [];
+  for (let rounds = 0, moved = true; moved && rounds < LOOKS; rounds++) {
+    const { found, plan } = await lookout.lookWell();
+    const round = await uploadAll(bench, { found, uploads: plan.uploads, publish }, signal);
+    results.push(...round);
+    const failures = round.flatMap((one) => (one.kind === 'failed' ? [one.reason] : []));
+    rejectOn([...(demandsRoots ? found.missing.map(goneAltogether) : []), ...found.problems, ...failures]);
+    ({ restless } = found);
+    // What is gone was perhaps renamed by something that the command had left running.
+    moved = restless.length > 0 || round.some(({ kind }) => kind === 'gone');
+  }
+  rejectOn(restless.map(neverStill));
+  return results;
+}
+
 /** There is no later: what waits for a file that could not be published goes without it in the end. */
 async function uploadAll(bench: Bench, batch: Batch, signal: AbortSignal): Promise<Result[]> {
   const first = await upload(bench, batch, signal);
@@ -169,7 +195,7 @@ const PATIENCE = 3;
 async function upload(bench: Bench, batch: Batch, signal: AbortSignal): Promise<Result[]> {
   const earlier: Promise<Result>[] = [];
   for (const { id, state } of batch.uploads) {
-    bench.underWay.add(id);
+    bench.underWay.set(id, batch);
     bench.observer.planned(id, state.size);
   }
   const tasks = batch.uploads.flatMap(({ id, marker }): Task<Result>[] => {
@@ -187,10 +213,7 @@ async function upload(bench: Bench, batch: Batch, signal: AbortSignal): Promise<
   try {
     return await inParallel(tasks, bench.concurrency, signal);
   } finally {
-    for (const { id } of batch.uploads) {
-      bench.underWay.delete(id);
-      bench.observer.left(id);
-    }
+    for (const { id } of batch.uploads) letGo(bench, batch, id);
     bench.observer.burstOver();
   }
 }
@@ -225,9 +248,15 @@ async function settleOne(bench: Bench, batch: Batch, turn: Turn, signal: AbortSi
     policy.log.warn({ reason }, 'upload failed; it is tried again with the next look at the directory');
     return { id, kind: 'failed', reason };
   } finally {
-    bench.underWay.delete(id);
-    observer.left(id);
+    letGo(bench, batch, id);
   }
+}
+
+/** What the batch has let go of before may be another's by now. */
+function letGo({ underWay, observer }: Bench, batch: Batch, id: string): void {
+  if (underWay.get(id) !== batch) return;
+  underWay.delete(id);
+  observer.left(id);
 }
 
 function record(bench: Bench, id: string, { path, entry }: Candidate, outcome: Outcome): void {
@@ -236,6 +265,11 @@ function record(bench: Bench, id: string, { path, entry }: Candidate, outcome: O
   switch (outcome.kind) {
     case 'published': {
       const { state, bytes, etag } = outcome;
+      const before = ledger.get(id);
+      // Another entry's, as those of `during` are for the ones of `after`.
+      if (before?.sent !== undefined && before.path !== path && before.state.ino !== state.ino) {
+        observer.collided({ id, kept: path, lost: before.path });
+      }
       ledger.set(id, { path, state, sent: { size: bytes, etag }, ...(entry.compression ? {} : { etag }) });
       failures.delete(id);
       policy.log.debug({ object: id, bytes }, 'published');
@@ -257,12 +291,4 @@ function record(bench: Bench, id: string, { path, entry }: Candidate, outcome: O
 
 function arrivedAmong(results: readonly Result[]): ReadonlySet<string> {
   return new Set(results.filter(({ kind }) => kind === 'published' || kind === 'unchanged').map(({ id }) => id));
-}
-
-const FAULTS_SHOWN = 3;
-
-function rejectOn(faults: readonly string[]): void {
-  if (faults.length === 0) return;
-  const rest = faults.length - FAULTS_SHOWN;
-  throw new SyncError([...faults.slice(0, FAULTS_SHOWN), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; '));
 }

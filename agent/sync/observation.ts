@@ -1,5 +1,6 @@
 import { storable } from '../../lib/storable.ts';
 import { causeOf } from './cause.ts';
+import { type Collision, type Collisions, createCollisions } from './collision.ts';
 import { createFailing, type Failing } from './failing.ts';
 import { createLag, type Lag } from './lag.ts';
 import { type Course, createTransferRecord, type Transfer, type TransferRecord } from './progress.ts';
@@ -26,7 +27,7 @@ export interface SyncState {
   checkpoints: { files: number; bytes: number; newestKeys: readonly string[] };
   /** Age of the oldest change that is synced during the command and not in the bucket; null where nothing is. */
   lagSeconds: number | null;
-  /** For a person: uploads keep failing. */
+  /** For a person: uploads keep failing, or files get in each other's way. */
   warning: string | undefined;
 }
 
@@ -44,6 +45,8 @@ export interface UploadObserver {
   settled(id: string, outcome: Outcome): void;
   /** It is not on its way any more, and may not have arrived. */
   left(id: string): void;
+  /** Two files would become the same object. */
+  collided(collision: Collision): void;
   /** All that was planned together is over. */
   burstOver(): void;
 }
@@ -86,14 +89,16 @@ export function createObservation(parts: ObservationParts): Observation {
   const lag = createLag();
   const saved = createSaved();
   const failing = createFailing();
+  const collisions = createCollisions();
   let hasEnded = false;
   let tell: () => void = () => undefined;
 
   const warning = () => {
     const trouble = failing.trouble(now());
-    return trouble && warningOf({ trouble, now: now(), mirrors, savedAt: saved.at(), hasEnded });
+    if (trouble === undefined) return collisions.warning();
+    return warningOf({ trouble, now: now(), mirrors, savedAt: saved.at(), hasEnded });
   };
-  const following = observeUploads({ store: parts.store, now, record, failing, counts });
+  const following = observeUploads({ store: parts.store, now, record, failing, collisions, counts });
   return {
     beginDownloads: () => record.begin(now()),
     endDownloads: () => record.end(),
@@ -125,10 +130,11 @@ interface Books {
   now: () => number;
   record: TransferRecord;
   failing: Failing;
+  collisions: Collisions;
   counts: SyncCounts;
 }
 
-function observeUploads({ store, now, record, failing, counts }: Books): UploadObserver {
+function observeUploads({ store, now, record, failing, collisions, counts }: Books): UploadObserver {
   const underWay = new Map<string, Course>();
   return {
     looked: (ids) => failing.keep(new Set(ids)),
@@ -151,6 +157,7 @@ function observeUploads({ store, now, record, failing, counts }: Books): UploadO
       underWay.get(id)?.dropped();
       underWay.delete(id);
     },
+    collided: (collision) => collisions.note(collision),
     burstOver: () => undefined,
   };
 }

@@ -58,39 +58,27 @@ export type Publish = (id: string, candidate: Candidate, signal: AbortSignal) =>
 const RETRIES_OF_A_PASS = 3;
 
 export function createPublisher(parts: PublisherParts): Publisher {
-  const { store, policy, times, ledger, observer } = parts;
+  const { policy, times, ledger } = parts;
   const fleeting = { ...policy, maxRetries: Math.min(policy.maxRetries, RETRIES_OF_A_PASS) };
   const memory = createMemory(parts);
   const { witnesses } = memory;
 
-  const publicationOf = (id: string, candidate: Candidate, signal: AbortSignal, own = policy): Publication => {
-    const { address, relativePath, entry } = candidate;
-    return {
-      ...{ store, name: relativePath, address, compression: entry.compression, signal },
-      get source() {
-        return candidate.source;
-      },
-      policy: { ...own, onRetry: (error) => observer.failed(id, error) },
-      onMoved: (bytes) => observer.moved(id, bytes),
-      onArrived: () => observer.worked(id),
-    };
-  };
   const publishGrown = async (id: string, publication: Publication, witness: Witness): Promise<Outcome> => {
     const began = memory.now();
     const outcome = memory.keep(id, await publishPrefix(publication, witness), began);
     return outcome.kind === 'changed' ? memory.mustSettle(id) : outcome;
   };
-
   return {
     lookAt: (dirty) => memory.lookAt(dirty),
     publishSettled: async (id, candidate, signal) => {
-      const publication = publicationOf(id, candidate, signal, fleeting);
+      const publication = publicationOf({ ...parts, policy: fleeting }, id, candidate, signal);
       const verdict = memory.verdictOf(id);
       // It waited for its turn, and was seen to change meanwhile.
       if (verdict === 'wait') return { kind: 'changed' };
-      if (verdict === 'whole') {
+      if (verdict !== 'prefix') {
+        const planned = verdict === 'whole' ? candidate.state : undefined;
         const untouched = await confirmed(ledger.get(id), candidate, publication);
-        return memory.keep(id, untouched ?? (await publishWhole(publication, witnesses.get(id))));
+        return memory.keep(id, untouched ?? (await publishWhole(publication, { witness: witnesses.get(id), planned })));
       }
       const witness = witnesses.get(id);
       if (witness !== undefined) return publishGrown(id, publication, witness);
@@ -101,13 +89,31 @@ export function createPublisher(parts: PublisherParts): Publisher {
       return { kind: 'changed' };
     },
     publishNow: (killedAt) => async (id, candidate, signal) => {
-      const publication = publicationOf(id, candidate, signal);
+      const publication = publicationOf(parts, id, candidate, signal);
       const untouched = await confirmed(ledger.get(id), candidate, publication);
       if (untouched !== undefined) return memory.keep(id, untouched);
       const isTorn = await wasWrittenOver(ledger.get(id), candidate, publication, { killedAt, times });
       if (isTorn) return { kind: 'torn' };
       return memory.keep(id, await insist(publication, witnesses.get(id), times.stabilityCheckMs));
     },
+  };
+}
+
+function publicationOf(
+  { store, policy, observer }: Pick<PublisherParts, 'store' | 'policy' | 'observer'>,
+  id: string,
+  candidate: Candidate,
+  signal: AbortSignal,
+): Publication {
+  const { address, relativePath, entry } = candidate;
+  return {
+    ...{ store, name: relativePath, address, compression: entry.compression, signal },
+    get source() {
+      return candidate.source;
+    },
+    policy: { ...policy, onRetry: (error) => observer.failed(id, error) },
+    onMoved: (bytes) => observer.moved(id, bytes),
+    onArrived: () => observer.worked(id),
   };
 }
 
@@ -175,7 +181,10 @@ async function isBelievedToGrow(
   return known.etag === undefined ? isUsefulAtAnyLength(relativePath) : hasOnlyGrown(publication, known);
 }
 
-/** Whether the command died while it wrote over a file that the bucket has whole. */
+/**
+ * Whether the command died while it wrote over a file that the bucket has whole. What was written later was written by what outlived
+ * it, as a program does whose shell took the signal that was meant for both.
+ */
 async function wasWrittenOver(
   known: LedgerRecord | undefined,
   { state }: Candidate,
@@ -183,9 +192,10 @@ async function wasWrittenOver(
   { killedAt, times }: { killedAt: number | undefined; times: SettleTimes },
 ): Promise<boolean> {
   if (killedAt === undefined || known?.state.ino !== state.ino) return false;
-  const writtenAt = Number(state.ctimeNs / 1_000_000n) + CLOCK_TICK_MS;
-  const hadSettled = writtenAt + settlesMs(state.size < known.state.size, times) <= killedAt;
-  return !hadSettled && !(await hasOnlyGrown(publication, known));
+  const writtenAt = Number(state.ctimeNs / 1_000_000n);
+  const settledAt = writtenAt + CLOCK_TICK_MS + settlesMs(state.size < known.state.size, times);
+  const isOfThatTime = writtenAt <= killedAt && killedAt < settledAt;
+  return isOfThatTime && !(await hasOnlyGrown(publication, known));
 }
 
 const TRIES_NOW = 5;
@@ -193,7 +203,7 @@ const TRIES_NOW = 5;
 /** Tries to read the file whole, and in case something still appends to it, as a prefix. */
 async function insist(publication: Publication, basis: Witness | undefined, pauseMs: number): Promise<Outcome> {
   for (let tries = 0; tries < TRIES_NOW; tries++) {
-    const outcome = await publishWhole(publication, basis);
+    const outcome = await publishWhole(publication, { witness: basis });
     if (outcome.kind !== 'changed') return outcome;
     const witness = await takeWitness(publication.source, publication.signal);
     await pause(pauseMs, publication.signal);

@@ -1,4 +1,5 @@
-import { ListMultipartUploadsCommand, type S3Client } from '@aws-sdk/client-s3';
+import { ListMultipartUploadsCommand, ListPartsCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { Address } from './entry.ts';
 
 export interface UnfinishedUpload {
   key: string;
@@ -36,6 +37,25 @@ export function listUploads(client: S3Client): UnfinishedUploads {
     const { NextKeyMarker: key, NextUploadIdMarker: uploadId } = page;
     const isMore = page.IsTruncated === true && key !== undefined;
     return { uploads, next: isMore ? { key: decode(key), uploadId } : undefined };
+  };
+}
+
+/** When the newest part of an unfinished upload arrived, by the store's clock; undefined when it has none. */
+export type LastPart = (address: Address, uploadId: string, signal: AbortSignal) => Promise<Date | undefined>;
+
+export function lastPart(client: S3Client): LastPart {
+  return async ({ bucket, key }, uploadId, signal) => {
+    let newest: Date | undefined;
+    let marker: string | undefined;
+    do {
+      const place = { Bucket: bucket, Key: key, UploadId: uploadId, PartNumberMarker: marker };
+      const page = await client.send(new ListPartsCommand(place), { abortSignal: own(signal) });
+      for (const { LastModified: at } of page.Parts ?? []) {
+        if (at !== undefined && (newest === undefined || at > newest)) newest = at;
+      }
+      marker = page.IsTruncated === true ? page.NextPartNumberMarker : undefined;
+    } while (marker !== undefined);
+    return newest;
   };
 }
 

@@ -14,7 +14,7 @@ import {
 import { messageOf } from '../../lib/errors.ts';
 import type { Address } from './entry.ts';
 import { type CopyPart, copyRequests } from './s3-copy.ts';
-import { decodeKey, listUploads, own, type UnfinishedUploads } from './s3-uploads.ts';
+import { decodeKey, lastPart, type LastPart, listUploads, own, type UnfinishedUploads } from './s3-uploads.ts';
 import { createStorageAgents, type StorageAgents } from './sockets.ts';
 import { createTraffic, type TrafficOptions } from './traffic.ts';
 import { type Body, createWire, type Wire, type WireRequest } from './wire.ts';
@@ -74,6 +74,8 @@ export interface ObjectStore {
   abortMultipart(address: Address, uploadId: string, signal: AbortSignal): Promise<void>;
   /** A page of the multipart uploads that were begun below the prefix and neither completed nor aborted. */
   listUploads: UnfinishedUploads;
+  /** Several requests where the upload has more than a thousand parts. */
+  lastPart: LastPart;
   copyPart: CopyPart;
   close(): void;
 }
@@ -112,7 +114,7 @@ export function createS3Store(settings: S3Settings): ObjectStore {
     ...objectRequests(client, wire),
     ...multipartRequests(client, patient, wire),
     ...copyRequests(patient),
-    listUploads: listUploads(client),
+    ...{ listUploads: listUploads(client), lastPart: lastPart(client) },
     close: () => [client, patient].forEach((one) => one.destroy()),
   };
 }

@@ -38,6 +38,8 @@ export interface Scan {
   problems: Problem[];
   /** False when files may exist that are not listed: then nothing may be concluded from a file's absence. */
   complete: boolean;
+  /** There is no such directory. */
+  isMissing: boolean;
 }
 
 /** Downloads are written under such a name first, followed by a UUID; no scan sees them. */
@@ -61,17 +63,18 @@ export function isTemporary(name: string): boolean {
  * as a problem.
  */
 export async function scanDirectory(root: string): Promise<Scan> {
-  const context: Walk = { root, realRoot: root, files: [], problems: [], complete: true };
+  const context: Walk = { root, realRoot: root, files: [], problems: [], complete: true, isMissing: false };
   try {
     context.realRoot = await realpath(root);
     await walk(context, { path: context.realRoot, relativePath: '', chain: [context.realRoot], isLinked: false });
   } catch (error) {
     // A directory that is gone altogether may be one that was unmounted, so its files do not count as deleted.
     context.complete = false;
-    if (!isMissing(error)) note(context, '', error, true);
+    if (isMissing(error)) context.isMissing = true;
+    else note(context, '', error, true);
   }
-  const { files, problems, complete } = context;
-  return { files, problems, complete };
+  const { files, problems, complete, isMissing: isGone } = context;
+  return { files, problems, complete, isMissing: isGone };
 }
 
 /** The present state of a file, or undefined when there is none (any more). */

@@ -1,8 +1,11 @@
 import mime from 'mime-types';
 import { isSame, type Observed } from './scan.ts';
 
-/** What may be done with a dirty file now. `wait` says after how many milliseconds to look again. */
-export type Verdict = { kind: 'whole' } | { kind: 'prefix' } | { kind: 'wait'; millis: number };
+/**
+ * What may be done with a dirty file now. `whole`: it rests, so the state that was seen is a whole one. `replaced`: it never rests,
+ * but any state of it is whole. `wait` says after how many milliseconds to look again.
+ */
+export type Verdict = { kind: 'whole' | 'replaced' | 'prefix' } | { kind: 'wait'; millis: number };
 
 export interface SettleTimes {
   /** A file that did not change for so many milliseconds is taken for finished. */
@@ -83,7 +86,7 @@ export function judge(
   const isOverdue = now >= Math.max(since, published?.at ?? 0) + times.maxWaitMs;
   if (!isOverdue || !onlyGrew) return { kind: 'wait', millis: calmsMs - calmMs };
   // Whoever keeps renaming finished files into place never writes into the one that is there.
-  if (replaced) return { kind: 'whole' };
+  if (replaced) return { kind: 'replaced' };
   const growsOn = isLog || inPlace || now >= since + WAITS_OF_GROWTH * times.maxWaitMs;
   return growsOn ? { kind: 'prefix' } : { kind: 'wait', millis: calmsMs - calmMs };
 }

@@ -1,4 +1,5 @@
 import type { Aside } from './aside.ts';
+import type { Collision } from './collision.ts';
 import { type Address, addressOf, idOf, localPathOf, relativePathAt, type SyncEntry } from './entry.ts';
 import type { Ledger } from './ledger.ts';
 import { type Observed, type Scan, scanDirectory } from './scan.ts';
@@ -22,6 +23,12 @@ export interface Survey {
   known: Map<string, Observed>;
   /** What an entry wants, or may want, and could not be read. */
   problems: string[];
+  /** Files that no object is left for. */
+  collisions: Collision[];
+  /** Which directories are not there. */
+  missing: string[];
+  /** In which directories files went while they were looked at, so that others may not have been seen. */
+  restless: string[];
   complete: boolean;
 }
 
@@ -33,6 +40,7 @@ export async function survey(
 ): Promise<Survey> {
   const scans = new Map<string, Scan>();
   const candidates = new Map<string, Candidate>();
+  const collisions: Collision[] = [];
   for (const entry of entries) {
     const scan = scans.get(entry.root) ?? (await scanDirectory(now(entry.root)));
     scans.set(entry.root, scan);
@@ -45,25 +53,37 @@ export async function survey(
           return now(source);
         },
       };
-      if (!candidates.has(idOf(address))) candidates.set(idOf(address), candidate);
+      const id = idOf(address);
+      const first = candidates.get(id);
+      if (first === undefined) candidates.set(id, candidate);
+      else if (first.source !== candidate.source) collisions.push({ id, kept: first.path, lost: path });
     }
   }
   return {
-    candidates,
+    ...{ candidates, collisions },
     seen: new Map([...candidates].map(([id, { state }]) => [id, state])),
     known: knownOf(entries, ledger),
     problems: [...new Set(entries.flatMap((entry) => problemsOf(entry, scans.get(entry.root))))],
+    missing: rootsOf(scans, ({ isMissing }) => isMissing),
+    restless: rootsOf(scans, ({ complete, isMissing, problems }) => !complete && !isMissing && problems.length === 0),
     complete: [...scans.values()].every(({ complete }) => complete),
   };
 }
 
-/** Whether a pattern wants something of a directory that cannot be read is tried with a file of no special name. */
+function rootsOf(scans: ReadonlyMap<string, Scan>, fits: (scan: Scan) => boolean): string[] {
+  return [...scans].filter(([, scan]) => fits(scan)).map(([root]) => root);
+}
+
+/** Of a directory that cannot be read, nobody knows whether something in it is wanted. */
 function problemsOf(entry: SyncEntry, scan: Scan | undefined): string[] {
   const wanted = (scan?.problems ?? []).filter(({ relativePath, isDirectory }) =>
-    entry.matches(isDirectory ? `${relativePath === '' ? '' : `${relativePath}/`}file` : relativePath),
+    isDirectory ? relativePath !== OF_THE_FILE_SYSTEM : entry.matches(relativePath),
   );
   return wanted.map(({ reason }) => reason);
 }
+
+/** Where a volume is mounted there may be this directory, which is no user's to read. */
+const OF_THE_FILE_SYSTEM = 'lost+found';
 
 /** The objects that these entries would have published: no entry deletes what is another's. */
 function knownOf(entries: readonly SyncEntry[], ledger: Ledger): Map<string, Observed> {

@@ -61,11 +61,16 @@ export function memoryOf(size: number, compression: boolean): number {
 
 /**
  * Publishes the file as it is now, whole or not at all: the object appears only if size, mtime and inode were the same
- * before and after reading. What `witness` saw is copied inside the store if it still is the beginning. Rejects when the store refused
- * after all retries, or when aborted.
+ * before and after reading. What `witness` saw is copied inside the store if it still is the beginning. With `planned`, publishes
+ * that state of the file and no other: whether a later one is whole, and what must be in the bucket before it, nobody has looked at.
+ * Rejects when the store refused after all retries, or when aborted.
  */
-export async function publishWhole(publication: Publication, witness?: Witness): Promise<Outcome> {
+export async function publishWhole(
+  publication: Publication,
+  { witness, planned }: { witness?: Witness | undefined; planned?: Observed | undefined } = {},
+): Promise<Outcome> {
   return withFile(publication, async (handle, before) => {
+    if (planned !== undefined && !isSame(before, planned)) return { kind: 'changed' };
     const basis = await basisIn(handle, before, witness, publication.signal);
     const unchanged = async () => {
       const after = await observe(publication.source);

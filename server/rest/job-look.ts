@@ -1,7 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { endMessages, type KeyEnd } from '../../core/accounts/key-watch.ts';
 import type { Viewer } from '../../core/accounts/keys.ts';
-import { ForbiddenError } from '../../core/errors.ts';
+import { ForbiddenError, NotFoundError } from '../../core/errors.ts';
 import { findJob } from '../../core/jobs/find.ts';
 import { etagOf, LONGEST_WAIT, names, preferredWait } from './conditions.ts';
 import { exampleJob } from './examples.ts';
@@ -58,7 +59,7 @@ async function see({ parts, viewer }: Look, job: Job): Promise<Seen> {
  * The job as soon as it is another one than the client knows, or has ended; else as it is when the time is over, the client has
  * gone, or the server stops.
  * @throws RateLimitedError when too many requests of the key wait
- * @throws ForbiddenError when the key was revoked meanwhile
+ * @throws ForbiddenError when the key was revoked meanwhile, or has gone with its account
  */
 async function seeChanged(
   look: Look,
@@ -69,9 +70,10 @@ async function seeChanged(
   const states = core.watchers.watch(look.viewer, look.id);
   const over = new AbortController();
   const stop = (): void => void states.return();
-  let isRevoked = false;
-  const unwatch = core.keyWatch.follow(look.viewer, () => {
-    isRevoked = true;
+  let keyEnd: KeyEnd | undefined;
+  let hasSeen = false;
+  const unwatch = core.keyWatch.follow(look.viewer, (why) => {
+    keyEnd = why;
     stop();
   });
   for (const signal of [stopping, wish.context.req.raw.signal]) {
@@ -82,24 +84,29 @@ async function seeChanged(
   try {
     let { known } = wish;
     for await (const job of states) {
+      hasSeen = true;
       const seen = await see(look, job);
       known ??= seen.etag;
       if (!names(known, seen.etag) || hasEnded(job)) return seen;
     }
     // What changes without an event, as the time of a heartbeat, is seen now.
-    if (!isKeyRevoked()) return await seeNow(look);
-    throw new ForbiddenError('The API key was revoked, or has expired, while the request waited');
+    demandKey(keyEnd);
+    return await seeNow(look);
+  } catch (error) {
+    // With an account go its jobs and its keys: whoever waited for one is told of the key, whichever is noticed first.
+    if (error instanceof NotFoundError && hasSeen) await core.keyWatch.runOnce();
+    demandKey(keyEnd);
+    throw error;
   } finally {
     clearTimeout(timer);
     over.abort();
     unwatch();
     giveBack();
   }
+}
 
-  // Behind a function, because the type checker can't know that it may change while states are awaited.
-  function isKeyRevoked(): boolean {
-    return isRevoked;
-  }
+function demandKey(end: KeyEnd | undefined): void {
+  if (end !== undefined) throw new ForbiddenError(endMessages[end]);
 }
 
 function hasEnded(job: Job): boolean {

@@ -34,6 +34,7 @@ describe('the agent’s configuration', () => {
       maxIdleMs: 0,
       recreateBetweenJobs: false,
       shutdownGraceMs: 20_000,
+      uploadGraceMs: 20_000,
       killGraceMs: 10_000,
       reconnectGraceMs: 5000,
       sync: { debounceMs: 100, stabilityCheckMs: 50, maxWaitMs: 5000, maxRetries: 16, concurrency: 64 },
@@ -100,6 +101,7 @@ describe('the agent’s configuration', () => {
   test.each([
     ['KELPIE_API_URL', 'http://'],
     ['KELPIE_SHUTDOWN_GRACE_S', '-1'],
+    ['KELPIE_UPLOAD_GRACE_S', 'long'],
     ['KELPIE_OVERLAP_UPLOADS', 'sometimes'],
     ['MAX_RETRIES', '1.5'],
     ['FILE_WATCHER_DEBOUNCE_MS', '10ms'],

@@ -6,7 +6,12 @@ import type { HeartbeatAnswer } from '../../agent/link.ts';
 import type { News } from '../../agent/news.ts';
 
 const renewed: HeartbeatAnswer = { kind: 'RENEWED', leaseMillis: 60_000, directive: 'CONTINUE' };
-const nothingNew: News = { isDue: () => false, take: () => ({ bytesDownloaded: '7' }), told: () => undefined };
+const nothingNew: News = {
+  isDue: () => false,
+  warns: () => false,
+  take: () => ({ bytesDownloaded: '7' }),
+  told: () => undefined,
+};
 let lease: Lease | undefined;
 
 afterEach(() => lease?.stop());
@@ -159,6 +164,7 @@ function newsOf(warning: string) {
   let isTold = false;
   const news: News = {
     isDue: () => !isTold,
+    warns: () => !isTold,
     take: () => ({ warning }),
     told: (tidings) => void (isTold = 'warning' in tidings),
   };

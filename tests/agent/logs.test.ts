@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { AppendLogsInput } from '../../agent/generated/graphql.ts';
 import type { AppendAnswer } from '../../agent/link.ts';
 import { createLogBuffer, type Output, type OutputStream } from '../../agent/log-buffer.ts';
@@ -168,13 +168,19 @@ describe('lines', () => {
 
 describe('shipping', () => {
   /** A server that takes what comes, as a test wants it. */
-  function shipper(answer: (input: AppendLogsInput) => AppendAnswer | Promise<AppendAnswer> = taken) {
+  function shipper(
+    answer: (input: AppendLogsInput) => AppendAnswer | Promise<AppendAnswer> = taken,
+    leaseMillis = 60_000,
+  ) {
     const requests: AppendLogsInput[] = [];
     const cut = new AbortController();
     const hurry = new AbortController();
+    const signal = new AbortController();
     const logs = shipLogs({
       jobId: 'job',
       attempt: 1,
+      leaseMillis,
+      signaled: signal.signal,
       beganAt: performance.now(),
       cut: cut.signal,
       hurrying: hurry.signal,
@@ -192,6 +198,7 @@ describe('shipping', () => {
       requests,
       cut,
       hurry,
+      signal,
       write,
       texts: () => requests.flatMap(({ lines }) => lines.map(({ text }) => text)),
     };
@@ -259,11 +266,43 @@ describe('shipping', () => {
 
   const never = () => new Promise<AppendAnswer>(() => undefined);
 
-  test('a server that does not answer is waited for no longer than two seconds at the end', async () => {
-    const { logs, write } = shipper(never);
-    write('a\n');
-    const start = performance.now();
+  test('a server that does not answer is waited for as long as a lease lasts, within limits, counted from the end', async () => {
+    onTestFinished(() => void vi.useRealTimers());
+    vi.useFakeTimers();
+    const waitedFor = async (leaseMillis: number) => {
+      const { logs, write } = shipper(never, leaseMillis);
+      write('a\n');
+      const start = performance.now();
+      const ended = logs.end().then(() => performance.now() - start);
+      await vi.advanceTimersByTimeAsync(5_000);
+      const again = logs.end().then(() => performance.now() - start);
+      await vi.advanceTimersByTimeAsync(3_600_000);
+      return Promise.all([ended, again]);
+    };
+    expect(await waitedFor(2_000)).toEqual([10_000, 10_000]);
+    expect(await waitedFor(30_000)).toEqual([30_000, 30_000]);
+    expect(await waitedFor(172_800_000)).toEqual([60_000, 60_000]);
+  });
+
+  test('a server that was away while the command ended gets its last lines when it is back', async () => {
+    const away = performance.now() + 2_500;
+    const { logs, write, texts } = shipper((input) => {
+      if (performance.now() < away) throw new Error('not connected');
+      return taken(input);
+    });
+    write('the last line');
     await logs.end();
+    expect(texts().at(-1)).toBe('the last line');
+  });
+
+  test('a signal leaves it two seconds more, whenever it comes', async () => {
+    const { logs, write, requests, signal } = shipper(never);
+    write('a\n');
+    const ended = logs.end();
+    await until('the request', () => requests.length === 1);
+    const start = performance.now();
+    signal.abort();
+    await ended;
     expect(performance.now() - start).toBeGreaterThan(1_900);
     expect(performance.now() - start).toBeLessThan(4_000);
   });

@@ -85,12 +85,22 @@ describe('a command', () => {
     expect((await command.exited).killedAt).toBeGreaterThanOrEqual(began - 1000);
   });
 
-  test('says when it was killed, also by a shell’s code, and not when it ended by itself', async () => {
-    const killed = async (script: string) => (await (await shell(script)).command.exited).killedAt !== undefined;
-    expect(await killed(`sh -c 'kill -9 $$'; exit $?`)).toBe(true);
-    expect(await killed('exit 1')).toBe(false);
-    expect(await killed('exit 0')).toBe(false);
-  });
+  test.each([
+    [`sh -c 'kill -9 $$'; exit $?`, true],
+    [`sh -c 'kill -SEGV $$'; exit $?`, true],
+    ['kill -TERM $$', true],
+    ['trap "exit 143" TERM; kill -TERM $$', false],
+    ['exit 130', false],
+    ['exit 255', false],
+    ['exit 1', false],
+    ['exit 0', false],
+  ])(
+    'says when it was killed, also by a shell’s code, and not when it ended by itself: %s',
+    async (script, isKilled) => {
+      const { killedAt } = await (await shell(script)).command.exited;
+      expect(killedAt !== undefined).toBe(isKilled);
+    },
+  );
 
   test('keeps the last twenty lines of stderr, the unfinished one included', async () => {
     const { command } = await shell('i=0; while [ $i -lt 50 ]; do echo line $i >&2; i=$((i+1)); done; printf end >&2');
@@ -172,8 +182,10 @@ describe('stopping a command', () => {
       `sh -c 'trap "sleep 0.3; echo saved; exit 0" TERM; echo ready; while :; do sleep 0.02; done'; true`,
     );
     await said.match(/ready/);
-    await stop(command, 20_000);
+    const { killedAt } = await stop(command, 20_000);
     expect(said.all()).toContain('saved');
+    // That was the shell.
+    expect(Date.now() - (killedAt ?? Infinity)).toBeGreaterThanOrEqual(250);
   });
 
   test('kills what ignores the signal after the grace', async () => {

@@ -53,20 +53,19 @@ describe.each([
   test('loses its sockets, its streams and its waits within 5 s, on every server; other keys lose nothing', async () => {
     const [{ secret, viewer }, bystander] = [await app.account(), await app.account()];
     const id = await submitted(app, secret);
+    const wait = fetch(`${app.url}/jobs/${id}`, { headers: { 'X-Kelpie-Key': secret, Prefer: 'wait=60' } });
     const query = 'subscription { jobEvents { __typename } }';
     const sockets = [app.url, otherUrl].map((url) => openRaw(url, { 'X-Kelpie-Key': secret }));
     const untouched = openRaw(otherUrl, { 'X-Kelpie-Key': bystander.secret });
     const streams = [app.url, otherUrl].map((url) => streaming(url, secret, query));
     const rest = await openEventSource(`${otherUrl}/events`, secret);
-    const wait = fetch(`${app.url}/jobs/${id}`, { headers: { 'X-Kelpie-Key': secret, Prefer: 'wait=60' } });
     const opened = () => [...sockets, untouched].every(({ heard }) => heard.length > 0);
     await until('all to be open', () => opened() && streams.every(({ status }) => status === 200));
     const start = performance.now();
     await end(viewer.keyId);
     for (const { closed } of sockets) expect(await closed).toEqual([4403, expect.stringContaining('API key')]);
     await until('the streams to end', () => streams.every(({ ended }) => ended) && rest.ended());
-    // Only where the account is removed the job may be gone first.
-    expect(end === remove ? [403, 404] : [403]).toContain((await wait).status);
+    expect((await wait).status).toBe(403);
     expect(performance.now() - start).toBeLessThan(WITHIN_MS);
     for (const { text } of streams) expect(text).toContain('FORBIDDEN');
     expect(untouched.socket.readyState).toBe(untouched.socket.OPEN);

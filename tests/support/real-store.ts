@@ -85,12 +85,6 @@ export const REAL_STORES = {
   },
 } as const satisfies Record<string, Recipe>;
 
-/** Why there is no such store here, and how to get it; undefined when there is one. */
-export function whyMissing(name: RealStoreName): string | undefined {
-  const found = findTool(REAL_STORES[name].tool);
-  return 'missing' in found ? found.missing : undefined;
-}
-
 /**
  * Starts the store on loopback with its data in a temporary directory, both of which end with this process however it ends.
  * It refuses whoever does not sign with `credentials`. Throws when it is not installed, or does not answer within 60 s.

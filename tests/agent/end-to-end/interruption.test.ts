@@ -139,7 +139,7 @@ scenario.concurrent(
 scenario.concurrent(
   'a store that hangs keeps a job from the next machine no longer than the grace',
   async ({ scene }) => {
-    const agent = await scene.agent('machine', { KELPIE_SHUTDOWN_GRACE_S: '0.5' });
+    const agent = await scene.agent('machine', { KELPIE_UPLOAD_GRACE_S: '0.5' });
     const upload = scene.hold(({ method }) => method === 'PUT');
     const job = await scene.submit({
       script: 'echo 1 > checkpoints/one; echo ready; while :; do sleep 0.05; done',

@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { type TestAgent, scenarios, timeOf } from '../../support/fleet.ts';
 import { openGateway } from '../../support/gateway.ts';
 import { processRuns } from '../../support/program.ts';
+import { until } from '../../support/until.ts';
 
 const scenario = scenarios();
 
@@ -92,6 +93,34 @@ scenario.concurrent('an agent that is drained saves what there is, gives its job
   await scene.agent('machine-b');
   expect(await job.end()).toMatchObject({ status: 'COMPLETED', numFailures: 0 });
 });
+
+scenario.concurrent(
+  'an agent that is drained uploads what its command has saved, however long that takes: the machine stays',
+  async ({ scene }) => {
+    const agent = await scene.agent('machine', { KELPIE_SHUTDOWN_GRACE_S: '0.3', KELPIE_UPLOAD_GRACE_S: '0.1' });
+    const upload = scene.hold(({ method, body }) => method === 'PUT' && body.toString() === 'saved\n');
+    const job = await scene.submit({
+      script: `trap 'echo saved > checkpoints/last; exit 0' TERM; echo ready; while :; do sleep 0.05; done`,
+      during: ['checkpoints'],
+      heartbeatInterval: 1,
+    });
+    await agent.said('ready');
+    const { app, ownerKey } = scene.fleet;
+    await app.graphql(ownerKey, 'mutation ($id: ID!) { drainAgent(id: $id) { __typename } }', { id: agentIdOf(agent) });
+    await upload.arrived;
+    const heartbeats = async () => {
+      const query = 'select num_heartbeats from attempts where job_id = $1';
+      return (await app.database.query<{ num_heartbeats: number }>(query, [job.id]))[0]?.num_heartbeats ?? 0;
+    };
+    // One a second at most: by the third the grace of a signal would long be over.
+    const before = await heartbeats();
+    await until('three heartbeats', async () => (await heartbeats()) >= before + 3);
+    upload.release();
+    expect(await agent.ended).toEqual({ code: 0, signal: null });
+    expect(await scene.text('checkpoints/last')).toBe('saved\n');
+    expect(await job.until(({ numInterruptions }) => numInterruptions === 1)).toMatchObject({ status: 'PENDING' });
+  },
+);
 
 scenario.concurrent('an idle agent without websockets is drained as well', async ({ scene, onTestFinished }) => {
   const gateway = await openGateway(scene.fleet.app.url);

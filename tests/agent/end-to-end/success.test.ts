@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { BUCKET } from '../sync/support/bench.ts';
 import { type Scene, scenarios, timeOf } from '../../support/fleet.ts';
 import { follow, type JobState } from '../../support/follow.ts';
 import { jobIn } from '../../support/rest.ts';
+import { BUCKET } from '../sync/support/bench.ts';
 
 const scenario = scenarios();
 
@@ -150,3 +150,25 @@ function inPhase(phase: string): (state: JobState) => boolean {
 async function look(scene: Scene, id: string) {
   return jobIn((await scene.fleet.app.rest(scene.fleet.ownerKey, 'GET', `/jobs/${id}`)).body);
 }
+
+scenario.concurrent(
+  'a file that had to make room for another one of its name is told, though the job completes',
+  async ({ scene }) => {
+    await scene.agent('machine');
+    const entry = (localPath: string) => ({
+      bucket: BUCKET,
+      prefix: `${scene.prefix}both/`,
+      localPath,
+      direction: 'UPLOAD',
+    });
+    const job = await scene.submit({
+      script: 'echo checkpoint > ckpt/model; echo result > out/model',
+      sync: { during: [entry('ckpt')], after: [entry('out')] },
+    });
+    expect(await job.end()).toMatchObject({ status: 'COMPLETED' });
+    const warned = (await scene.events(job)).filter(({ type }) => type === 'WARNED');
+    expect(warned.map(({ data }) => data['message'])).toEqual([
+      expect.stringMatching(/out\/model and .*ckpt\/model would both be/),
+    ]);
+  },
+);

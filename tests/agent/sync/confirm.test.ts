@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { looksComparable } from '../../../agent/sync/etag.ts';
 import type { ObjectStore } from '../../../agent/sync/s3.ts';
 import { createS3Store } from '../../../agent/sync/s3.ts';
 import type { Relayed } from './support/relay.ts';
-import { always, type Bench, instruction, startBench } from './support/bench.ts';
+import { always, type Bench, BUCKET, instruction, startBench } from './support/bench.ts';
 
 let bench: Bench;
 let store: ObjectStore;
@@ -29,7 +31,7 @@ const sent = (key: string) => bench.relay.seen.filter((seen) => seen.key === key
 function forgetful(key: string, times: number): ObjectStore {
   let left = times;
   const lose = async (signal: AbortSignal) => {
-    if (left-- > 0) await store.delete({ bucket: 'herd', key }, signal);
+    if (left-- > 0) await store.delete({ bucket: BUCKET, key }, signal);
   };
   return {
     ...store,
@@ -105,8 +107,24 @@ describe('what the store has acknowledged', () => {
     });
     await bench.write('out/a', 'a');
     await expect(sync.uploadAfter(always)).rejects.toThrow(
-      /the store acknowledged herd\/hopeless\/a 4 times, and has it/,
+      /the store acknowledged herd[-0-9a-f]*\/hopeless\/a 4 times, and has it/,
     );
+  });
+
+  it('and lost when the file is gone as well is a SyncError that names both', async () => {
+    const lossy = forgetful('lost-twice/a', 1);
+    const forgetting: ObjectStore = {
+      ...lossy,
+      async put(address, ...rest) {
+        const etag = await lossy.put(address, ...rest);
+        if (address.key === 'lost-twice/a') await rm(join(bench.directory(), 'out/a'));
+        return etag;
+      },
+    };
+    const sync = bench.sync({ after: [instruction('UPLOAD', 'lost-twice', 'out')], store: forgetting });
+    await bench.write('out/a', 'a');
+    await bench.write('out/b', 'b');
+    await expect(sync.uploadAfter(always)).rejects.toThrow(/lost-twice\/a and has it not, and .*out\/a is gone/);
   });
 
   it('is not looked up where this attempt has not put it there', async () => {
@@ -136,7 +154,7 @@ describe('what the store has acknowledged', () => {
     bench.relay.interfere = async (seen) => (isLookup(seen) ? 503 : undefined);
     const sync = bench.sync({ after: [instruction('UPLOAD', 'mute', 'out')], settings: { maxRetries: 0 } });
     await bench.write('out/a', 'a');
-    await expect(sync.uploadAfter(always)).rejects.toThrow(/herd\/mute\/a: the store could not be asked/);
+    await expect(sync.uploadAfter(always)).rejects.toThrow(/herd[-0-9a-f]*\/mute\/a: the store could not be asked/);
   });
 
   it('is asked for one by one where the listing lags behind', async () => {

@@ -64,6 +64,22 @@ describe('the last look after the command was killed', () => {
     expect(await bench.text('killed-well/steps')).toBe('one two');
   });
 
+  it('publishes what was written over later, by a program that has outlived its shell', async () => {
+    const sync = await mirror('outlived');
+    await bench.write('ckpt/model', WHOLE);
+    await eventually(() => sync.counts().filesUploaded === 1);
+    await sync.suspend();
+    const killedAt = Date.now();
+    await eventually(async () => {
+      await overwrite('ckpt/model', 'saved');
+      return (await stat(local('ckpt/model'))).ctimeMs > killedAt + 1;
+    });
+    sync.commandEnded(killedAt);
+    sync.resume();
+    await sync.flush(always);
+    expect(await bench.text('outlived/model')).toBe('saved');
+  });
+
   it('publishes what had settled when it died, and everything when it ended by itself', async () => {
     const sync = await mirror('settled');
     await bench.write('ckpt/model', WHOLE);

@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createS3Store, type ObjectStore } from '../../../agent/sync/s3.ts';
 import { always, BUCKET, type Bench, eventually, instruction, startBench } from './support/bench.ts';
@@ -25,30 +26,61 @@ interface Begun {
   at?: string;
 }
 
-/** Begins real uploads, and lists them as begun at the given times: the development store does not list any. */
+/** Begins real uploads, and lists them as begun at the given times: the development store lists neither uploads nor parts. */
 async function begin(uploads: readonly Begun[], pageSize = 1000): Promise<Map<string, string>> {
   const ids = new Map<string, string>();
-  const listed: string[] = [];
+  const listed: Listed[] = [];
   for (const { key, at = between } of uploads) {
-    const id = await store.createMultipart({ bucket: BUCKET, key }, HEADERS, always);
+    // Some stores refuse such a key, others may have one.
+    const isHostile = key.includes('/../');
+    const id = isHostile ? randomUUID() : await store.createMultipart({ bucket: BUCKET, key }, HEADERS, always);
     ids.set(id, key);
-    const encoded = encodeURIComponent(key);
-    listed.push(`<Upload><Key>${encoded}</Key><UploadId>${id}</UploadId><Initiated>${at}</Initiated></Upload>`);
+    listed.push({ key, id, at });
   }
+  list(listed, pageSize);
+  bench.relay.seen.length = 0;
+  return ids;
+}
+
+interface Listed {
+  key: string;
+  id: string;
+  at: string;
+}
+
+function list(uploads: readonly Listed[], pageSize = 1000): void {
+  const listed = uploads.map(
+    ({ key, id, at }) =>
+      `<Upload><Key>${encodeURIComponent(key)}</Key><UploadId>${id}</UploadId><Initiated>${at}</Initiated></Upload>`,
+  );
   bench.relay.answer = ({ method, key, query }) => {
-    if (method !== 'GET' || key !== '' || !query.has('uploads')) return undefined;
+    if (method !== 'GET') return undefined;
+    if (query.has('uploadId')) return listOfParts(query.get('uploadId'));
+    if (key !== '' || !query.has('uploads')) return undefined;
     const start = Number(query.get('key-marker') ?? 0);
     const end = start + pageSize;
     const isMore = end < listed.length;
     const next = isMore ? `<NextKeyMarker>${end}</NextKeyMarker><NextUploadIdMarker>x</NextUploadIdMarker>` : '';
     return `<ListMultipartUploadsResult><EncodingType>url</EncodingType><IsTruncated>${isMore}</IsTruncated>${next}${listed.slice(start, end).join('')}</ListMultipartUploadsResult>`;
   };
-  bench.relay.seen.length = 0;
-  return ids;
+}
+
+/** Those that have arrived, all of them just now. */
+function listOfParts(uploadId: string | null): string {
+  const arrived = bench.relay.seen.filter(
+    ({ query, status }) => query.get('uploadId') === uploadId && query.has('partNumber') && status === 200,
+  );
+  const now = new Date().toISOString();
+  const parts = arrived.map(
+    ({ query }) =>
+      `<Part><PartNumber>${query.get('partNumber')}</PartNumber><LastModified>${now}</LastModified><Size>1</Size></Part>`,
+  );
+  return `<ListPartsResult><IsTruncated>false</IsTruncated>${parts.join('')}</ListPartsResult>`;
 }
 
 function discarded(ids: ReadonlyMap<string, string>): string[] {
-  const gone = bench.relay.seen.filter(({ method, status }) => method === 'DELETE' && status === 204);
+  const gone = bench.relay.seen.filter(({ method }) => method === 'DELETE');
+  expect(gone.filter(({ status }) => status !== 204)).toEqual([]);
   return gone.map(({ query }) => ids.get(query.get('uploadId') ?? '') ?? 'of nobody').sort();
 }
 
@@ -117,4 +149,62 @@ it('nothing is discarded without proof of the lease', async () => {
   sync.resume();
   await watching;
   expect(discarded(ids)).toEqual(['fenced/a']);
+});
+
+/** Another job's upload, of which one part has arrived, and the next one waits for `release`. */
+async function sending(prefix: string, content: Buffer) {
+  const others = bench.sync({ during: [instruction('UPLOAD', prefix, 'ckpt')], jobId: 'another-job' });
+  await bench.write('ckpt/model', content);
+  const begun = Promise.withResolvers<string>();
+  const release = Promise.withResolvers<undefined>();
+  bench.relay.interfere = async ({ query }) => {
+    if (query.get('partNumber') !== '2') return undefined;
+    await eventually(() =>
+      bench.relay.seen.some((seen) => seen.query.get('partNumber') === '1' && seen.status === 200),
+    );
+    begun.resolve(query.get('uploadId') ?? '');
+    return release.promise;
+  };
+  const done = others.flush(always);
+  return { uploadId: await begun.promise, release: () => release.resolve(undefined), done };
+}
+
+it('what another job is sending under the same prefix is left alone', async () => {
+  const { uploadId, release, done } = await sending('shared', randomBytes(9 * 2 ** 20));
+  list([{ key: 'shared/model', id: uploadId, at: between }]);
+  const sync = bench.sync({ during: [instruction('UPLOAD', 'shared', 'own')], earlier: { from, until } });
+  await sync.prepare();
+  await sync.watch();
+  expect(discarded(new Map())).toEqual([]);
+  expect(bench.relay.seen.filter(({ method, query }) => method === 'GET' && query.has('uploadId'))).toHaveLength(1);
+  release();
+  await done;
+  expect(await bench.keys('shared/')).toEqual(['shared/model']);
+  expect(bench.relay.seen.filter(({ query }) => query.has('partNumber'))).toHaveLength(2);
+});
+
+it('what is discarded while it is sent is sent once more, and arrives whole', async () => {
+  const content = randomBytes(9 * 2 ** 20);
+  const { uploadId, release, done } = await sending('discarded', content);
+  await store.abortMultipart({ bucket: BUCKET, key: 'discarded/model' }, uploadId, always);
+  release();
+  await done;
+  const stored = await (await bench.get('discarded/model')).Body!.transformToByteArray();
+  expect(content.equals(stored)).toBe(true);
+});
+
+it('what was killed just before the attempt began is discarded in the end', async () => {
+  const nearly = new Date(until.getTime() - 10 * 60_000 + 2_000).toISOString();
+  const ids = await begin([{ key: 'fresh/model', at: nearly }]);
+  const sync = bench.sync({ after: [instruction('UPLOAD', 'fresh', 'out')], earlier: { from, until } });
+  await sync.prepare();
+  await sync.watch();
+  expect(discarded(ids)).toEqual([]);
+  const deletions = () => bench.relay.seen.filter(({ method }) => method === 'DELETE');
+  await eventually(async () => {
+    if (deletions().length === 0) await sync.uploadAfter(always);
+    return deletions().some(({ status }) => status === 204);
+  });
+  await sync.stop();
+  expect(new Set(deletions().map(({ key }) => key))).toEqual(new Set(['fresh/model']));
 });

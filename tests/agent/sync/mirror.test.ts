@@ -1,8 +1,9 @@
-import { appendFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AttemptSync, SyncSettings } from '../../../agent/sync/attempt-sync.ts';
 import { always, type Bench, eventually, instruction, startBench } from './support/bench.ts';
+import type { Relayed } from './support/relay.ts';
 
 let bench: Bench;
 beforeAll(async () => (bench = await startBench()));
@@ -156,6 +157,35 @@ describe('a change during an upload', () => {
   });
 });
 
+describe('an object', () => {
+  it('is sent by one batch at a time, though an older one that had it too ends meanwhile', async () => {
+    const sync = await mirror('owned', { maxWaitMs: 50 });
+    const [slow, second] = [held('owned/slow', 1), held('owned/quick', 2)];
+    bench.relay.interfere = async (seen) => {
+      await slow.rule(seen);
+      return second.rule(seen);
+    };
+    await bench.write('ckpt/quick', 'one');
+    await bench.write('ckpt/slow', 's');
+    await slow.arrived;
+    await eventually(async () => (await bench.text('owned/quick')) === 'one');
+    // What is written right after a file that is held up waits for it, so these are written until they go.
+    const writtenUntilSent = (name: string, count: number) =>
+      eventually(async () => {
+        await bench.write(`ckpt/${name}`, String(performance.now()));
+        return eventually(() => puts(`owned/${name}`).length === count, 1_500).catch(() => false);
+      }, 20_000);
+    await writtenUntilSent('quick', 2);
+    slow.release();
+    await eventually(async () => (await bench.text('owned/slow')) === 's');
+    await writtenUntilSent('later', 1);
+    expect(puts('owned/quick')).toHaveLength(2);
+    second.release();
+    await sync.flush(always);
+    expect(await bench.text('owned/quick')).toBe(await readFile(local('ckpt/quick'), 'utf8'));
+  });
+});
+
 describe('a file that never holds still', () => {
   it('that is written over in place never appears torn', async () => {
     // Much longer than the writer may be held up in the middle of a version by a busy machine.
@@ -224,10 +254,25 @@ describe('a suspended sync', () => {
   });
 });
 
+/** Keeps the `count`-th upload of an object from the store until it is released. */
+function held(key: string, count: number) {
+  const arrived = Promise.withResolvers<undefined>();
+  const released = Promise.withResolvers<undefined>();
+  let uploads = 0;
+  const rule = async (seen: Relayed) => {
+    if (seen.method !== 'PUT' || seen.key !== key || ++uploads !== count) return undefined;
+    arrived.resolve(undefined);
+    return released.promise;
+  };
+  return { rule, arrived: arrived.promise, release: () => released.resolve(undefined) };
+}
+
+const puts = (key: string) => bench.relay.seen.filter((seen) => seen.method === 'PUT' && seen.key === key);
+
 /** Every state that the object ever had. */
 function bodies(key: string): () => string[] {
   return () =>
-    bench.relay.seen
-      .filter((seen) => seen.method === 'PUT' && seen.key === key && seen.status === 200)
+    puts(key)
+      .filter(({ status }) => status === 200)
       .map(({ body }) => body.toString());
 }

@@ -76,7 +76,7 @@ describe('a dirty file', () => {
 
   it('that is replaced by rename again and again is published whole once it waited long enough', () => {
     const replacing = Array.from({ length: 80 }, (_, index) => [index * 100, state(7, index, BigInt(index))] as const);
-    expect(decide(replacing)).toEqual({ kind: 'whole' });
+    expect(decide(replacing)).toEqual({ kind: 'replaced' });
   });
 
   it('that grew since it was published pauses for the longest wait, though it holds still', () => {

@@ -1,5 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFile, chmod, mkdir, readFile, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import {
+  appendFile,
+  chmod,
+  chown,
+  readFile,
+  rename,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -201,10 +213,50 @@ describe('an upload that fails', () => {
     await expect(up('no-text').uploadAfter(always)).rejects.toThrow(/not UTF-8/);
   });
 
-  it.skipIf(process.getuid?.() === 0)('because a directory cannot be read is a SyncError', async () => {
-    await mkdir(join(bench.directory(), 'out/closed'), { recursive: true });
-    await chmod(join(bench.directory(), 'out/closed'), 0);
-    await expect(up('closed').uploadAfter(always)).rejects.toThrow(/cannot read/);
-    await chmod(join(bench.directory(), 'out/closed'), 0o700);
+  it.each([
+    ['every file', {}],
+    ['some files', { pattern: '*.pt' }],
+  ])('because a directory cannot be read is a SyncError that names it, of %s', async (name, more) => {
+    const closed = join(bench.directory(), 'out/closed');
+    await bench.write('out/result.pt', 'r');
+    await bench.write('out/closed/more.pt', 'm');
+    await chmod(closed, 0);
+    const sync = up(`closed-${name.replace(' ', '-')}`, more);
+    await asNobody(() => expect(sync.uploadAfter(always)).rejects.toThrow(/cannot read .*out\/closed: EACCES/));
+    await chmod(closed, 0o700);
+    expect(await bench.keys(`closed-${name.replace(' ', '-')}/`)).toEqual([
+      `closed-${name.replace(' ', '-')}/result.pt`,
+    ]);
   });
+
+  it('because the directory has vanished is a SyncError that names it', async () => {
+    const sync = up('vanished');
+    await sync.prepare();
+    await bench.write('out/result.pt', 'r');
+    await rename(join(bench.directory(), 'out'), join(bench.directory(), 'elsewhere'));
+    await expect(sync.uploadAfter(always)).rejects.toThrow(/the local path .*\/out is gone/);
+  });
+
+  it.skipIf(!existsSync('/proc/self/fd'))(
+    'because files come and go whenever they are looked at is a SyncError that names where',
+    async () => {
+      // Whoever lists this directory is listed, and is gone by then.
+      const sync = bench.sync({ after: [instruction('UPLOAD', 'restless', '/proc/self/fd')] });
+      await expect(sync.uploadAfter(always)).rejects.toThrow(/files in \/proc\/self\/fd came and went/);
+    },
+  );
 });
+
+/** Keeps this process from what only root may; one that is not root needs no help. */
+async function asNobody(task: () => Promise<void>): Promise<void> {
+  if (process.getuid?.() !== 0) return task();
+  await chown(bench.directory(), NOBODY, NOBODY);
+  process.seteuid?.(NOBODY);
+  try {
+    await task();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
+const NOBODY = 65_534;

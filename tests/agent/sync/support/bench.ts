@@ -18,7 +18,7 @@ import type { SyncInstruction } from '../../../../agent/sync/entry.ts';
 import type { Logger } from '../../../../agent/sync/logger.ts';
 import { createS3Store, type ObjectStore } from '../../../../agent/sync/s3.ts';
 import { type Relay, startRelay } from './relay.ts';
-import { BUCKET, openStore, type StoreChoice } from './store.ts';
+import { BUCKET, openStore } from './store.ts';
 
 export { BUCKET } from './store.ts';
 
@@ -70,9 +70,9 @@ export function instruction(
   return { bucket: BUCKET, prefix, localPath, direction, pattern: null, patternSyntax: null, ...more };
 }
 
-/** On the store of `choice`; without one, on that of KELPIE_TEST_S3_ENDPOINT, or else the embedded one. */
-export async function startBench(choice?: StoreChoice): Promise<Bench> {
-  const server = await openStore(choice);
+/** On the store of KELPIE_TEST_S3_ENDPOINT, or else on the embedded one. */
+export async function startBench(): Promise<Bench> {
+  const server = await openStore();
   const { client } = server;
   const relay = await startRelay(server.url);
   const ownStore = createS3Store({ endpoint: relay.url, region: 'us-east-1' });
