@@ -90,6 +90,8 @@ async function keepListening(
         if (stopping.aborted) resolve();
         stopping.addEventListener('abort', () => resolve(), { once: true });
       });
+      // A notification is a commit: by default the announcer, and all who wait for its word, would wait for the disk as well.
+      await client.query('set synchronous_commit = off');
       for (const topic of TOPICS) await client.query(`listen ${CHANNELS[topic]}`);
       use(client);
       for (const topic of TOPICS) options.onChange(topic);

@@ -2,95 +2,182 @@ import type { EntityData } from '@mikro-orm/core';
 import { JobEvent } from '../../db/entities/job-event.ts';
 import { statement } from '../../db/statement.ts';
 import type { Core } from '../core.ts';
-import type { Position } from './position.ts';
+import { isAfter, type Position } from './position.ts';
 import { feedHead } from './page.ts';
 
+interface Flags {
+  settled: boolean;
+  calm: boolean;
+  head: string;
+}
+
 const afterStatement = statement<
-  { xid: string; id: string; batch: number },
-  EntityData<JobEvent> & { settled: boolean }
+  { xid: string; id: string; old: string; settled_only: boolean; batch: number },
+  EntityData<JobEvent> & Flags
 >('events-after');
 
 const BATCH = 1_000;
+/** Hints do not wait for a transaction that is open for longer than this, in milliseconds. */
+const OLD_MS = 1_000;
+/** So many hints are remembered, so that they are not repeated. */
+const MOST_REMEMBERED = 10_000;
 
 export type FeedListener = (event: JobEvent) => void;
 
-/** Reads new events once per server and hands each to every listener, once. */
+/** Reads new events once per server and hands each to every listener. */
 export interface Feed {
   /** Starts from now: what happened before is not handed out. Called once, before anybody listens. */
   begin(): Promise<void>;
   /**
-   * Hands out what is new, as soon as it is committed: a transaction that stays open somewhere holds up nobody. Skips nothing and
-   * repeats nothing, although transactions commit out of order; a job's own events come in the order in which they were committed.
+   * Hands out what is new, as soon as it is committed: a transaction that stays open somewhere holds up nobody. Skips nothing, although
+   * transactions commit out of order; a job's own events come in the order in which they were committed.
    */
   runOnce(): Promise<{ events: number; unsettled: number }>;
+  /**
+   * Hints: each event when it is committed, once. But while a transaction stays open for more than a second, what comes after it is
+   * told once more at its end, and what another such transaction has written is told only then.
+   */
   listen(listener: FeedListener): () => void;
   /**
-   * The same events, each once, but only when everything before it in the feed has been handed out: in the order of the feed,
-   * which within a job is that of `seq`. An old transaction that stays open holds these up.
+   * The same events, each exactly once, but only when everything before it in the feed has been handed out: in the order of the
+   * feed, which within a job is that of `seq`. An old transaction that stays open holds these up.
    */
   listenSettled(listener: FeedListener): void;
 }
 
-interface Batch {
-  /** Where to read on; undefined at the end. */
-  next: Position | undefined;
-  events: number;
-  unsettled: number;
-}
-
-export function createFeed(core: Core): Feed {
+export function createFeed(core: Core, options: Partial<ReadingOptions> = {}): Feed {
   const listeners = new Set<FeedListener>();
   const settledListeners = new Set<FeedListener>();
-  let settledAt: Position | undefined;
-  /** Handed out already, beyond the position behind which everything is settled. */
-  const handedOut = new Set<string>();
-
-  const handOut = (event: JobEvent, settled: boolean): boolean => {
-    if (settled) for (const listener of settledListeners) listener(event);
-    const isNew = settled ? !handedOut.delete(event.id) : !handedOut.has(event.id);
-    if (!settled) handedOut.add(event.id);
-    if (isNew) for (const listener of listeners) listener(event);
-    return isNew;
-  };
-
-  const readBatch = async (from: Position): Promise<Batch> => {
-    const em = core.em.fork();
-    const rows = await afterStatement(em, { ...from, batch: BATCH });
-    const unsettled = rows.filter(({ settled }) => !settled).length;
-    let events = 0;
-    let next: Position | undefined;
-    for (const { settled, ...row } of rows) {
-      const event = em.map(JobEvent, row);
-      next = { xid: event.xid, id: event.id };
-      if (settled) settledAt = next;
-      if (handOut(event, settled)) events += 1;
-    }
-    return { next: rows.length < BATCH ? undefined : next, events, unsettled };
-  };
-
-  const readAll = async (): Promise<{ events: number; unsettled: number }> => {
-    const total = { events: 0, unsettled: 0 };
-    for (let from = settledAt; from !== undefined;) {
-      const { next, events, unsettled } = await readBatch(from);
-      total.events += events;
-      total.unsettled += unsettled;
-      from = next;
-    }
-    return total;
-  };
-
+  const reading = createReading(core, {
+    ...{ oldMs: OLD_MS, mostRemembered: MOST_REMEMBERED, ...options },
+    hint: (event) => listeners.forEach((listener) => listener(event)),
+    settle: (event) => settledListeners.forEach((listener) => listener(event)),
+  });
   return {
     async begin() {
-      settledAt = await feedHead(core);
+      reading.goTo(await feedHead(core));
       // What has committed beyond that mark, while an older transaction is still open somewhere, happened before all the same:
       // it is passed over now, when nobody listens yet.
-      await readAll();
+      await reading.runOnce();
     },
-    runOnce: readAll,
+    runOnce: () => reading.runOnce(),
     listen(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     listenSettled: (listener) => settledListeners.add(listener),
+  };
+}
+
+interface ReadingOptions {
+  /** See `OLD_MS`. */
+  oldMs: number;
+  /** See `MOST_REMEMBERED`. */
+  mostRemembered: number;
+}
+
+/**
+ * Two places in one feed. Up to `settledAt` everybody has everything. Hints go ahead: what lies beyond `hintedAt` is read each time,
+ * because transactions commit out of order, and it is remembered what of it was hinted at. So that neither grows while a
+ * transaction stays open, `hintedAt` passes what only old transactions hold up; that is read once more when they have ended.
+ */
+function createReading(core: Core, options: ReadingOptions & { hint: FeedListener; settle: FeedListener }) {
+  let settledAt: Position = { xid: '0', id: '0' };
+  let hintedAt = settledAt;
+  const hinted = createMemory(options.mostRemembered);
+  const age = createAge(options.oldMs);
+
+  const settle = (event: JobEvent): void => {
+    settledAt = placeOf(event);
+    options.settle(event);
+  };
+
+  /** What was held up, as far as it is settled now. Which of it is late nobody knows, so all of it is hinted at. */
+  const readBehind = async (): Promise<number> => {
+    let events = 0;
+    for (let isMore = true; isMore && isAfter(hintedAt, settledAt);) {
+      const rows = await read(core, { ...settledAt, old: age.old(), settled_only: true });
+      for (const { event } of rows.filter((row) => !isAfter(row.event, hintedAt))) {
+        settle(event);
+        options.hint(event);
+        events += 1;
+      }
+      isMore = rows.length === BATCH;
+    }
+    return events;
+  };
+
+  const readAhead = async (total: { events: number; unsettled: number }): Promise<typeof total> => {
+    for (let from: Position | undefined = hintedAt; from !== undefined;) {
+      const rows = await read(core, { ...from, old: age.old(), settled_only: false });
+      from = rows.length < BATCH ? undefined : rows.at(-1)?.at;
+      for (const { event, at, settled, calm, head } of rows) {
+        age.note(head);
+        const isNew = calm ? !hinted.forget(event.id) : hinted.add(event.id);
+        if (!settled) total.unsettled += 1;
+        else if (!isAfter(hintedAt, settledAt)) settle(event);
+        if (calm) hintedAt = at;
+        if (!isNew) continue;
+        total.events += 1;
+        options.hint(event);
+      }
+    }
+    return total;
+  };
+
+  return {
+    goTo: (place: Position) => void (settledAt = hintedAt = place),
+    runOnce: async () => readAhead({ events: await readBehind(), unsettled: 0 }),
+  };
+}
+
+interface ReadEvent extends Flags {
+  event: JobEvent;
+  at: Position;
+}
+
+async function read(core: Core, from: Position & { old: string; settled_only: boolean }): Promise<ReadEvent[]> {
+  const em = core.em.fork();
+  const rows = await afterStatement(em, { ...from, batch: BATCH });
+  return rows.map(({ settled, calm, head, ...row }) => {
+    const event = em.map(JobEvent, row);
+    return { settled, calm, head, event, at: placeOf(event) };
+  });
+}
+
+function placeOf({ xid, id }: JobEvent): Position {
+  return { xid, id };
+}
+
+/** Ids of the last events that were hinted at: what is forgotten is hinted at once more, which does no harm. */
+function createMemory(most: number) {
+  const ids = new Set<string>();
+  return {
+    /** @returns whether it was new */
+    add(id: string): boolean {
+      if (ids.has(id)) return false;
+      ids.add(id);
+      // A set lists what was added first, first.
+      if (ids.size > most) for (const oldest of ids.values().take(1)) ids.delete(oldest);
+      return true;
+    },
+    /** @returns whether it was known */
+    forget: (id: string): boolean => ids.delete(id),
+  };
+}
+
+/** Which transactions are old, told by what the head of the feed was. */
+function createAge(oldMs: number) {
+  let old = '0';
+  let sample: { head: string; at: number } | undefined;
+  return {
+    /** All transactions before this one have been open for `oldMs`, if they are. */
+    old: () => old,
+    note(head: string): void {
+      const now = performance.now();
+      if (sample !== undefined && now - sample.at < oldMs) return;
+      if (sample !== undefined) old = sample.head;
+      sample = { head, at: now };
+    },
   };
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createFeed, type Feed } from '../../../core/events/feed.ts';
+import { createFeed } from '../../../core/events/feed.ts';
 import { submitJobs } from '../../../core/jobs/submit.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
 import { openTestCore, spec } from '../../support/core.ts';
@@ -34,12 +34,19 @@ async function append(client: pg.Client): Promise<string> {
   return id;
 }
 
-async function startFeed(): Promise<{ feed: Feed; heard: string[] }> {
-  const feed = createFeed(core);
+/** By default none that waits so long for a transaction that a test of order could take longer. */
+async function startFeed(options: Parameters<typeof createFeed>[1] = { oldMs: 60_000 }) {
+  const feed = createFeed(core, options);
   await feed.begin();
   const heard: string[] = [];
+  const settled: string[] = [];
   feed.listen((event) => heard.push(event.jobId));
-  return { feed, heard };
+  feed.listenSettled((event) => settled.push(event.jobId));
+  return { feed, heard, settled };
+}
+
+function isSubset(ids: string[], ...of: string[][]): boolean {
+  return of.every((others) => ids.every((id) => others.includes(id)));
 }
 
 describe('Rule 12: the feed', () => {
@@ -104,8 +111,7 @@ describe('Rule 12: the feed', () => {
     );
     await fc.assert(
       fc.asyncProperty(moves, async (plan) => {
-        const often = await startFeed();
-        const once = await startFeed();
+        const [often, once, impatient] = [await startFeed(), await startFeed(), await startFeed({ oldMs: 0 })];
         const open = new Map<number, string[]>();
         const committed: string[] = [];
         for (const { writer, move } of plan) {
@@ -115,7 +121,7 @@ describe('Rule 12: the feed', () => {
             if (mine === undefined) await client.query('begin');
             open.set(writer, [...(mine ?? []), await append(client)]);
           } else if (move === 'read') {
-            await often.feed.runOnce();
+            await Promise.all([often.feed.runOnce(), impatient.feed.runOnce()]);
           } else if (mine !== undefined) {
             await client.query(move);
             open.delete(writer);
@@ -127,9 +133,18 @@ describe('Rule 12: the feed', () => {
           committed.push(...mine);
         }
         await until('every committed event', async () => {
-          await Promise.all([often.feed.runOnce(), once.feed.runOnce()]);
-          return Math.min(once.heard.length, often.heard.length) >= committed.length;
+          await Promise.all([often, once, impatient].map(({ feed }) => feed.runOnce()));
+          return [once, often, impatient].every(({ heard, settled }) => isSubset(committed, heard, settled));
         });
+        const rows = await database.query<{ job_id: string }>(
+          'select job_id from job_events where job_id = any($1) order by xid, id',
+          [committed],
+        );
+        // What was committed before a feed began, and not settled then, settles while it runs.
+        const mine = (ids: string[]) => ids.filter((id) => committed.includes(id));
+        for (const { settled } of [once, often, impatient]) {
+          expect(mine(settled)).toEqual(rows.map(({ job_id }) => job_id));
+        }
         expect(once.heard.toSorted()).toEqual(committed.toSorted());
         expect(often.heard.toSorted()).toEqual(committed.toSorted());
       }),
@@ -157,6 +172,47 @@ describe('Rule 12: the feed', () => {
       return heard.length >= 1_200;
     });
     expect(heard).toEqual(jobs.map((job) => job.id));
+  });
+
+  test('what comes while an old transaction stays open is hinted at and passed, and settles once it has ended', async () => {
+    const [one, two] = [await connect(), await connect()];
+    await one.query('begin');
+    const older = await append(one);
+    const { feed, heard, settled } = await startFeed({ oldMs: 0 });
+    const younger: string[] = [];
+    for (let count = 0; count < 4; count++) {
+      younger.push(await append(two));
+      await feed.runOnce();
+    }
+    expect([heard, settled]).toEqual([younger, []]);
+    // Nothing is read again, so nothing has to be remembered.
+    await feed.runOnce();
+    expect(await feed.runOnce()).toEqual({ events: 0, unsettled: 0 });
+    const late = await append(one);
+    await one.query('commit');
+    const last = await append(two);
+    await until('all to be settled', async () => {
+      await feed.runOnce();
+      return settled.length >= 7;
+    });
+    expect(settled).toEqual([older, late, ...younger, last]);
+    expect(new Set(heard)).toEqual(new Set(settled));
+    await feed.runOnce();
+    expect(settled).toHaveLength(7);
+  });
+
+  test('however many are held up, all are hinted at, and only so many are remembered', async () => {
+    const [one, two] = [await connect(), await connect()];
+    await one.query('begin');
+    await append(one);
+    const { feed, heard } = await startFeed({ oldMs: 60_000, mostRemembered: 3 });
+    const younger: string[] = [];
+    for (let count = 0; count < 5; count++) younger.push(await append(two));
+    await feed.runOnce();
+    expect(heard).toEqual(younger);
+    await feed.runOnce();
+    expect(heard.length).toBeGreaterThan(5);
+    await one.query('rollback');
   });
 
   test('a listener that has left hears no more', async () => {
