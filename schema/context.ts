@@ -12,10 +12,11 @@ import type { LogLine } from '../core/logs/lines.ts';
 import { listBans } from '../core/jobs/bans.ts';
 import { whyWaiting } from '../core/jobs/waiting.ts';
 import { triesOf } from '../core/webhooks/log.ts';
-import { jobTotals, newestAttempts, syncLags, type JobTotals } from '../core/jobs/find.ts';
+import { findJobs, jobTotals, newestAttempts, syncLags, type JobTotals } from '../core/jobs/find.ts';
 import type { Ban } from '../db/entities/ban.ts';
 import type { Attempt } from '../db/entities/attempt.ts';
 import type { Job } from '../db/entities/job.ts';
+import type { JobEvent } from '../db/entities/job-event.ts';
 import { createLogLoader } from './log-loader.ts';
 import type { WebhookDelivery } from '../db/entities/webhook-delivery.ts';
 import type { WebhookTry } from '../db/entities/webhook-try.ts';
@@ -51,6 +52,8 @@ export interface Context extends Shared {
   agentOf(attempt: Attempt): Promise<SeenAgent | null>;
   /** An agent as it is now; undefined when it is not known any more. */
   agent(id: string): Promise<SeenAgent | undefined>;
+  /** The job that an event is about; undefined when it is no longer there. */
+  jobOf(event: JobEvent): Promise<Job | undefined>;
   /** The jobs that an agent holds. */
   heldBy(agentId: string): Promise<Job[]>;
   /** The last lines of an attempt, by default the newest. */
@@ -90,6 +93,9 @@ export function createContext(shared: Shared, viewer: Viewer): Context {
   const waiting = byId(async (jobs: readonly Job[]) => whyWaiting(core, jobs));
   const tries = byId(async (deliveries: readonly WebhookDelivery[]) => triesOf(core, idsOf(deliveries)));
   const agents = byId(async (named: readonly { id: string }[]) => findAgents(core, viewer, idsOf(named)));
+  const jobs = byId(async (named: readonly { id: string }[]) =>
+    byTheirIds(await findJobs(core, viewer, [...new Set(idsOf(named))])),
+  );
   const held = byId(async (named: readonly { id: string }[]) => heldJobs(core, viewer, idsOf(named)));
   const bans = byId(async (jobs: readonly Job[]) => Map.groupBy(await listBans(core, idsOf(jobs)), (ban) => ban.jobId));
   return {
@@ -105,6 +111,7 @@ export function createContext(shared: Shared, viewer: Viewer): Context {
       return agentId === null ? null : ((await agents({ id: agentId })) ?? null);
     },
     agent: (id) => agents({ id }),
+    jobOf: ({ jobId }) => jobs({ id: jobId }),
     heldBy: async (agentId) => (await held({ id: agentId })) ?? [],
     logs: createLogLoader(core, viewer),
     webhookTries: async (delivery) => (await tries(delivery)) ?? [],
@@ -121,6 +128,10 @@ function byId<Row extends { id: string }, Value>(load: (rows: readonly Row[]) =>
     { cache: false },
   );
   return (row: Row): Promise<Value | undefined> => loader.load(row);
+}
+
+function byTheirIds<Row extends { id: string }>(rows: readonly Row[]): Map<string, Row> {
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 function idsOf(rows: readonly { id: string }[]): string[] {

@@ -5,9 +5,20 @@ import { demand } from '../core/accounts/keys.ts';
 import type { JobEvent } from '../db/entities/job-event.ts';
 import { builder } from './builder.ts';
 import { JobEventRef } from './events.ts';
+import { JobRef } from './job.ts';
 import { jobFilter, JobFilterInput } from './jobs.ts';
+import { shared } from './shared.ts';
 
 type Told = Exclude<FeedStep, { type: 'PASSED' }>;
+
+builder.objectField(JobEventRef, 'job', (t) =>
+  t.field({
+    type: JobRef,
+    nullable: true,
+    description: 'That job as it is now; null when it has been removed.',
+    resolve: async (event, _args, context) => (await context.jobOf(event)) ?? null,
+  }),
+);
 
 const EventGapRef = builder.objectRef<{ oldest: Position }>('EventGap').implement({
   description:
@@ -48,6 +59,7 @@ builder.queryField('feedCursor', (t) =>
 
 builder.subscriptionField('jobEvents', (t) =>
   t.field({
+    ...shared,
     type: JobEventOrGapRef,
     description:
       'What happens to the account’s jobs: every event once, and of each job in the order of its seq. It can be resumed after any ' +

@@ -4,6 +4,7 @@ import { parseInput } from '../core/input.ts';
 import { containerGroupId } from '../core/jobs/fields.ts';
 import { builder } from './builder.ts';
 import { forwardConnection } from './paging.ts';
+import { shared } from './shared.ts';
 
 const PriorityCountRef = builder.objectRef<GroupFigures['pendingByPriority'][number]>('PriorityCount').implement({
   description: 'How many pending jobs have a priority.',
@@ -94,6 +95,7 @@ builder.queryField('containerGroups', (t) =>
 
 builder.subscriptionField('containerGroupUpdated', (t) =>
   t.field({
+    ...shared,
     type: ContainerGroupRef,
     description:
       'A container group as it is, then as it is after changes, coalesced to the latest, at most about twice a second.',

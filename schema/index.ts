@@ -25,6 +25,7 @@ import { builder } from './builder.ts';
 
 export { createAttemptLoader, createContext, type Context, type Shared } from './context.ts';
 export { publicError } from './errors.ts';
+export { isShared } from './shared.ts';
 
 /** The whole API, built once. */
 export const schema: GraphQLSchema = builder.toSchema();

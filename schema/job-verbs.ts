@@ -5,6 +5,7 @@ import { retryJob } from '../core/jobs/retry.ts';
 import type { Job } from '../db/entities/job.ts';
 import { builder } from './builder.ts';
 import { JobRef } from './job.ts';
+import { shared } from './shared.ts';
 
 const failures = { types: [NotFoundError, ConflictError, ForbiddenError] };
 const idArgument = { description: 'The job’s id.', required: true } as const;
@@ -45,6 +46,7 @@ builder.mutationField('liftBan', (t) =>
 
 builder.subscriptionField('jobUpdated', (t) =>
   t.field({
+    ...shared,
     type: JobRef,
     description: 'The job as it is, then as it is after every change, coalesced to the latest.',
     args: { id: t.arg.id(idArgument) },

@@ -24,6 +24,7 @@ export const JobFilterInput = builder.inputType('JobFilter', {
     containerGroupId: t.string({ description: 'In this container group.' }),
     labels: t.field({ type: 'JSONObject', description: 'With each of these labels, having this value.' }),
     machineId: t.string({ description: 'Held, or last held, by this machine.' }),
+    ids: t.idList({ description: 'Any of these, at most 100.' }),
   }),
 });
 
@@ -89,6 +90,11 @@ const filterTexts = z.object({
     containerGroupId: containerGroupId.nullish().transform((id) => id ?? undefined),
     machineId: machineId.nullish().transform((id) => id ?? undefined),
     labels: jobFields.labels.nullish().transform((labels) => labels ?? undefined),
+    ids: z
+      .array(z.string().max(100))
+      .max(100)
+      .nullish()
+      .transform((ids) => ids ?? undefined),
   }),
 });
 

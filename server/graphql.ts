@@ -9,6 +9,7 @@ import type { Logger } from './log.ts';
 import { exceeded, type Limits } from './limits.ts';
 import { operationLimits } from './operation-limits.ts';
 import { currentRequest, REQUEST_ID_HEADER } from './requests.ts';
+import { sharedResults } from './shared-results.ts';
 import { watchedStreams } from './streams.ts';
 
 export const GRAPHQL_PATH = '/graphql';
@@ -43,6 +44,7 @@ export function createGraphQL(parts: GraphQLParts) {
       admission(door),
       operationLimits(limits, { introspection }),
       watchedStreams(core.keyWatch, limits),
+      sharedResults(),
     ],
     maxRequestBodySize: limits.KELPIE_MAX_BODY_BYTES,
     batching: false,

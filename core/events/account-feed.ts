@@ -4,7 +4,7 @@ import { readerOf } from '../../lib/latest.ts';
 import type { KeyWatch } from '../accounts/key-watch.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
-import type { JobFilter } from '../jobs/find.ts';
+import { namedIds, type JobFilter } from '../jobs/find.ts';
 import type { Feed } from './feed.ts';
 import { eventsThatFit, feedHead, readEvents } from './page.ts';
 import { isAfter, type Position } from './position.ts';
@@ -15,6 +15,7 @@ const PAGE = 500;
 
 /** What a follower of a feed is told, in order. */
 export type FeedStep =
+  /** The same step for all who are told of an event as it happens. */
   | { type: 'EVENT'; event: JobEvent }
   /** Events were removed before they could be told. What is left begins at `oldest`, and follows. */
   | { type: 'GAP'; oldest: Position }
@@ -37,10 +38,12 @@ export interface AccountFeed {
   follow(viewer: Viewer, wish: { after: Position | undefined; filter: JobFilter }): Promise<FollowedFeed>;
 }
 
+type FeedEvent = Extract<FeedStep, { type: 'EVENT' }>;
+
 interface Follower {
   viewer: Viewer;
   filter: JobFilter;
-  inbox: Inbox<JobEvent>;
+  inbox: Inbox<FeedEvent>;
 }
 
 export function createAccountFeed(core: Core, feed: Feed, keys: KeyWatch): AccountFeed {
@@ -49,7 +52,7 @@ export function createAccountFeed(core: Core, feed: Feed, keys: KeyWatch): Accou
 
   async function* steps(follower: Follower, start: Position): AsyncGenerator<FeedStep, void, undefined> {
     const { viewer, inbox } = follower;
-    const leave = inboxes.add(viewer, inbox);
+    const leave = inboxes.add(follower);
     const unwatch = keys.follow(viewer, () => inbox.end());
     try {
       let at: Position | undefined = start;
@@ -67,31 +70,42 @@ export function createAccountFeed(core: Core, feed: Feed, keys: KeyWatch): Accou
     async follow(viewer, { after, filter }) {
       demand(viewer, 'read');
       const start = after ?? (await feedHead(core));
-      const inbox = createInbox<JobEvent>(INBOX);
+      const inbox = createInbox<FeedEvent>(INBOX);
       return { start, steps: readerOf(inbox, steps({ viewer, filter, inbox }, start)) };
     },
   };
 }
 
-/** Which inboxes an event goes to. */
+/** Which inboxes an event goes to: those of a whole account, or, of whom single jobs alone are asked for, those of its job. */
 function createInboxes() {
-  const byAccount = new Map<string, Set<Inbox<JobEvent>>>();
-  const everybodys = new Set<Inbox<JobEvent>>();
+  const rooms = new Map<string, Set<Inbox<FeedEvent>>>();
   return {
     hand(event: JobEvent): void {
-      byAccount.get(event.accountId)?.forEach((inbox) => inbox.push(event));
-      everybodys.forEach((inbox) => inbox.push(event));
+      const { accountId, jobId } = event;
+      const told: FeedEvent = { type: 'EVENT', event };
+      for (const account of [accountId, EVERYBODY]) {
+        rooms.get(account)?.forEach((inbox) => inbox.push(told));
+        rooms.get(roomOf(account, jobId))?.forEach((inbox) => inbox.push(told));
+      }
     },
-    add({ accountId, isAdmin }: Viewer, inbox: Inbox<JobEvent>): () => void {
-      const inboxes = isAdmin ? everybodys : (byAccount.get(accountId) ?? new Set());
-      inboxes.add(inbox);
-      if (!isAdmin) byAccount.set(accountId, inboxes);
+    add({ viewer, filter, inbox }: Follower): () => void {
+      const account = viewer.isAdmin ? EVERYBODY : viewer.accountId;
+      const names = filter.ids === undefined ? [account] : namedIds(filter.ids).map((id) => roomOf(account, id));
+      for (const name of names) rooms.set(name, (rooms.get(name) ?? new Set()).add(inbox));
       return () => {
-        inboxes.delete(inbox);
-        if (inboxes.size === 0 && !isAdmin) byAccount.delete(accountId);
+        for (const name of names) {
+          rooms.get(name)?.delete(inbox);
+          if (rooms.get(name)?.size === 0) rooms.delete(name);
+        }
       };
     },
   };
+}
+
+const EVERYBODY = 'everybody';
+
+function roomOf(account: string, jobId: string): string {
+  return `${account}/${jobId}`;
 }
 
 /**
@@ -102,9 +116,13 @@ async function* catchUp(core: Core, follower: Follower, from: Position): AsyncGe
   for (let at = from; ;) {
     // Opened before the page is read: what is settled after that lands in the inbox, what is settled before is in the page.
     follower.inbox.open();
-    const page = await readEvents(core, follower.viewer, at, PAGE);
+    const page = await readEvents(core, follower.viewer, at, PAGE, follower.filter.ids);
     if (page.gap !== undefined) yield { type: 'GAP', oldest: page.gap };
-    yield* told(core, follower, page.events);
+    yield* told(
+      core,
+      follower,
+      page.events.map((event) => ({ type: 'EVENT', event })),
+    );
     at = page.next;
     if (!page.more || follower.inbox.ended) return at;
   }
@@ -117,27 +135,29 @@ async function* stayLive(
   from: Position,
 ): AsyncGenerator<FeedStep, Position | undefined, undefined> {
   for (let at = from; ;) {
-    const events = await follower.inbox.take();
-    if (events === undefined) return undefined;
-    if (events === 'OVERFLOWED') return at;
+    const steps = await follower.inbox.take();
+    if (steps === undefined) return undefined;
+    if (steps === 'OVERFLOWED') return at;
     const place = at;
-    const fresh = events.filter((event) => isAfter(event, place));
+    const fresh = steps.filter(({ event }) => isAfter(event, place));
     yield* told(core, follower, fresh);
-    at = fresh.at(-1) ?? at;
+    at = fresh.at(-1)?.event ?? at;
   }
 }
 
 async function* told(
   core: Core,
   { viewer, filter, inbox }: Follower,
-  events: readonly JobEvent[],
+  steps: readonly FeedEvent[],
 ): AsyncGenerator<FeedStep, void, undefined> {
-  const fitting = await eventsThatFit(core, viewer, filter, events);
-  for (const event of fitting) {
+  const events = steps.map(({ event }) => event);
+  const fitting = new Set(await eventsThatFit(core, viewer, filter, events));
+  for (const step of steps) {
+    if (!fitting.has(step.event)) continue;
     // A key that was revoked meanwhile is shown nothing more, however much was read already.
     if (inbox.ended) return;
-    yield { type: 'EVENT', event };
+    yield step;
   }
   const last = events.at(-1);
-  if (last !== undefined && last !== fitting.at(-1)) yield { type: 'PASSED', at: { xid: last.xid, id: last.id } };
+  if (last !== undefined && !fitting.has(last)) yield { type: 'PASSED', at: { xid: last.xid, id: last.id } };
 }

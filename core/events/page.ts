@@ -3,7 +3,7 @@ import { JobEvent } from '../../db/entities/job-event.ts';
 import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
-import { jobsThatFit, type JobFilter } from '../jobs/find.ts';
+import { jobsThatFit, namedIds, type JobFilter } from '../jobs/find.ts';
 import { isAfter, type Position } from './position.ts';
 
 /** A part of an account's feed, as it is in the database. */
@@ -23,9 +23,10 @@ type PageRow = Omit<EntityData<JobEvent>, 'id'> & {
   around: { horizon: Position; oldestRunning: string };
 };
 
-const pageStatement = statement<{ account_id: string | null; xid: string; id: string; batch: number }, PageRow>(
-  'events-page',
-);
+const pageStatement = statement<
+  { account_id: string | null; job_ids: readonly string[] | null; xid: string; id: string; batch: number },
+  PageRow
+>('events-page');
 const headStatement = statement<Record<string, never>, { xmin: string }>('events-head');
 
 /** Where the feed stands: nothing can appear before it any more. */
@@ -35,12 +36,22 @@ export async function feedHead(core: Core): Promise<Position> {
   return { xid: head.xmin, id: '0' };
 }
 
-/** The next `limit` events of the viewer's account after a place, in the order of the feed; the admin's are everybody's. */
-export async function readEvents(core: Core, viewer: Viewer, after: Position, limit: number): Promise<EventPage> {
+/**
+ * The next `limit` events of the viewer's account after a place, in the order of the feed; the admin's are everybody's.
+ * @param jobIds of these jobs alone
+ */
+export async function readEvents(
+  core: Core,
+  viewer: Viewer,
+  after: Position,
+  limit: number,
+  jobIds?: readonly string[],
+): Promise<EventPage> {
   demand(viewer, 'read');
   const em = core.em.fork();
   const accountId = viewer.isAdmin ? null : viewer.accountId;
-  const rows = await pageStatement(em, { account_id: accountId, ...after, batch: limit });
+  const named = { account_id: accountId, job_ids: jobIds === undefined ? null : namedIds(jobIds) };
+  const rows = await pageStatement(em, { ...named, ...after, batch: limit });
   const parts = rows.map(({ around, ...event }) => ({ around, event }));
   const around = parts[0]?.around;
   if (around === undefined) throw new Error('The horizon of the feed is missing: its one row belongs to the schema');
@@ -61,7 +72,7 @@ export async function readEvents(core: Core, viewer: Viewer, after: Position, li
 }
 
 /**
- * Those of the events whose job fits, as the job is now: of a job that has been removed only its container group is known.
+ * Those of the events whose job fits, as the job is now: of a job that has been removed only its id and container group are known.
  */
 export async function eventsThatFit(
   core: Core,
@@ -69,8 +80,13 @@ export async function eventsThatFit(
   filter: JobFilter,
   events: readonly JobEvent[],
 ): Promise<readonly JobEvent[]> {
-  const { containerGroupId, ...ofJob } = filter;
-  const here = events.filter((event) => containerGroupId === undefined || event.containerGroupId === containerGroupId);
+  const { containerGroupId, ids, ...ofJob } = filter;
+  const named = ids === undefined ? undefined : new Set(namedIds(ids));
+  const here = events.filter(
+    (event) =>
+      (containerGroupId === undefined || event.containerGroupId === containerGroupId) &&
+      (named === undefined || named.has(event.jobId)),
+  );
   if (here.length === 0 || Object.values(ofJob).every((part) => part === undefined)) return here;
   const fitting = await jobsThatFit(core, viewer, filter, [...new Set(here.map((event) => event.jobId))]);
   return here.filter((event) => fitting.has(event.jobId));

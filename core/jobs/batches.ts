@@ -4,7 +4,7 @@ import type { EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
-import type { JobFilter } from './find.ts';
+import { namedIds, type JobFilter } from './find.ts';
 
 interface LockParameters {
   account_id: string;
@@ -14,6 +14,7 @@ interface LockParameters {
   container_group_id: string | null;
   machine_id: string | null;
   labels: Record<string, unknown> | null;
+  ids: readonly string[] | null;
   batch: number;
 }
 
@@ -74,6 +75,7 @@ function parameters(
     container_group_id: filter.containerGroupId ?? null,
     machine_id: filter.machineId ?? null,
     labels: filter.labels ?? null,
+    ids: filter.ids === undefined ? null : namedIds(filter.ids),
     batch: BATCH,
   };
 }

@@ -17,6 +17,8 @@ export interface JobFilter {
   machineId?: string | undefined;
   /** Labels that the job must have, each with this value. */
   labels?: Record<string, string> | undefined;
+  /** Any of these; what is no id names nothing. */
+  ids?: readonly string[] | undefined;
 }
 
 /** A part of the list, by order of submission, between two positions, both exclusive. */
@@ -190,7 +192,13 @@ function where(viewer: Viewer, filter: JobFilter) {
     ...(filter.containerGroupId !== undefined && { containerGroupId: filter.containerGroupId }),
     ...(filter.machineId !== undefined && { machineId: filter.machineId }),
     ...(filter.labels !== undefined && { labels: { $contains: filter.labels } }),
+    ...(filter.ids !== undefined && { id: { $in: namedIds(filter.ids) } }),
   };
+}
+
+/** Those of the ids that could be a job's, as the database writes them. */
+export function namedIds(ids: readonly string[]): string[] {
+  return ids.filter((id) => uuid.safeParse(id).success).map((id) => id.toLowerCase());
 }
 
 function ownedBy(viewer: Viewer): { accountId?: string } {

@@ -15,6 +15,7 @@ left join lateral (
   select *
   from job_events
   where (:account_id::uuid is null or account_id = :account_id)
+    and (:job_ids::uuid[] is null or job_id = any(:job_ids))
     and (xid, id) > (start.xid, start.id)
     and xid < pg_snapshot_xmin(pg_current_snapshot())
   order by xid, id

@@ -10,6 +10,7 @@ where account_id = :account_id
   and (:container_group_id::text is null or container_group_id = :container_group_id)
   and (:machine_id::text is null or machine_id = :machine_id)
   and (:labels::jsonb is null or labels @> :labels::jsonb)
+  and (:ids::uuid[] is null or id = any(:ids))
 order by position
 limit :batch
 for update

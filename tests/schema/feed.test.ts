@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { cursorOf } from '../../core/events/position.ts';
 import { cancelJob } from '../../core/jobs/cancel.ts';
+import { purgeJobs } from '../../core/jobs/purge.ts';
 import { startTestApp } from '../support/app.ts';
 import { refusal } from '../support/graphql.ts';
 import { submit } from '../support/jobs.ts';
@@ -62,6 +64,67 @@ describe('jobEvents', () => {
     expect(rest.heard).toEqual(all.heard.slice(1));
     all.leave();
     rest.leave();
+  });
+
+  test('tells of single jobs, what was and what comes, to each who follows them, and of another account’s nothing', async () => {
+    const [{ viewer, secret }, stranger] = [await app.account(), await app.account()];
+    const after = await feedCursor(secret);
+    const [one, other] = [await submit(app.core, viewer), await submit(app.core, viewer)];
+    const filter = { ids: [one.id.toUpperCase(), 'no id'] };
+    const followers = [follow(secret, { after, filter }), follow(secret, { after, filter })];
+    const spy = follow(stranger.secret, { after, filter });
+    const none = follow(secret, { after, filter: { ids: [] } });
+    await until('the first event', () => followers.every(({ heard }) => heard.length === 1));
+    await cancelJob(app.core, viewer, other.id);
+    await cancelJob(app.core, viewer, one.id);
+    const mine = await submit(app.core, stranger.viewer);
+    const theirs = follow(stranger.secret, { after, filter: { ids: [mine.id] } });
+    await until('both events', () => followers.every(({ heard }) => heard.length === 2));
+    await until('the stranger’s own', () => theirs.heard.length === 1);
+    for (const { heard } of followers) {
+      expect(heard.map(({ jobId, type }) => [jobId, type])).toEqual([
+        [one.id, 'SUBMITTED'],
+        [one.id, 'CANCELED'],
+      ]);
+    }
+    expect([spy.heard, none.heard]).toEqual([[], []]);
+    for (const { leave } of [...followers, spy, none, theirs]) leave();
+  });
+
+  test('refuses more jobs than it says', async () => {
+    const { secret } = await app.account();
+    const told = follow(secret, { filter: { ids: Array<string>(101).fill('x') } });
+    await until('the refusal', () => told.errors.length > 0);
+    expect(told.errors[0]?.message).toContain('100');
+  });
+
+  test('shows the job of an event as it is now, and none that was removed', async () => {
+    const { viewer, secret } = await app.account();
+    const [kept, gone] = [await submit(app.core, viewer), await submit(app.core, viewer)];
+    const query = `query ($id: ID!) { job(id: $id) { events { nodes { seq job { id status } } } } }`;
+    await cancelJob(app.core, viewer, kept.id);
+    const { data } = await app.graphql(secret, query, { id: kept.id });
+    const job = { id: kept.id, status: 'CANCELED' };
+    expect(data).toEqual({
+      job: {
+        events: {
+          nodes: [
+            { seq: 1, job },
+            { seq: 2, job },
+          ],
+        },
+      },
+    });
+    const after = { xid: '0', id: '0' };
+    await purgeJobs(app.core, viewer, 'group');
+    const seen = app.socket(secret).iterate({
+      query: `subscription ($after: Cursor, $ids: [ID!]) {
+        jobEvents(after: $after, filter: { ids: $ids }) { ... on JobEvent { type job { id } } } }`,
+      variables: { after: cursorOf(after), ids: [gone.id] },
+    });
+    const told: unknown[] = [];
+    for await (const step of seen) if (told.push(step.data) === 2) break;
+    expect(told).toEqual(['SUBMITTED', 'PURGED'].map((type) => ({ jobEvents: { type, job: null } })));
   });
 
   test('tells that events were removed, and goes on with the oldest that are left', async () => {

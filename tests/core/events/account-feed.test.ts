@@ -96,11 +96,11 @@ describe('an account’s feed', () => {
     await burst(viewer, 40);
     const all = await idsInOrder(viewer.accountId);
     const first = await follow(viewer, { after: { xid: '0', id: '0' } });
-    await until('all', () => first.events().length === 40);
+    await feedUntil('all', () => first.events().length === 40);
     for (const index of [0, 17, 39]) {
       const { xid, id } = first.events()[index]!;
       const again = await follow(viewer, { after: { xid, id } });
-      await until('the rest', () => again.events().length === 39 - index);
+      await feedUntil('the rest', () => again.events().length === 39 - index);
       expect(again.events().map((event) => event.id)).toEqual(all.slice(index + 1));
     }
   });

@@ -98,7 +98,10 @@ describe('cancelling by a filter', () => {
     const states = await Promise.all([gpu, cpu, other].map(async ({ id }) => (await findJob(core, viewer, id)).status));
     expect(states).toEqual(['CANCELED', 'PENDING', 'PENDING']);
     expect(await cancelJobs(core, viewer, { status: ['COMPLETED', 'FAILED'] })).toBe(0);
-    expect(await cancelJobs(core, viewer, { status: ['PENDING'] })).toBe(2);
+    expect(await cancelJobs(core, viewer, { ids: [] })).toBe(0);
+    expect(await cancelJobs(core, viewer, { ids: ['no id'] })).toBe(0);
+    expect(await cancelJobs(core, viewer, { ids: [other.id, gpu.id] })).toBe(1);
+    expect(await cancelJobs(core, viewer, { status: ['PENDING'] })).toBe(1);
   });
 
   test('ends each attempt once, with its events in order', async () => {

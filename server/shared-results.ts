@@ -1,0 +1,115 @@
+import {
+  createSourceEventStream,
+  executeSubscriptionEvent,
+  Kind,
+  mapSourceToResponseEvent,
+  validateSubscriptionArgs,
+  visit,
+  type ArgumentNode,
+  type DefinitionNode,
+  type DocumentNode,
+  type ExecutionArgs,
+  type ValidatedExecutionArgs,
+  type ValidatedSubscriptionArgs,
+} from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import type { Viewer } from '../core/accounts/keys.ts';
+import { isShared, type Context } from '../schema/index.ts';
+
+type Result = ReturnType<typeof executeSubscriptionEvent>;
+
+/**
+ * Of all who follow one thing with one document and the same rights, one has each change executed, and the others are given the
+ * same result. Which subscriptions hand the same object to all of them, the schema says (`isShared`).
+ */
+export function sharedResults(): Plugin<Context> {
+  const execute = createSharedExecutor();
+  return {
+    onSubscribe({ subscribeFn, setSubscribeFn }) {
+      setSubscribeFn((args: ExecutionArgs) => {
+        const valid = validateSubscriptionArgs(args);
+        // What is wrong with the arguments is told in the words of the one who would have executed them.
+        if (!('schema' in valid) || !sharesResults(valid)) return subscribeFn(args) as unknown;
+        return subscribe(valid, execute(valid));
+      });
+    },
+  };
+}
+
+type Execute = (args: ValidatedExecutionArgs) => Result;
+
+async function subscribe(args: ValidatedSubscriptionArgs, execute: Execute) {
+  const source = await createSourceEventStream(args);
+  return Symbol.asyncIterator in source ? mapSourceToResponseEvent(args, source, execute) : source;
+}
+
+function sharesResults({ schema, operation }: ValidatedSubscriptionArgs): boolean {
+  const [field] = operation.selectionSet.selections;
+  return field?.kind === Kind.FIELD && isShared(schema.getSubscriptionType()?.getFields()[field.name.value]);
+}
+
+/** The results hang on what was told, and go with it. */
+function createSharedExecutor(): (args: ValidatedSubscriptionArgs) => Execute {
+  const results = new WeakMap<object, Map<string, Result>>();
+  const numbers = createNumbers();
+  return (args) => {
+    const { operation } = args;
+    const key = `${numbers.of(operation)} ${valuesOf(args)} ${rightsOf((args.contextValue as Context).viewer)}`;
+    return (each) => {
+      // What a shared subscription tells is an object.
+      const told = each.rootValue as object;
+      const ofTold = results.get(told) ?? new Map<string, Result>();
+      const known = ofTold.get(key);
+      if (known !== undefined) return known;
+      const result = executeSubscriptionEvent({ ...each, operation });
+      results.set(told, ofTold.set(key, result));
+      return result;
+    };
+  };
+}
+
+/** A document that comes again is not parsed again, so its operations can be known by themselves. */
+function createNumbers() {
+  const numbers = new WeakMap<object, number>();
+  let last = 0;
+  return {
+    of(one: object): number {
+      const number = numbers.get(one) ?? ++last;
+      numbers.set(one, number);
+      return number;
+    },
+  };
+}
+
+/** Who may see what, whoever it is. */
+function rightsOf(viewer: Viewer): string {
+  return JSON.stringify({ ...viewer, keyId: null, until: null });
+}
+
+/** The variables that can make a difference to the result. One that is not given is not one that is null. */
+function valuesOf({ document, rawVariableValues }: ValidatedSubscriptionArgs): string {
+  const given = rawVariableValues ?? {};
+  return JSON.stringify(variablesWithin(document).map((name) => (name in given ? [given[name]] : [])));
+}
+
+const found = new WeakMap<DocumentNode, readonly string[]>();
+
+/** Not those in the arguments of a subscription itself: they say what is told, and have no part in how it is shown. */
+function variablesWithin(document: DocumentNode): readonly string[] {
+  const known = found.get(document);
+  if (known !== undefined) return known;
+  const names = new Set<string>();
+  const outermost = new Set(document.definitions.flatMap(argumentsOfRoot));
+  visit(document, {
+    VariableDefinition: () => false,
+    Argument: (node) => (outermost.has(node) ? false : undefined),
+    Variable: ({ name }) => void names.add(name.value),
+  });
+  found.set(document, [...names]);
+  return [...names];
+}
+
+function argumentsOfRoot(definition: DefinitionNode): ArgumentNode[] {
+  if (definition.kind !== Kind.OPERATION_DEFINITION || definition.operation !== 'subscription') return [];
+  return definition.selectionSet.selections.flatMap((each) => (each.kind === Kind.FIELD ? (each.arguments ?? []) : []));
+}
