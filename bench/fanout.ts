@@ -11,29 +11,33 @@ import { jobSpecSchema } from '../core/jobs/spec.ts';
 import { submitJobs } from '../core/jobs/submit.ts';
 import { claimJob } from '../core/leases/claim.ts';
 import { heartbeat } from '../core/leases/renew.ts';
+import { feedHead } from '../core/events/page.ts';
+import { cursorOf } from '../core/events/position.ts';
 import { openCore, type OpenCore } from '../core/open.ts';
 import { startProgram, type Program } from '../deploy/local/program.ts';
 import { freePort } from '../lib/port.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
-import { fractionOf, type Answer, type Order, type Report } from './support/followers.ts';
-import { startBenchPostgres } from './support/postgres.ts';
+import type { Answer, Order, Report } from './support/followers.ts';
+import { sql, startBenchPostgres } from './support/postgres.ts';
 import { median, quantile, rounded, say } from './support/stats.ts';
 
 /**
- * How long from the commit of a job's change until those who watch it have it, when 2,000 sockets watch 200 jobs that change once a
- * second each; what 200 of them that stop reading do to the others and to the server; and what 500 live watchers cost the claims.
+ * How long from the commit of an event until those who follow its job have it, when 2,000 sockets follow 200 jobs, each of which changes
+ * once a second: 2,000 messages a second; what 200 of the sockets that stop reading do to the others and to the server; how long the
+ * same takes for those who watch the jobs' states; and what 500 live watchers cost the claims.
  *
- * The server is one process, the watchers are others, and the changes are made here, past the server: it does nothing but tell. A
- * follower has missed something when the last state has not come; `jobUpdated` may leave out states before it, which are counted as
- * skipped. The open-files limit must allow for 2,000 sockets: Node raises the soft one to the hard one by itself.
+ * The server is one process, the followers are others, and the changes are made here, past the server: it does nothing but tell.
+ * Missed, told twice and out of order are counted by each job's own `seq`, against the table: `jobEvents` may leave out nothing.
+ * `jobUpdated` may leave out states, but not the last one. The open-files limit must allow for 2,000 sockets: Node raises the soft one
+ * to the hard one by itself.
  */
 const JOBS = 200;
 const FOLLOWERS_PER_JOB = 10;
 const PROCESSES = 2;
 const SECONDS = 60;
-const SLOW_SECONDS = 20;
+const OTHER_SECONDS = 20;
 const SLOW = 200;
-const CLAIMS = { rounds: 5, jobs: 500, connections: 8 };
+const CLAIMS = { rounds: 7, jobs: 500, connections: 8 };
 const MASTER_KEY = 'only of this benchmark';
 
 interface Bench {
@@ -42,10 +46,17 @@ interface Bench {
   key: string;
   server: Program;
   url: string;
+  databaseUrl: string;
 }
 
-/** When each change of a job was committed, by its number. */
+/** When each change was committed, by job and its number. */
 type Commits = Map<string, Map<number, number>>;
+
+/** Changes `first` to `last`, one a second of each job. */
+interface Span {
+  first: number;
+  last: number;
+}
 
 export async function fanout(): Promise<Record<string, unknown>> {
   const directory = await makeTemporaryDirectory('kelpie-fanout-');
@@ -90,7 +101,7 @@ async function open(databaseUrl: string, directory: string): Promise<Bench> {
     },
   });
   const line = await server.line((text) => text.includes('"msg":"Listening"'));
-  return { core, viewer, key: secret, server, url: (JSON.parse(line) as { url: string }).url };
+  return { core, viewer, key: secret, server, databaseUrl, url: (JSON.parse(line) as { url: string }).url };
 }
 
 /** Claims past the server, in alternating rounds: nobody watches, or 500 do, each a job that is claimed. */
@@ -101,7 +112,8 @@ async function claimRounds(bench: Bench, children: ChildProcess[]): Promise<Reco
   for (let turn = -2; turn < CLAIMS.rounds * 2; turn++) {
     const isWatched = turn % 2 === 0;
     const jobIds = await submitted(bench, `claims-${turn}`, CLAIMS.jobs);
-    const child = isWatched ? await followers(bench, children, { jobIds, followers: 1 }) : undefined;
+    const child = isWatched ? await openFollowers(bench, children, { jobIds, followers: 1 }) : undefined;
+    if (child !== undefined) await ordered(child, { is: 'FOLLOW', kind: { is: 'STATES' } });
     const perSecond = await claimAll(bench, `claims-${turn}`);
     child?.kill();
     if (turn >= 0) (isWatched ? watched : alone).push(perSecond);
@@ -143,92 +155,133 @@ async function tell(bench: Bench, children: ChildProcess[]): Promise<Record<stri
   }
   const share = JOBS / PROCESSES;
   const processes = await Promise.all(
-    Array.from({ length: PROCESSES }, (_, n) =>
-      followers(bench, children, {
-        jobIds: jobIds.slice(n * share, (n + 1) * share),
-        followers: FOLLOWERS_PER_JOB,
-      }),
-    ),
+    Array.from({ length: PROCESSES }, (_, n) => {
+      const mine = jobIds.slice(n * share, (n + 1) * share);
+      return openFollowers(bench, children, { jobIds: mine, followers: FOLLOWERS_PER_JOB });
+    }),
   );
+  const after = cursorOf(await feedHead(bench.core));
+  // What they are told first, by which they know that they follow.
+  await Promise.all(jobIds.map((id) => change(bench, id, 0)));
+  await all(processes, { is: 'FOLLOW', kind: { is: 'EVENTS', after } });
   say(`${JOBS * FOLLOWERS_PER_JOB} sockets follow ${JOBS} jobs, each of which changes once a second`);
   await reports(processes);
-  const all = await phase(bench, processes, jobIds, { first: 1, seconds: SECONDS });
-  print(`${SECONDS} s, all reading`, all);
+  const told = await events(bench, processes, jobIds, { first: 1, last: SECONDS });
+  print(`${SECONDS} s, all reading`, told);
   const before = rssMib(bench.server.pid);
-  await Promise.all(processes.map((child) => ordered(child, { is: 'PAUSE', sockets: SLOW / PROCESSES })));
-  const slow = await phase(bench, processes, jobIds, { first: SECONDS + 1, seconds: SLOW_SECONDS });
-  const after = rssMib(bench.server.pid);
-  print(`${SLOW_SECONDS} s, ${SLOW} not reading`, slow);
-  say(`  the server's memory ${before} MiB before, ${after} MiB after; ${slow.cut} of the ${SLOW} were hung up on`);
+  await all(processes, { is: 'PAUSE', sockets: SLOW / PROCESSES });
+  const slow = await events(bench, processes, jobIds, { first: SECONDS + 1, last: SECONDS + OTHER_SECONDS });
+  const later = rssMib(bench.server.pid);
+  print(`${OTHER_SECONDS} s, ${SLOW} not reading`, slow);
+  say(`  the server's memory ${before} MiB before, ${later} MiB after; ${slow.cut} of the ${SLOW} were hung up on`);
+  await all(processes, { is: 'FOLLOW', kind: { is: 'STATES' } });
+  await reports(processes);
+  const states = await watched(bench, processes, jobIds, { first: 1_001, last: 1_000 + OTHER_SECONDS });
   return {
-    ...{ p50_ms: all.p50, p99_ms: all.p99, missed: all.missed, duplicated: all.duplicated, slow_p99_ms: slow.p99 },
-    ...{ deliveries: all.deliveries, skipped: all.skipped, slow_missed: slow.missed, slow_cut: slow.cut },
-    ...{ rss_before_mib: before, rss_after_mib: after },
+    ...{ p50_ms: told.p50, p99_ms: told.p99, missed: told.missed, duplicated: told.duplicated },
+    ...{ deliveries: told.deliveries, disordered: told.disordered },
+    ...{ slow_p99_ms: slow.p99, slow_missed: slow.missed, slow_duplicated: slow.duplicated, slow_cut: slow.cut },
+    ...{ rss_before_mib: before, rss_after_mib: later, ...states },
   };
 }
 
-/** Lets every job change once a second, evenly spread, and asks afterwards what was seen of it. */
-async function phase(
-  { core, viewer }: Bench,
-  processes: ChildProcess[],
-  jobIds: string[],
-  { first, seconds }: { first: number; seconds: number },
-): Promise<ReturnType<typeof judge>> {
+/** One change of a running job, which is one event: what hinders it is another thing now. */
+async function change({ core, viewer }: Bench, jobId: string, n: number): Promise<void> {
+  await heartbeat(core, viewer, { jobId, attempt: 1 }, { warning: String(n) });
+}
+
+/** Lets every job change once a second, evenly spread. */
+async function changes(bench: Bench, jobIds: string[], { first, last }: Span): Promise<Commits> {
   const commits: Commits = new Map(jobIds.map((id) => [id, new Map<number, number>()]));
   const began = performance.now();
   const changing = jobIds.map(async (jobId, index) => {
-    for (let n = first; n < first + seconds; n++) {
+    for (let n = first; n <= last; n++) {
       const due = began + (n - first + index / jobIds.length) * 1_000;
       await delay(Math.max(0, due - performance.now()));
-      const progress = { fraction: fractionOf(n), message: null, metrics: null };
-      await heartbeat(core, viewer, { jobId, attempt: 1 }, { progress });
+      await change(bench, jobId, n);
       commits.get(jobId)?.set(n, performance.timeOrigin + performance.now());
     }
   });
   await Promise.all(changing);
   // Whatever has not come by then counts as missed.
   await delay(2_000);
-  return judge(await reports(processes), commits, first + seconds - 1);
+  return commits;
 }
 
-function judge(found: Report[], commits: Commits, last: number) {
-  const seen = { missed: 0, duplicated: 0, skipped: 0, deliveries: 0, cut: 0 };
-  const latencies: number[] = [];
-  for (const { jobId, paused, isCut, states } of found) {
+/** What those who follow events have received of so many changes, against the table. */
+async function events(bench: Bench, processes: ChildProcess[], jobIds: string[], span: Span) {
+  const commits = await changes(bench, jobIds, span);
+  const rows = await sql<{ job_id: string; seq: number }>(
+    bench.databaseUrl,
+    `select job_id, seq from job_events
+     where job_id = any($1) and type = 'WARNED' and (data ->> 'message')::int between $2 and $3 order by job_id, seq`,
+    [jobIds, span.first, span.last],
+  );
+  const stored = Map.groupBy(rows, ({ job_id }) => job_id);
+  const seen = { missed: 0, duplicated: 0, disordered: 0, deliveries: 0, cut: 0 };
+  const found = await reports(processes);
+  for (const { jobId, paused, isCut, received } of found) {
     if (isCut) seen.cut += 1;
     if (paused) continue;
-    const committed = commits.get(jobId) ?? new Map<number, number>();
-    const numbers = states.map(([n]) => n);
-    if (numbers.at(-1) !== last) seen.missed += 1;
-    seen.duplicated += numbers.length - new Set(numbers).size;
-    seen.skipped += committed.size - new Set(numbers).size;
-    seen.deliveries += numbers.length;
-    // What was received before the writer itself had heard of its commit took no time.
-    for (const [n, at] of states) latencies.push(Math.max(0, at - (committed.get(n) ?? at)));
+    const seqs = received.map(([, seq]) => seq);
+    const distinct = new Set(seqs);
+    const due = stored.get(jobId) ?? [];
+    seen.missed += due.filter(({ seq }) => !distinct.has(seq)).length;
+    seen.duplicated += seqs.length - distinct.size;
+    seen.disordered += seqs.filter((seq, index) => seq < (seqs[index - 1] ?? 0)).length;
+    seen.deliveries += seqs.length;
   }
-  return { ...seen, p50: rounded(quantile(latencies, 0.5)), p99: rounded(quantile(latencies, 0.99)) };
+  if (rows.length !== JOBS * (span.last - span.first + 1)) throw new Error(`${rows.length} events are in the table`);
+  return { ...seen, ...latencies(found, commits) };
 }
 
-function print(name: string, seen: ReturnType<typeof judge>): void {
+/** What those who watch states have received: the last one counts. */
+async function watched(bench: Bench, processes: ChildProcess[], jobIds: string[], span: Span) {
+  const commits = await changes(bench, jobIds, span);
+  const found = await reports(processes);
+  const { p50, p99 } = latencies(found, commits);
+  const reading = found.filter(({ paused }) => !paused);
+  const behind = reading.filter(({ received }) => received.at(-1)?.[0] !== span.last).length;
+  const states = reading.reduce((sum, { received }) => sum + received.length, 0);
+  say(`${OTHER_SECONDS} s of states, ${reading.length} watching: committed → received p50 ${p50} ms, p99 ${p99} ms`);
+  say(`  ${states} deliveries, last state missed by ${behind}`);
+  return { states_p50_ms: p50, states_p99_ms: p99, states_last_missed: behind };
+}
+
+function latencies(found: Report[], commits: Commits): { p50: number; p99: number } {
+  // What was received before the writer itself had heard of its commit took no time.
+  const taken = found
+    .filter(({ paused }) => !paused)
+    .flatMap(({ jobId, received }) =>
+      received.map(([n, , at]) => Math.max(0, at - (commits.get(jobId)?.get(n) ?? at))),
+    );
+  return { p50: rounded(quantile(taken, 0.5)), p99: rounded(quantile(taken, 0.99)) };
+}
+
+function print(name: string, seen: Awaited<ReturnType<typeof events>>): void {
   say(`${name}: committed → received p50 ${seen.p50} ms, p99 ${seen.p99} ms (${seen.deliveries} deliveries)`);
-  say(`  last state missed ${seen.missed}, the same twice ${seen.duplicated}, skipped for a later one ${seen.skipped}`);
+  say(`  missed ${seen.missed}, told twice ${seen.duplicated}, out of order ${seen.disordered}`);
 }
 
-/** A process with sockets that have their jobs' present states. */
-async function followers(
+/** A process with sockets that are let in. */
+async function openFollowers(
   { url, key }: Bench,
   children: ChildProcess[],
   wanted: { jobIds: string[]; followers: number },
 ): Promise<ChildProcess> {
   const child = fork(join(import.meta.dirname, 'support/followers.ts'));
   children.push(child);
-  await ordered(child, { is: 'FOLLOW', url, key, ...wanted });
+  await ordered(child, { is: 'OPEN', url, key, ...wanted });
   return child;
 }
 
 async function reports(processes: ChildProcess[]): Promise<Report[]> {
-  const answers = await Promise.all(processes.map((child) => ordered(child, { is: 'REPORT' })));
+  const answers = await all(processes, { is: 'REPORT' });
   return answers.flatMap((answer) => (answer.is === 'REPORT' ? answer.reports : []));
+}
+
+async function all(processes: ChildProcess[], order: Order): Promise<Answer[]> {
+  return Promise.all(processes.map((child) => ordered(child, order)));
 }
 
 async function ordered(child: ChildProcess, order: Order): Promise<Answer> {

@@ -13,6 +13,7 @@ import type { Rates } from './rate.ts';
 import { answerRequest, currentRequest } from './requests.ts';
 import { createRest } from './rest/index.ts';
 import { createSockets, type Sockets } from './sockets.ts';
+import type { Pings } from './socket-speech.ts';
 
 /** How long requests that have begun may take to end when the server stops (milliseconds). */
 const DRAIN_MS = 3_000;
@@ -38,6 +39,8 @@ export interface AppParts {
   limits?: Partial<Limits> | undefined;
   /** How long a client may take over a request: by default as `httpBounds` has it. */
   http?: Partial<HttpBounds> | undefined;
+  /** How often sockets are asked whether they are there: by default as `pings` has it. */
+  pings?: Partial<Pings> | undefined;
   /** Whether the schema may be asked for (true). */
   introspection?: boolean | undefined;
   /** Whether a browser gets a page to try operations on (true). */
@@ -48,12 +51,12 @@ export interface AppParts {
 
 /** The whole server around an open core: GraphQL on `/graphql`, REST everywhere else. The core stays the caller's to close. */
 export function createApp(parts: AppParts): App {
-  const { core, log, trustedProxies = 0, introspection = true, graphiql = true } = parts;
+  const { core, log, trustedProxies = 0, introspection = true, graphiql = true, pings } = parts;
   const limits = { ...defaultLimits, ...parts.limits };
   const stopping = new AbortController();
   const door = createDoor(parts);
   const yoga = createGraphQL({ core, log, door, limits, introspection, graphiql });
-  const sockets = createSockets({ yoga, log, door, trustedProxies, limits, keyWatch: core.keyWatch });
+  const sockets = createSockets({ ...{ yoga, log, door, trustedProxies, limits, pings }, keyWatch: core.keyWatch });
   const rest = createRest({
     core,
     log,

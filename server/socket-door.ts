@@ -35,6 +35,8 @@ export type Connection = Extra & {
   watched?: Set<string>;
   /** One of them is no longer good: what still comes over it is not done. */
   isOver?: boolean;
+  /** Whether an agent has followed its signals on it. */
+  isAgents?: boolean;
   /** Ids of the subscriptions on it; some may have ended. */
   streams?: Set<string>;
 };

@@ -1,6 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { getOperationAST, GraphQLError, type DocumentNode, type ExecutionArgs } from 'graphql';
+import {
+  getOperationAST,
+  GraphQLError,
+  Kind,
+  type DocumentNode,
+  type ExecutionArgs,
+  type OperationDefinitionNode,
+} from 'graphql';
 import { handleProtocols, makeServer, type ServerOptions, type SubscribePayload } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { KeyWatch } from '../core/accounts/key-watch.ts';
@@ -11,13 +18,15 @@ import { limitError, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { variablesFault } from './operation-limits.ts';
 import { createSocketDoor, type Connection, type SocketDoor } from './socket-door.ts';
-import { speak } from './socket-speech.ts';
+import { pings, speak, type Pings } from './socket-speech.ts';
 
-const PING_EVERY_MS = 2_000;
 /** How long a socket that is closed may take to answer that (milliseconds). */
 const CLOSE_WITHIN_MS = 2_000;
 /** So much is read of somebody who has not said who it is. */
 const MAX_UNKNOWN_BYTES = 65_536;
+
+/** The subscription by which agents are told what they should do. */
+const SIGNALS = 'agentSignals';
 
 /** Of the protocol: the server goes, another one, or it again, will be there. */
 const SERVICE_RESTART = 1012;
@@ -37,6 +46,8 @@ export interface SocketParts {
   limits: Limits;
   log: Logger;
   trustedProxies: number;
+  /** By default as `pings` has it. */
+  pings?: Partial<Pings> | undefined;
 }
 
 /**
@@ -52,7 +63,9 @@ export function createSockets(parts: SocketParts): Sockets {
   return {
     upgrade(request, socket, head) {
       server.handleUpgrade(request, socket, head, (client) => {
-        speak(protocol, client, request, { pingEveryMs: PING_EVERY_MS, log: parts.log });
+        const extra: Connection = { socket: client, request };
+        const asking = { pings: { ...pings, ...parts.pings }, isAgents: () => extra.isAgents === true };
+        speak(protocol, extra, { ...asking, log: parts.log });
         hangUpOnTheTalkative(socket, door);
       });
     },
@@ -73,7 +86,7 @@ function protocolOptions(parts: SocketParts, door: SocketDoor): ServerOptions<Re
       const asker = await door.askerOf(extra, params);
       if (asker instanceof GraphQLError) return [asker];
       extra.streams = new Set([...(extra.streams ?? [])].filter((stream) => stream in subscriptions));
-      return argumentsOf(parts, { asker, id, streams: extra.streams }, params);
+      return argumentsOf(parts, { asker, id, extra, streams: extra.streams }, params);
     },
     // The enveloped functions mask and observe as over HTTP; graphql-ws hands back the arguments of `onSubscribe`.
     execute: (args) => (args as unknown as Enveloped).execute(args),
@@ -103,7 +116,7 @@ function faultAtOnce(limits: Limits, running: number, params: SubscribePayload):
 /** @param of.streams ids of the subscriptions that run on the socket; this one is added, if it is one */
 async function argumentsOf(
   { yoga, limits }: SocketParts,
-  { asker, id, streams }: { asker: Viewer; id: string; streams: Set<string> },
+  { asker, id, extra, streams }: { asker: Viewer; id: string; extra: Connection; streams: Set<string> },
   params: SubscribePayload,
 ) {
   const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
@@ -114,15 +127,21 @@ async function argumentsOf(
   if (document instanceof GraphQLError) return [document];
   const errors = validate(schema, document);
   if (errors.length > 0) return errors;
-  if (getOperationAST(document, params.operationName)?.operation === 'subscription') {
+  const operation = getOperationAST(document, params.operationName);
+  if (operation?.operation === 'subscription') {
     const number = streams.size + 1;
     if (number > limits.KELPIE_MAX_SUBSCRIPTIONS_PER_SOCKET) {
       return [limitError(limits, 'KELPIE_MAX_SUBSCRIPTIONS_PER_SOCKET', number)];
     }
     streams.add(id);
+    if (followsSignals(operation)) extra.isAgents = true;
   }
   const { operationName, variables: variableValues } = params;
   return { schema, operationName, document, variableValues, contextValue, execute, subscribe };
+}
+
+function followsSignals({ selectionSet }: OperationDefinitionNode): boolean {
+  return selectionSet.selections.some((field) => field.kind === Kind.FIELD && field.name.value === SIGNALS);
 }
 
 /** A fault of one operation is told to that operation: thrown, it would end the socket and all the others on it. */

@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { afterAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
+import { createApp } from '../../../server/app.ts';
+import { createLog } from '../../../server/log.ts';
 import { startTestApp, type TestApp } from '../../support/app.ts';
-import { submitted } from '../../support/graphql.ts';
+import { registered, submitted } from '../../support/graphql.ts';
 import { until } from '../../support/until.ts';
 
 const app = await startTestApp();
@@ -323,7 +325,12 @@ describe.concurrent('a socket that keeps silent', () => {
   });
 
   test('is pinged, and hung up on when it does not answer', async () => {
-    const [answering, silent] = [await Raw.acknowledged(), await Raw.acknowledged()];
+    const impatient = createApp({ core: app.core, log: createLog('silent'), pings: { othersMs: 400 } });
+    const of = { ...app, url: await impatient.start({ host: '127.0.0.1', port: 0 }) };
+    const [answering, silent] = [
+      await Raw.acknowledged({ 'X-Kelpie-Key': key }, of),
+      await Raw.acknowledged({ 'X-Kelpie-Key': key }, of),
+    ];
     const id = await submitted(app, key);
     silent.say(follow('1', id));
     await silent.hears('next', '1');
@@ -335,6 +342,19 @@ describe.concurrent('a socket that keeps silent', () => {
     expect((await silent.closed).code).toBe(1006);
     expect(answering.socket.readyState).toBe(WebSocket.OPEN);
     answering.socket.close();
+    await impatient.stop();
+  });
+
+  test('is pinged every two seconds where an agent follows its signals, and else every ten', async () => {
+    const [agents, others] = [await Raw.acknowledged(), await Raw.acknowledged()];
+    let pings = 0;
+    others.socket.on('ping', () => (pings += 1));
+    const agentId = await registered(app, key);
+    agents.say(subscribe('1', `subscription { agentSignals(agentId: "${agentId}") { type } }`));
+    for (let count = 0; count < 3; count++) await once(agents.socket, 'ping');
+    expect(pings).toBeLessThanOrEqual(1);
+    agents.socket.close();
+    others.socket.close();
   });
 });
 
