@@ -1,5 +1,5 @@
-import type { EntityData } from '@mikro-orm/core';
 import { JobEvent } from '../../db/entities/job-event.ts';
+import { plainRows, type Row } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
 import type { Core } from '../core.ts';
 import { isAfter, type Position } from './position.ts';
@@ -13,7 +13,7 @@ interface Flags {
 
 const afterStatement = statement<
   { xid: string; id: string; old: string; settled_only: boolean; batch: number },
-  EntityData<JobEvent> & Flags
+  Row & Flags
 >('events-after');
 
 const BATCH = 1_000;
@@ -139,9 +139,10 @@ interface ReadEvent extends Flags {
 async function read(core: Core, from: Position & { old: string; settled_only: boolean }): Promise<ReadEvent[]> {
   const em = core.em.fork();
   const rows = await afterStatement(em, { ...from, batch: BATCH });
-  return rows.map(({ settled, calm, head, ...row }) => {
-    const event = em.map(JobEvent, row);
-    return { settled, calm, head, event, at: placeOf(event) };
+  const events = plainRows(em, JobEvent, rows);
+  return rows.flatMap(({ settled, calm, head }, index) => {
+    const event = events[index];
+    return event === undefined ? [] : [{ settled, calm, head, event, at: placeOf(event) }];
   });
 }
 

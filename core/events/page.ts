@@ -1,5 +1,5 @@
-import type { EntityData } from '@mikro-orm/core';
 import { JobEvent } from '../../db/entities/job-event.ts';
+import { plainRows, type Row } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
@@ -18,7 +18,7 @@ export interface EventPage {
 }
 
 /** An event, all of it null where the page has none, and what else the snapshot knows. */
-type PageRow = Omit<EntityData<JobEvent>, 'id'> & {
+type PageRow = Row & {
   id: string | null;
   around: { horizon: Position; oldestRunning: string };
 };
@@ -55,8 +55,10 @@ export async function readEvents(
   const parts = rows.map(({ around, ...event }) => ({ around, event }));
   const around = parts[0]?.around;
   if (around === undefined) throw new Error('The horizon of the feed is missing: its one row belongs to the schema');
-  const events = parts.flatMap(({ event: { id, ...rest } }) =>
-    id === null ? [] : [em.map(JobEvent, { id, ...rest })],
+  const events = plainRows(
+    em,
+    JobEvent,
+    parts.flatMap(({ event }) => (event.id === null ? [] : [event])),
   );
   const last = events.at(-1);
   const more = events.length === limit;

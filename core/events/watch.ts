@@ -1,9 +1,9 @@
 import DataLoader from 'dataloader';
-import { Job } from '../../db/entities/job.ts';
+import type { Job } from '../../db/entities/job.ts';
 import { latest, readerOf, type Latest } from '../../lib/latest.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
-import { findJob, missingJob } from '../jobs/find.ts';
+import { findJob, missingJob, readJobs } from '../jobs/find.ts';
 import type { Feed } from './feed.ts';
 
 /** Watchers that one statement reads for. */
@@ -24,10 +24,13 @@ export function createJobWatchers(core: Core, feed: Feed): JobWatchers {
   const byJob = new Map<string, Set<() => void>>();
   // All who are woken by the same events read together, however many: one statement for the jobs that changed, not one each. Nothing
   // is kept: who is woken later reads anew.
-  const reads = new DataLoader<string, Job | undefined>((ids) => readJobs(core, ids), {
-    cache: false,
-    maxBatchSize: MAX_READ,
-  });
+  const reads = new DataLoader<string, Job | undefined>(
+    async (ids) => {
+      const jobs = await readJobs(core, ids);
+      return ids.map((id) => jobs.get(id));
+    },
+    { cache: false, maxBatchSize: MAX_READ },
+  );
   feed.listen((event) => byJob.get(event.jobId)?.forEach((wake) => wake()));
 
   const subscribe = (id: string, wake: () => void): (() => void) => {
@@ -58,11 +61,4 @@ export function createJobWatchers(core: Core, feed: Feed): JobWatchers {
     },
     watched: () => [...byJob.keys()],
   };
-}
-
-/** In the order of `ids`, which may name a job several times. */
-async function readJobs(core: Core, ids: readonly string[]): Promise<(Job | undefined)[]> {
-  const jobs = await core.em.fork().find(Job, { id: { $in: [...new Set(ids)] } });
-  const byId = new Map(jobs.map((job) => [job.id, job]));
-  return ids.map((id) => byId.get(id));
 }

@@ -4,6 +4,7 @@ import { Attempt } from '../../db/entities/attempt.ts';
 import { JobEvent } from '../../db/entities/job-event.ts';
 import { Job, type JobStatus } from '../../db/entities/job.ts';
 import type { EntityManager } from '../../db/orm.ts';
+import { plainRows, type Row } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
@@ -93,14 +94,27 @@ export async function jobsThatFit(
   return new Set(jobs.map((job) => job.id));
 }
 
+const newestStatement = statement<{ job_ids: readonly string[]; numbers: readonly string[] }, Row>('newest-attempts');
+
 /** Newest attempt of each job, by job id: what of a job changes with every heartbeat is kept there. */
 export async function newestAttempts(core: Core, jobs: readonly Job[]): Promise<Map<string, Attempt>> {
   const tried = jobs.filter((job) => job.attemptNumber > 0);
   if (tried.length === 0) return new Map();
-  const attempts = await core.em
-    .fork()
-    .find(Attempt, { $or: tried.map((job) => ({ jobId: job.id, number: job.attemptNumber })) });
-  return new Map(attempts.map((attempt) => [attempt.jobId, attempt]));
+  const em = core.em.fork();
+  const rows = await newestStatement(em, {
+    job_ids: idsOf(tried),
+    numbers: tried.map((job) => String(job.attemptNumber)),
+  });
+  return new Map(plainRows(em, Attempt, rows).map((attempt) => [attempt.jobId, attempt]));
+}
+
+const byIdStatement = statement<{ ids: readonly string[] }, Row>('jobs-by-id');
+
+/** Jobs as they are now, by id, whosever they are: for those who have been shown them. */
+export async function readJobs(core: Core, ids: readonly string[]): Promise<Map<string, Job>> {
+  const em = core.em.fork();
+  const jobs = plainRows(em, Job, await byIdStatement(em, { ids: [...new Set(ids)] }));
+  return new Map(jobs.map((job) => [job.id, job]));
 }
 
 /** What all attempts at a job add up to. Seconds are of all machines together. */
@@ -199,6 +213,10 @@ function where(viewer: Viewer, filter: JobFilter) {
 /** Those of the ids that could be a job's, as the database writes them. */
 export function namedIds(ids: readonly string[]): string[] {
   return ids.filter((id) => uuid.safeParse(id).success).map((id) => id.toLowerCase());
+}
+
+function idsOf(jobs: readonly Job[]): string[] {
+  return jobs.map(({ id }) => id);
 }
 
 function ownedBy(viewer: Viewer): { accountId?: string } {
