@@ -71,7 +71,7 @@ export function createApp(parts: AppParts): App {
   const loops = createLoops(core, (error) => log.warn({ err: error }, 'Periodic work failed; it is tried again'));
 
   const server = createHttpServer(
-    { ...parts.http, connections: limits.KELPIE_MAX_CONNECTIONS },
+    { ...parts.http, connections: limits.KELPIE_MAX_CONNECTIONS, unreadBytes: limits.KELPIE_MAX_UNREAD_BYTES },
     (request, response) => {
       answerRequest(request, response, { trustedProxies }, () =>
         isGraphQL(request) ? yoga(request, response) : listener(request, response),

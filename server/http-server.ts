@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createUnreadWatch } from './unread.ts';
 
 /** How long a client may take (milliseconds), so that nobody holds a connection by being slow. */
 export interface HttpBounds {
@@ -8,22 +9,29 @@ export interface HttpBounds {
   requestMs: number;
   /** Between two requests on one connection. Longer than proxies wait, which else ask just when we hang up. */
   keepAliveMs: number;
+  /** To take something of its answer. */
+  patienceMs: number;
 }
 
-export const httpBounds: HttpBounds = Object.freeze({ headersMs: 10_000, requestMs: 60_000, keepAliveMs: 65_000 });
+export const httpBounds: HttpBounds = Object.freeze({
+  ...{ headersMs: 10_000, requestMs: 60_000, keepAliveMs: 65_000, patienceMs: 30_000 },
+});
 
 /** A key and a handful of headers: no more is read. */
 const MAX_HEADER_BYTES = 16_384;
 const MAX_HEADERS = 100;
 /** How often requests that take too long are looked for. */
 const LOOK_EVERY_MS = 1_000;
+/** A silent connection is probed by the kernel after so long, then ten times, once a second (milliseconds). */
+const PROBE_AFTER_MS = 15_000;
 
 /** A server that is bounded in what it takes from one client, and from all. */
 export function createHttpServer(
-  { connections, ...given }: Partial<HttpBounds> & { connections: number },
+  { connections, unreadBytes, ...given }: Partial<HttpBounds> & { connections: number; unreadBytes: number },
   listener: RequestListener,
 ): Server {
-  const { headersMs, requestMs, keepAliveMs } = { ...httpBounds, ...given };
+  const { headersMs, requestMs, keepAliveMs, patienceMs } = { ...httpBounds, ...given };
+  const watchUnread = createUnreadWatch({ patienceMs, unreadBytes });
   const server = createServer(
     {
       headersTimeout: headersMs,
@@ -31,8 +39,14 @@ export function createHttpServer(
       keepAliveTimeout: keepAliveMs,
       connectionsCheckingInterval: Math.min(LOOK_EVERY_MS, headersMs),
       maxHeaderSize: MAX_HEADER_BYTES,
+      // The other side of a connection on which nothing is said for long may be gone without a word.
+      keepAlive: true,
+      keepAliveInitialDelay: PROBE_AFTER_MS,
     },
-    listener,
+    (request, response) => {
+      watchUnread(response);
+      listener(request, response);
+    },
   );
   server.maxHeadersCount = MAX_HEADERS;
   server.maxConnections = connections;

@@ -14,8 +14,6 @@ export interface SentEvent {
 
 /** A comment goes out when nothing else has for so long, so that no proxy takes the connection for dead (milliseconds). */
 const HEARTBEAT_MS = 15_000;
-/** How long a client may take to read what was sent, before its connection is cut (milliseconds). */
-const PATIENCE_MS = 30_000;
 /** When a client that lost the stream should come back, in milliseconds. */
 const RETRY_MS = 2_000;
 
@@ -31,20 +29,18 @@ export const EVENT_STREAM = 'text/event-stream';
 
 /**
  * Answers with events as they come, one at a time and only as fast as the client reads: a slow one costs what its connection
- * buffers. It ends with `events`, the client, or the server; `events` are ended and `onEnd` is called then, once.
+ * buffers, and loses it in time, as with every answer. It ends with `events`, the client, or the server; `events` are ended and `onEnd` is called then, once.
  */
 export function respondWithStream(
   context: Context<RestEnv>,
   events: AsyncGenerator<SentEvent, void, undefined>,
-  around: { stopping: AbortSignal; log: RestLog; onEnd: () => void; patienceMs?: number },
+  around: { stopping: AbortSignal; log: RestLog; onEnd: () => void },
 ): Response {
   const over = new AbortController();
-  let patience: NodeJS.Timeout | undefined;
   let coming: Promise<string | undefined> | undefined;
   const end = (): void => {
     if (over.signal.aborted) return;
     over.abort();
-    clearTimeout(patience);
     void events.return();
     around.onEnd();
   };
@@ -61,7 +57,6 @@ export function respondWithStream(
     {
       start: (controller) => controller.enqueue(encoded(`retry: ${RETRY_MS}\n\n`)),
       async pull(controller) {
-        clearTimeout(patience);
         coming ??= nextText(context, events, around.log);
         const text = await orHeartbeat(coming);
         if (text !== HEARTBEAT) coming = undefined;
@@ -71,7 +66,6 @@ export function respondWithStream(
           return;
         }
         controller.enqueue(encoded(text));
-        if (!over.signal.aborted) patience = setTimeout(() => context.env.hangUp(), around.patienceMs ?? PATIENCE_MS);
       },
       cancel: end,
     },

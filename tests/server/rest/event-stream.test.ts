@@ -1,9 +1,9 @@
-import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { afterAll, expect, test } from 'vitest';
+import { createHttpServer } from '../../../server/http-server.ts';
 import { respondWithStream, type SentEvent } from '../../../server/rest/event-stream.ts';
 import type { RestEnv } from '../../../server/rest/parts.ts';
 import { until } from '../../support/until.ts';
@@ -28,11 +28,10 @@ const around = {
   stopping: new AbortController().signal,
   log: { error: (fields: unknown) => logged.push(fields) },
   onEnd: () => (ends += 1),
-  patienceMs: 200,
 };
 app.get('/endless', (context) => respondWithStream(context, endless(), around));
 app.get('/broken', (context) => respondWithStream(context, broken(), around));
-const server = createServer((request, response) => {
+const server = createHttpServer({ connections: 10, unreadBytes: 2 ** 30, patienceMs: 200 }, (request, response) => {
   void getRequestListener((each) => app.fetch(each, { hangUp: () => void response.destroy() }), {
     overrideGlobalObjects: false,
   })(request, response);
