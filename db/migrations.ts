@@ -11,6 +11,7 @@ import { AuditAndMasterKeys } from './migrations/0010-audit-and-master-keys.ts';
 import { Retention } from './migrations/0011-retention.ts';
 import { WebhooksThatArrive } from './migrations/0012-webhooks-that-arrive.ts';
 import { Scaling } from './migrations/0013-scaling.ts';
+import { TransfersTold } from './migrations/0014-transfers-told.ts';
 import { OneRulePerGroup } from './migrations/0015-one-rule-per-group.ts';
 
 /** In the order in which they run. Append-only: a migration that has been released is never edited. */
@@ -28,5 +29,6 @@ export const migrations = [
   { name: '0011-retention', class: Retention },
   { name: '0012-webhooks-that-arrive', class: WebhooksThatArrive },
   { name: '0013-scaling', class: Scaling },
+  { name: '0014-transfers-told', class: TransfersTold },
   { name: '0015-one-rule-per-group', class: OneRulePerGroup },
 ];

@@ -138,7 +138,8 @@ create table attempts (
   sync_lag_seconds double precision,
   warning text,
   progress_trace jsonb,
-  progress_due_at timestamp(3) with time zone
+  progress_due_at timestamp(3) with time zone,
+  transfer_due_at timestamp(3) with time zone
 );
 
 create table audit_events (

@@ -58,8 +58,7 @@ export function createApp(parts: AppParts): App {
   const yoga = createGraphQL({ core, log, door, limits, introspection, graphiql });
   const sockets = createSockets({ ...{ yoga, log, door, trustedProxies, limits, pings }, keyWatch: core.keyWatch });
   const rest = createRest({
-    core,
-    log,
+    ...{ core, log, maxBodyBytes: limits.KELPIE_MAX_BODY_BYTES },
     viewerOf: (request) => door.viewerOf((name) => request.headers.get(name), currentRequest()?.address),
     ready: async () => {
       if (stopping.signal.aborted) throw new Error('The server is stopping');

@@ -4,7 +4,7 @@ import { latest, readerOf, type Latest } from '../../lib/latest.ts';
 import type { KeyWatch } from '../accounts/key-watch.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
-import { ConflictError, ForbiddenError } from '../errors.ts';
+import { ForbiddenError, RateLimitedError } from '../errors.ts';
 import type { Feed } from '../events/feed.ts';
 import { findJob } from '../jobs/find.ts';
 import { isTerminal } from '../jobs/states.ts';
@@ -41,7 +41,7 @@ export interface LogFollowers {
   /**
    * What a job's command has written and writes, over all attempts from the first one wanted, with a line where one ended and why.
    * Ends when the job has ended and everything was read. A slow reader costs nothing, and is told what is no longer there.
-   * @throws ConflictError at once, when too many logs are followed by this key
+   * @throws RateLimitedError at once, when too many logs are followed by this key
    * @throws NotFoundError at the first step, and when the job is removed
    * @throws ForbiddenError also later, within seconds of the key's end
    */
@@ -85,7 +85,10 @@ export function createLogFollowers(core: Core, feed: Feed, keys: KeyWatch): LogF
     follow(viewer, jobId, start) {
       const siblings = everyone().filter(({ keyId }) => keyId === viewer.keyId).length;
       if (siblings >= MOST_PER_KEY) {
-        throw new ConflictError(`This key follows ${siblings} logs on this server already: end some of them first`);
+        throw new RateLimitedError(
+          `This key follows ${siblings} logs on this server already: end some of them first`,
+          1,
+        );
       }
       const wake = latest<true>();
       const place = { jobId: jobId.toLowerCase(), attempt: 0, position: '0' };

@@ -93,6 +93,8 @@ export const Attempt = defineEntity({
     progressTrace: p.json().$type<TracePoint[]>().strictNullable(),
     // When the next progress may be an event: on average one a second.
     progressDueAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
+    // The same of its transfer, which is not even stored before.
+    transferDueAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     bytesDownloaded: p.bigint('string').default('0'),
     bytesUploaded: p.bigint('string').default('0'),
     filesDownloaded: p.integer().default(0),

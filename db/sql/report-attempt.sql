@@ -3,6 +3,8 @@
 -- neither is a warning.
 -- The command's progress is an event once a second on average, however often it is told; a fifth of a second is for the jitter on
 -- its way. What comes sooner replaces the attempt's progress and is no event, so that the last word before an ending is not lost.
+-- The progress of a transfer is taken once a second likewise; the agent says it with each heartbeat, so what comes sooner is let go.
+-- A new phase's first is taken at once, whatever the last phase's was.
 -- The trace is how its fraction grew: at most 32 points, 10 s apart, begun anew when the fraction falls.
 with job as materialized (
   select id, account_id, container_group_id, event_seq
@@ -13,7 +15,12 @@ with job as materialized (
 before as materialized (
   select a.number, a.phase, a.transfer, a.warning, a.progress_trace as trace, a.progress_due_at as due_at,
          :progress::jsonb is not null
-           and statement_timestamp() >= coalesce(a.progress_due_at, '-infinity') - interval '0.2 seconds' as progresses
+           and statement_timestamp() >= coalesce(a.progress_due_at, '-infinity') - interval '0.2 seconds' as progresses,
+         a.transfer_due_at,
+         :transfer::jsonb is not null
+           and a.transfer - 'at' is distinct from :transfer::jsonb - 'at'
+           and (statement_timestamp() >= coalesce(a.transfer_due_at, '-infinity') - interval '0.2 seconds'
+             or a.transfer is null) as transfers
   from attempts a
   join job on job.id = a.job_id
   where a.number = :attempt and a.outcome is null
@@ -30,7 +37,7 @@ news (type, data) as (
   union all
   select 'PROGRESSED', :transfer::jsonb
   from before
-  where :transfer::jsonb is not null and before.transfer - 'at' is distinct from :transfer::jsonb - 'at'
+  where before.transfers
   union all
   select 'WARNED', jsonb_build_object('message', :warning::text)
   from before
@@ -64,7 +71,14 @@ attempt as (
         when before.progresses then greatest(statement_timestamp(), before.due_at) + interval '1 second'
         else before.due_at
       end,
-      transfer = coalesce(:transfer::jsonb, case when a.phase = coalesce(:phase::attempt_phase, a.phase) then a.transfer end),
+      transfer = case
+        when before.transfers then :transfer::jsonb
+        when a.phase = coalesce(:phase::attempt_phase, a.phase) then a.transfer
+      end,
+      transfer_due_at = case
+        when before.transfers then greatest(statement_timestamp(), before.transfer_due_at) + interval '1 second'
+        else before.transfer_due_at
+      end,
       warning = :warning::text
   from before, traced
   where a.job_id = :job_id and a.number = before.number

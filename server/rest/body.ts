@@ -2,15 +2,13 @@ import { createMiddleware } from 'hono/factory';
 import { InvalidInputError } from '../../core/errors.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { placeOfCrowd, placeOfProto } from '../../lib/proto.ts';
-
-/** The largest body that is read: 32 MiB. */
-export const MAX_BODY_BYTES = 33_554_432;
+import type { RestEnv } from './parts.ts';
 
 export class PayloadTooLargeError extends Error {
   override name = 'PayloadTooLargeError';
-  constructor() {
+  constructor(most: number) {
     super(
-      `Expected a body of at most ${MAX_BODY_BYTES} bytes (32 MiB): send fewer jobs at once, and large data by sync`,
+      `Expected a body of at most ${most} bytes (KELPIE_MAX_BODY_BYTES): send fewer jobs at once, and large data by sync`,
     );
   }
 }
@@ -21,9 +19,9 @@ export class PayloadTooLargeError extends Error {
  * @throws PayloadTooLargeError
  * @throws InvalidInputError when the body is not UTF-8, or has a member called `__proto__`
  */
-export const jsonBody = createMiddleware(async (context, next) => {
+export const jsonBody = createMiddleware<RestEnv>(async (context, next) => {
   const { url, method, headers, body } = context.req.raw;
-  const text = decode(await readBounded(body, headers.get('content-length')));
+  const text = decode(await readBounded(body, headers.get('content-length'), context.get('maxBodyBytes')));
   refuseProto(text);
   refuseCrowds(text);
   const jsonHeaders = new Headers(headers);
@@ -47,13 +45,17 @@ export function jsonFault(text: string): InvalidInputError {
   }
 }
 
-async function readBounded(body: ReadableStream<Uint8Array> | null, announced: string | null): Promise<Uint8Array> {
-  if (Number(announced ?? 0) > MAX_BODY_BYTES) throw new PayloadTooLargeError();
+async function readBounded(
+  body: ReadableStream<Uint8Array> | null,
+  announced: string | null,
+  most: number,
+): Promise<Uint8Array> {
+  if (Number(announced ?? 0) > most) throw new PayloadTooLargeError(most);
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body ?? []) {
     size += chunk.byteLength;
-    if (size > MAX_BODY_BYTES) throw new PayloadTooLargeError();
+    if (size > most) throw new PayloadTooLargeError(most);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);

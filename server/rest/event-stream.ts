@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { accepts } from 'hono/accepts';
 import { messageOf } from '../../lib/errors.ts';
-import { pause } from '../../lib/pause.ts';
+import { HEARTBEAT, orSilence, SILENCE } from './heartbeat.ts';
 import type { RestEnv, RestLog } from './parts.ts';
 
 /** An event of a stream, by the standard of server-sent events. One without data moves the place to resume from, silently. */
@@ -12,8 +12,6 @@ export interface SentEvent {
   data?: unknown;
 }
 
-/** A comment goes out when nothing else has for so long, so that no proxy takes the connection for dead (milliseconds). */
-const HEARTBEAT_MS = 15_000;
 /** When a client that lost the stream should come back, in milliseconds. */
 const RETRY_MS = 2_000;
 
@@ -58,14 +56,14 @@ export function respondWithStream(
       start: (controller) => controller.enqueue(encoded(`retry: ${RETRY_MS}\n\n`)),
       async pull(controller) {
         coming ??= nextText(context, events, around.log);
-        const text = await orHeartbeat(coming);
-        if (text !== HEARTBEAT) coming = undefined;
+        const text = await orSilence(coming);
+        if (text !== SILENCE) coming = undefined;
         if (text === undefined) {
           end();
           controller.close();
           return;
         }
-        controller.enqueue(encoded(text));
+        controller.enqueue(encoded(text === SILENCE ? HEARTBEAT : text));
       },
       cancel: end,
     },
@@ -88,19 +86,6 @@ async function nextText(
     const about = { err: error, request_id: context.get('requestId') };
     log.error(about, `A stream of events broke off: ${messageOf(error)}`);
     return undefined;
-  }
-}
-
-const HEARTBEAT = ':\n\n';
-
-/** What comes, or a heartbeat when it takes long; what comes then is still to come. */
-async function orHeartbeat(coming: Promise<string | undefined>): Promise<string | undefined> {
-  const arrived = new AbortController();
-  const silence = pause(HEARTBEAT_MS, arrived.signal).then(() => HEARTBEAT);
-  try {
-    return await Promise.race([coming, silence]);
-  } finally {
-    arrived.abort();
   }
 }
 

@@ -26,6 +26,10 @@ export function createRest(parts: RestParts): {
 } {
   const app = createRouter();
   app.use(identified);
+  app.use(async (context, next) => {
+    context.set('maxBodyBytes', parts.maxBodyBytes);
+    await next();
+  });
   app.use(securityHeaders);
   app.use(options((path) => methodsOf(path)));
   app.use(

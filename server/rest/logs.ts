@@ -7,6 +7,7 @@ import { attemptField, DEFAULT_TAIL, MAX_TAIL, tailField, type LogLine } from '.
 import { tailLogs } from '../../core/logs/read.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { exampleId } from './examples.ts';
+import { HEARTBEAT } from './heartbeat.ts';
 import type { RestParts } from './parts.ts';
 import { problemResponses } from './problem.ts';
 import { createRouter, doors, jsonOutput } from './router.ts';
@@ -64,6 +65,7 @@ const asEvents = {
   encode: ({ attempt, nextOffset, lines }: LogChunk) =>
     `id: ${attempt}:${nextOffset}\ndata: ${JSON.stringify({ lines: lines.map(viewOf) })}\n\n`,
   end: 'event: end\ndata: {}\n\n',
+  heartbeat: HEARTBEAT,
 };
 
 function placeAfter(eventId: string | undefined): LogStart | undefined {
@@ -162,6 +164,6 @@ const logs = createRoute({
         [EVENTS]: { schema: z.string(), example: asEvents.end },
       },
     },
-    ...problemResponses(400, 401, 403, 404, 409),
+    ...problemResponses(400, 401, 403, 404, 429),
   },
 });

@@ -15,6 +15,8 @@ export interface RestParts {
   ready(): Promise<void>;
   /** Aborted when the server stops: what waits or streams ends then. */
   stopping: AbortSignal;
+  /** The largest body that is read. */
+  maxBodyBytes: number;
 }
 
 export interface RestLog {
@@ -30,5 +32,5 @@ export interface RestBindings {
 /** What middleware leaves for the handlers. */
 export interface RestEnv {
   Bindings: RestBindings;
-  Variables: { viewer: Viewer; requestId: string };
+  Variables: { viewer: Viewer; requestId: string; maxBodyBytes: number };
 }

@@ -112,7 +112,11 @@ const examples: Record<ProblemStatus, Problem> = {
   404: { status: 404, code: 'not-found', detail: 'There is nothing of this id in this account' },
   405: { status: 405, code: 'method-not-allowed', detail: 'PUT is not among the methods of /jobs: GET, POST' },
   409: { status: 409, code: 'conflict', detail: 'What has ended cannot be canceled' },
-  413: { status: 413, code: 'payload-too-large', detail: 'Expected a body of at most 33554432 bytes (32 MiB)' },
+  413: {
+    status: 413,
+    code: 'payload-too-large',
+    detail: 'Expected a body of at most 33554432 bytes (KELPIE_MAX_BODY_BYTES)',
+  },
   429: { status: 429, code: 'too-many-requests', detail: 'Too many requests: ask again after some seconds' },
   500: unexpected('00000000-0000-4000-8000-000000000000'),
   503: { status: 503, code: 'not-ready', detail: 'The database does not answer' },

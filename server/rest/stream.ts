@@ -1,9 +1,12 @@
 import { whenAborted } from '../../lib/pause.ts';
+import { orSilence, SILENCE } from './heartbeat.ts';
 
 /** How the parts of a stream are written, and what follows the last. */
 export interface Encoding<Part> {
   encode: (part: Part) => string;
   end: string;
+  /** Told when nothing else has been for a while; none where every text would be taken for a part. */
+  heartbeat?: string;
 }
 
 export interface StreamParts<Part> extends Encoding<Part> {
@@ -13,6 +16,8 @@ export interface StreamParts<Part> extends Encoding<Part> {
   /** Closes the connection without an end, which its reader can tell from one. */
   hangUp: () => void;
   onError: (error: unknown) => void;
+  /** Milliseconds; by default as `orSilence` has it. */
+  heartbeatMs?: number;
 }
 
 /**
@@ -20,9 +25,11 @@ export interface StreamParts<Part> extends Encoding<Part> {
  * kept for a slow reader. When the server stops, and when `parts` fail, it breaks off: the framework would tell the reader the
  * error's own words.
  */
-export function streamOf<Part>({ parts, encode, end, stopping, hangUp, onError }: StreamParts<Part>) {
+export function streamOf<Part>({ parts, stopping, hangUp, onError, heartbeatMs, ...encoding }: StreamParts<Part>) {
   const encoder = new TextEncoder();
+  const { encode, end, heartbeat } = encoding;
   const left = new AbortController();
+  let coming: ReturnType<typeof parts.next> | undefined;
   const leave = async (): Promise<void> => {
     left.abort();
     await parts.return();
@@ -32,8 +39,14 @@ export function streamOf<Part>({ parts, encode, end, stopping, hangUp, onError }
     {
       async pull(controller) {
         try {
-          const step = await parts.next();
+          coming ??= parts.next();
+          const step = heartbeat === undefined ? await coming : await orSilence(coming, heartbeatMs);
           if (left.signal.aborted) return;
+          if (step === SILENCE) {
+            controller.enqueue(encoder.encode(heartbeat));
+            return;
+          }
+          coming = undefined;
           const text = step.done === true ? end : encode(step.value);
           if (text !== '') controller.enqueue(encoder.encode(text));
           if (step.done !== true) return;

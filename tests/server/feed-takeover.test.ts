@@ -11,8 +11,8 @@ import { startProgram, type TestProgram } from '../support/program.ts';
 import { until } from '../support/until.ts';
 
 /** How many events the burst has; a longer run is made by hand. */
-const EVENTS = Number(process.env.KELPIE_TEST_EVENTS ?? 3_000);
-const JOBS_A_BATCH = 50;
+const EVENTS = Number(process.env.KELPIE_TEST_EVENTS ?? 10_000);
+const JOBS_A_BATCH = 100;
 const MAIN = join(import.meta.dirname, '../../server/main.ts');
 
 let base: TestCore;

@@ -175,11 +175,18 @@ describe('the progress of a job', () => {
     expect((await eventTypes(database, id)).filter((type) => type === 'PROGRESSED')).toHaveLength(3);
   });
 
-  test('is told by an event when it has changed, not when it is said again', async () => {
-    const { id, beat } = await held();
+  test('of a transfer is told and stored when it has changed, not when it is said again, and once a second', async () => {
+    const { viewer, id, lease, beat } = await held();
+    const second = () =>
+      database.query(`update attempts set transfer_due_at = transfer_due_at - interval '1 second' where job_id = $1`, [
+        id,
+      ]);
     await beat({ phase: 'UPLOADING', transfer });
+    await second();
     await beat({ phase: 'UPLOADING', transfer });
     await beat({ phase: 'UPLOADING', transfer: { ...transfer, filesDone: 13 } });
+    await beat({ phase: 'UPLOADING', transfer: { ...transfer, filesDone: 14 } });
+    expect(await shown(lease, viewer)).toMatchObject({ metrics: { filesDone: 13 } });
     expect(await eventTypes(database, id)).toEqual([
       'SUBMITTED',
       'CLAIMED',

@@ -160,6 +160,7 @@ describe('an unexpected error', () => {
   const broken = () => {
     const logged: Record<string, unknown>[] = [];
     const rest = createRest({
+      maxBodyBytes: 1_000,
       core: app.core,
       viewerOf: () => Promise.reject(new Error('password of the database: hunter2')),
       log: { error: (fields) => logged.push(fields) },
