@@ -12,11 +12,17 @@ import { quantile, rounded, say } from './support/stats.ts';
  * COMPLETED with nothing to upload? The whole product is running as it would: server, agent and S3 are processes of their own.
  * Each job writes the time at which its command started, and the time at which it was about to exit, by the same machine's clock
  * as ours; COMPLETED is the database's own time of it.
+ *
+ * Half of the jobs write a log, which the agent ships, and half write none, so that nothing is shipped: by turns, some of one kind after
+ * another, because what is shipped of a job comes late enough to meet the next one.
  */
 const JOBS = 200;
 const WARM_UP = 10;
+const TURN = 10;
+const LINES = 200;
 
 interface Sample {
+  hasLog: boolean;
   startedMs: number;
   doneMs: number;
   seenMs: number;
@@ -36,7 +42,8 @@ export async function latency(): Promise<Record<string, unknown>> {
     const samples: Sample[] = [];
     say(`Submitting ${JOBS} jobs, one after another, to one idle agent`);
     for (let index = -WARM_UP; index < JOBS; index++) {
-      const sample = await one(stack, client, join(stamps, `${index}`));
+      const hasLog = Math.floor(index / TURN) % 2 !== 0;
+      const sample = await one(stack, client, { file: join(stamps, `${index}`), hasLog });
       if (index >= 0) samples.push(sample);
     }
     return report(samples);
@@ -48,9 +55,10 @@ export async function latency(): Promise<Record<string, unknown>> {
 }
 
 /** One job: submitted, followed to its end, its stamps read. */
-async function one(stack: Stack, client: Client, file: string): Promise<Sample> {
+async function one(stack: Stack, client: Client, { file, hasLog }: { file: string; hasLog: boolean }): Promise<Sample> {
   // Starting `date` twice takes some milliseconds that belong to the command: they count against us, not for us.
-  const script = `date +%s%N > ${file}.start; date +%s%N > ${file}.end`;
+  const log = hasLog ? `seq -f 'epoch %g of training, loss 0.5' ${LINES};` : '';
+  const script = `date +%s%N > ${file}.start; ${log} date +%s%N > ${file}.end`;
   const submitted = Date.now();
   const response = await fetch(`${stack.url}/jobs`, {
     method: 'POST',
@@ -61,7 +69,7 @@ async function one(stack: Stack, client: Client, file: string): Promise<Sample> 
   const completedAt = await completion(client, id);
   const seen = Date.now();
   const [started, ended] = await Promise.all([stamp(`${file}.start`), stamp(`${file}.end`)]);
-  return { startedMs: started - submitted, doneMs: completedAt - ended, seenMs: seen - ended };
+  return { hasLog, startedMs: started - submitted, doneMs: completedAt - ended, seenMs: seen - ended };
 }
 
 async function completion(client: Client, id: string): Promise<number> {
@@ -78,7 +86,9 @@ async function stamp(path: string): Promise<number> {
   return Number(BigInt((await readFile(path, 'utf8')).trim()) / 1_000n) / 1_000;
 }
 
-function report(samples: Sample[]): Record<string, unknown> {
+function report(all: Sample[]): Record<string, unknown> {
+  const samples = all.filter(({ hasLog }) => !hasLog);
+  const logged = all.filter(({ hasLog }) => hasLog).map(({ startedMs }) => startedMs);
   const started = samples.map(({ startedMs }) => startedMs);
   const done = samples.map(({ doneMs }) => doneMs);
   const seen = samples.map(({ seenMs }) => seenMs);
@@ -89,8 +99,13 @@ function report(samples: Sample[]): Record<string, unknown> {
     done_p95_ms: rounded(quantile(done, 0.95)),
     seen_p50_ms: rounded(quantile(seen, 0.5)),
     n: samples.length,
+    logs_p50_ms: rounded(quantile(logged, 0.5)),
+    logs_p95_ms: rounded(quantile(logged, 0.95)),
   };
   say(`submit → command started          p50 ${figures.p50_ms} ms, p95 ${figures.p95_ms} ms (n = ${figures.n})`);
+  say(
+    `  with logs of ${LINES} lines           p50 ${figures.logs_p50_ms} ms, p95 ${figures.logs_p95_ms} ms (n = ${logged.length})`,
+  );
   say(`command exited → COMPLETED        p50 ${figures.done_p50_ms} ms, p95 ${figures.done_p95_ms} ms`);
   say(`command exited → subscriber told  p50 ${figures.seen_p50_ms} ms`);
   return figures;
