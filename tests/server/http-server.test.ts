@@ -45,13 +45,13 @@ test('an answer of which nothing is read is ended', async () => {
 });
 
 test('one that is read slowly, or waited for, is not', async () => {
-  const { responses, ask } = await serve({ patienceMs: 200 }, 12 * MIB, 700);
+  const { responses, ask } = await serve({ patienceMs: 1_000 }, 12 * MIB, 1_500);
   const socket = ask();
   let read = 0;
   socket.on('data', (chunk: Buffer) => {
     read += chunk.length;
     socket.pause();
-    setTimeout(() => socket.resume(), 2);
+    setTimeout(() => socket.resume(), 8);
   });
   socket.resume();
   await once(socket, 'close');
