@@ -12,7 +12,7 @@ import { FileShrank, rangeOf, readAll } from './pieces.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { CopiedPart } from './s3-copy.ts';
 import type { ObjectHeaders, ObjectStore } from './s3.ts';
-import type { Body } from './wire.ts';
+import type { Body } from './sending.ts';
 
 /** MiB of memory that one upload takes: two pieces of each part under way; */
 export const MEMORY_STREAMED = 8;
