@@ -113,7 +113,7 @@ class Line {
   }
 
   get isOpen(): boolean {
-    return !this.#socket.destroyed;
+    return this.#failure === undefined && !this.#socket.destroyed;
   }
 
   get({ path, headers }: LineRequest, signal: AbortSignal, onOver: (bytes: number) => void): Promise<LineAnswer> {
@@ -135,12 +135,13 @@ class Line {
   }
 
   end(): void {
-    this.#socket.destroy();
+    this.#breakOff(new Error('it was not needed any more'));
   }
 
   /** Returns whether there is room for more. */
   #arrived(bytes: Buffer, isInPlace: boolean): boolean {
     const exchange = this.#exchange;
+    if (this.#failure !== undefined) return false;
     try {
       if (exchange === undefined) throw new MalformedAnswer('the store sent something that nobody asked for');
       if (exchange.arrival === undefined) this.#readHead(exchange, bytes);
@@ -181,8 +182,8 @@ class Line {
   #finish({ size, keepsAlive, over }: Exchange): void {
     this.#exchange = undefined;
     over(size);
-    if (!keepsAlive || this.#socket.destroyed) {
-      this.#socket.destroy();
+    if (!keepsAlive) {
+      this.#breakOff(new Error('the store does not keep this connection'));
       return;
     }
     this.#socket.setTimeout(IDLE_MS);
@@ -190,10 +191,13 @@ class Line {
     this.#events.onIdle(this);
   }
 
-  /** A socket that is reset does not say why. */
+  /**
+   * A socket that is reset does not say why. And it must not be reset below the encryption while that hands something on: who reads it
+   * may be the one who calls this.
+   */
   #breakOff(reason: unknown): void {
     this.#failure ??= reason instanceof Error ? reason : new Error(messageOf(reason));
-    this.#socket.destroy();
+    setImmediate(() => this.#socket.destroy());
   }
 
   #closed(): void {

@@ -130,9 +130,13 @@ const PIECE_BYTES = 256 * 1024;
 
 function resetInsteadOfClosing(socket: Socket, carrier: Socket): void {
   const destroy = socket.destroy.bind(socket);
+  let isSafe = socket === carrier;
+  socket.prependOnceListener('secureConnect', () => (isSafe = true));
   socket.destroy = (error) => {
     // To reset is to destroy: without this, the one would call the other for ever.
     socket.destroy = destroy;
+    // Nothing was sent yet, and a reset below a handshake that fails would end the process.
+    if (!isSafe) return destroy(error);
     if (carrier.connecting) carrier.destroy();
     else if (!carrier.destroyed) carrier.resetAndDestroy();
     return destroy(error);

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createSecureServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BLOCK_BYTES } from '../../../agent/sync/arrival.ts';
 import { createLines, type LineAnswer, type Lines } from '../../../agent/sync/lines.ts';
 import { createStorageAgents } from '../../../agent/sync/sockets.ts';
 import { always } from './support/bench.ts';
+import { CERTIFICATE, CERTIFICATE_KEY } from './support/certificate.ts';
 
 let server: Server;
 let lines: Lines;
@@ -153,5 +155,58 @@ describe('a line to the store', () => {
     (await get('/unwanted')).body.destroy();
     await closed.promise;
     expect(overs).toEqual([0]);
+  });
+});
+
+describe('an encrypted line', () => {
+  const content = randomBytes(3 * BLOCK_BYTES + 1);
+  const before = getCACertificates('default');
+  let secure: Server;
+  beforeEach(async () => {
+    secure = createSecureServer({ cert: CERTIFICATE, key: CERTIFICATE_KEY }, (socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', () => {
+        socket.write(headOf(content.length));
+        socket.write(content);
+      });
+    });
+    // Who refuses its certificate leaves it like that.
+    secure.on('tlsClientError', () => undefined);
+    secure.listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+  });
+  afterEach(async () => {
+    setDefaultCACertificates(before);
+    lines.close();
+    await new Promise((resolve) => secure.close(resolve));
+  });
+  const getFrom = (hostname: string) => {
+    const peer = { isSecure: true, hostname, port: (secure.address() as AddressInfo).port };
+    return lines.get(peer, { path: '/', headers: { host: hostname } }, always, () => undefined);
+  };
+
+  it('brings a body as it was sent', async () => {
+    setDefaultCACertificates([...before, CERTIFICATE]);
+    for (let times = 0; times < 2; times++) {
+      const got = await readAll(await getFrom('localhost'), 5);
+      expect(got.content.equals(content)).toBe(true);
+      expect(got.moved).toBe(content.length);
+    }
+  });
+
+  it('can be left in the middle of a body', async () => {
+    setDefaultCACertificates([...before, CERTIFICATE]);
+    const { body } = await getFrom('localhost');
+    for await (const piece of body.pieces(() => undefined)) {
+      expect(piece.length).toBeGreaterThan(0);
+      break;
+    }
+    expect((await readAll(await getFrom('localhost'))).content.equals(content)).toBe(true);
+  });
+
+  it('is refused, by its reason, to who is not known or somebody else', async () => {
+    await expect(getFrom('localhost')).rejects.toThrow(/self-signed certificate/);
+    setDefaultCACertificates([...before, CERTIFICATE]);
+    await expect(getFrom('127.0.0.1')).rejects.toThrow(/does not match certificate/);
   });
 });
