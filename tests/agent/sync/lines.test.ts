@@ -24,12 +24,16 @@ beforeEach(async () => {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  lines = createLines({ open: createStorageAgents(() => undefined).open, stallMs: 200, connectMs: 1_000 });
+  lines = linesThatWait(30_000);
 });
 afterEach(async () => {
   lines.close();
   await new Promise((resolve) => server.close(resolve));
 });
+
+function linesThatWait(stallMs: number): Lines {
+  return createLines({ open: createStorageAgents(() => undefined).open, stallMs, connectMs: 10_000 });
+}
 
 const overs: number[] = [];
 const get = (path: string, signal: AbortSignal = always): Promise<LineAnswer> => {
@@ -103,6 +107,7 @@ describe('a line to the store', () => {
   });
 
   it('gives up where nothing comes, before an answer as in the middle of one', async () => {
+    lines = linesThatWait(200);
     answer = (socket, path) => path === '/half' && socket.write(`${headOf(100)}half`);
     await expect(get('/silent')).rejects.toMatchObject({ name: 'TimeoutError' });
     expect((await readAll(await get('/half'))).error).toMatchObject({ name: 'TimeoutError' });
