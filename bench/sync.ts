@@ -12,7 +12,7 @@ import { runSync } from './support/sync.ts';
 /**
  * Is sync as quick as the best programs that do nothing else? One large file and many small ones, up and down, against the same
  * store on the same disk, in turn with rclone and s5cmd. Each run is a process of its own and is timed from its start to its end;
- * what arrived is compared byte for byte.
+ * what arrived is compared byte for byte. `--rounds` and `--only` (names of tasks) for less.
  */
 const ROUNDS = 5;
 const LARGE_BYTES = 2 ** 30;
@@ -27,14 +27,7 @@ export async function sync(flags: string[]): Promise<Record<string, unknown>> {
     say(`Against versitygw on a disk, ${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'})`);
     for (const { name, flags: peerFlags } of peers) say(`${name} ${peerFlags.join(' ') || '(defaults)'}`);
     const arena = { directory, store, contestants, rounds: numberAfter('--rounds', flags) ?? ROUNDS };
-    const large = await prepare(arena, 'large', (path) => writeLargeFile(join(path, 'weights.bin'), LARGE_BYTES));
-    const small = await prepare(arena, 'small', (path) => writeSmallFiles(path, SMALL.count, SMALL.bytes));
-    return report(peers, {
-      one_up: await compare(arena, large, 'UP'),
-      one_down: await compare(arena, large, 'DOWN'),
-      many_up: await compare(arena, small, 'UP'),
-      many_down: await compare(arena, small, 'DOWN'),
-    });
+    return report(peers, await compareAll(arena, tasksAfter('--only', flags)));
   } finally {
     await store.stop();
     await rm(directory, { recursive: true, force: true });
@@ -42,6 +35,9 @@ export async function sync(flags: string[]): Promise<Record<string, unknown>> {
 }
 
 type Way = 'UP' | 'DOWN';
+
+const TASKS = ['one_up', 'one_down', 'many_up', 'many_down'] as const;
+type TaskName = (typeof TASKS)[number];
 
 /** What one run took. */
 interface Run {
@@ -130,6 +126,21 @@ async function compare(arena: Arena, load: Load, way: Way): Promise<Found> {
   return found;
 }
 
+async function compareAll(arena: Arena, tasks: readonly TaskName[]): Promise<Map<TaskName, Found>> {
+  const loads = {
+    one: () => prepare(arena, 'large', (path) => writeLargeFile(join(path, 'weights.bin'), LARGE_BYTES)),
+    many: () => prepare(arena, 'small', (path) => writeSmallFiles(path, SMALL.count, SMALL.bytes)),
+  };
+  const found = new Map<TaskName, Found>();
+  for (const name of ['one', 'many'] as const) {
+    const own = tasks.filter((task) => task.startsWith(name));
+    if (own.length === 0) continue;
+    const load = await loads[name]();
+    for (const task of own) found.set(task, await compare(arena, load, task.endsWith('up') ? 'UP' : 'DOWN'));
+  }
+  return found;
+}
+
 /** One run, and the proof that it did its work. Leaves nothing behind but quiet disks. */
 async function once(arena: Arena, load: Load, { name, run: transfer }: Contestant, way: Way): Promise<Run> {
   const { store } = arena;
@@ -154,11 +165,17 @@ function numberAfter(flag: string, flags: string[]): number | undefined {
   return flags.includes(flag) ? Number(value) : undefined;
 }
 
-function report(peers: Peer[], tasks: Record<string, Found>): Record<string, unknown> {
+/** All of them, or those that are named after the flag, with commas between. */
+function tasksAfter(flag: string, flags: string[]): readonly TaskName[] {
+  const names = flags[flags.indexOf(flag) + 1]?.split(',');
+  return names === undefined || !flags.includes(flag) ? TASKS : TASKS.filter((task) => names.includes(task));
+}
+
+function report(peers: Peer[], tasks: ReadonlyMap<TaskName, Found>): Record<string, unknown> {
   const figures: Record<string, unknown> = {};
   const winners = new Set<string>();
   let peakBytes = 0;
-  for (const [task, found] of Object.entries(tasks)) {
+  for (const [task, found] of tasks) {
     const medians = new Map([...found].map(([name, runs]) => [name, median(runs.map(({ wholeMs }) => wholeMs))]));
     const own = found.get('kelpie') ?? [];
     const best = peers.reduce((a, b) => ((medians.get(a.name) ?? 0) <= (medians.get(b.name) ?? 0) ? a : b));
@@ -176,7 +193,7 @@ function report(peers: Peer[], tasks: Record<string, Found>): Record<string, unk
   }
   figures.peak_rss_mib = rounded(peakBytes / 2 ** 20, 0);
   figures.peer = [...winners].join(', ');
-  figures.n = tasks.one_up?.get('kelpie')?.length;
+  figures.n = [...tasks.values()][0]?.get('kelpie')?.length;
   say(`greatest memory of kelpie ${String(figures.peak_rss_mib)} MiB (n = ${String(figures.n)} rounds each)`);
   return figures;
 }

@@ -3,6 +3,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { BLOCK_BYTES } from './arrival.ts';
 import type { Address } from './entry.ts';
 import { digestIn } from './etag.ts';
 import { type Meter, metered } from './meter.ts';
@@ -81,12 +82,13 @@ async function fetchTo(
       await pipeline(
         inOrder(object, first),
         digesting(digest),
-        createGunzip(),
-        into(handle, 0, BATCH_BYTES),
+        copied,
+        createGunzip({ chunkSize: BLOCK_BYTES }),
+        into(handle, 0),
         own(request),
       );
     } else {
-      await pipeline(receive(object, pieceOf(first)), digesting(digest), into(handle, 0, first.size), own(request));
+      await pipeline(receive(object, pieceOf(first)), digesting(digest), into(handle, 0), own(request));
       await fetchRest(handle, first, object);
     }
     if (digest !== undefined) checkDigest(digest.value(), etag, suspects, request);
@@ -138,11 +140,7 @@ async function fetchRest(handle: FileHandle, first: FetchedObject, object: Recei
   const tasks = piecesAfter(first).map(
     (piece): Task<void> =>
       (signal) =>
-        pipeline(
-          receive({ ...object, signal }, piece),
-          into(handle, piece.start, piece.end - piece.start),
-          own({ signal }),
-        ),
+        pipeline(receive({ ...object, signal }, piece), into(handle, piece.start), own({ signal })),
   );
   await inParallel(tasks, RANGES_AT_ONCE, object.signal);
 }
@@ -152,52 +150,20 @@ function own({ signal }: { signal: AbortSignal }): { signal: AbortSignal } {
   return { signal: AbortSignal.any([signal]) };
 }
 
-/** `size`: bytes that are expected; more or fewer may come. */
-function into(handle: FileHandle, start: number, size: number): (chunks: AsyncIterable<Buffer>) => Promise<void> {
-  return (chunks) => saveInBatches(handle, chunks, start, size);
+/** For who keeps what he was given. */
+async function* copied(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk);
 }
 
-/** Sockets give 64 KiB at a time; a write of more costs hardly more. */
-const BATCH_BYTES = 2 ** 19;
-
-/**
- * Gathers the next batch while the one before is written. Copies what it gathers: otherwise the pieces outlive the young generation,
- * and memory grows until the next full collection. Settles only when nothing is being written any more.
- */
-async function saveInBatches(
-  handle: FileHandle,
-  chunks: AsyncIterable<Buffer>,
-  start: number,
-  size: number,
-): Promise<void> {
-  const newBatch = () => Buffer.allocUnsafeSlow(Math.min(BATCH_BYTES, Math.max(size, 1)));
-  let batch: Buffer = newBatch();
-  let spare: Buffer | undefined;
-  let length = 0;
-  let end = start;
-  let writing = Promise.resolve();
-  const flush = async () => {
-    await writing;
-    writing = writeAll(handle, batch.subarray(0, length), end);
-    // It is waited for before the next one, or in the end.
-    writing.catch(() => undefined);
-    end += length;
-    length = 0;
-    [batch, spare] = [spare ?? newBatch(), batch];
-  };
-  try {
+/** Writes each chunk before it asks for the next one: by then that has come. */
+function into(handle: FileHandle, start: number): (chunks: AsyncIterable<Buffer>) => Promise<void> {
+  return async (chunks) => {
+    let position = start;
     for await (const chunk of chunks) {
-      for (let taken = 0; taken < chunk.length;) {
-        const copied = chunk.copy(batch, length, taken);
-        taken += copied;
-        length += copied;
-        if (length === batch.length) await flush();
-      }
+      await writeAll(handle, chunk, position);
+      position += chunk.length;
     }
-    if (length > 0) await flush();
-  } finally {
-    await writing;
-  }
+  };
 }
 
 async function writeAll(handle: FileHandle, content: Buffer, position: number): Promise<void> {

@@ -12,7 +12,7 @@ import { FileShrank, rangeOf, readAll } from './pieces.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { CopiedPart } from './s3-copy.ts';
 import type { ObjectHeaders, ObjectStore } from './s3.ts';
-import type { Body } from './wire.ts';
+import type { Body } from './sending.ts';
 
 /** MiB of memory that one upload takes: two pieces of each part under way; */
 export const MEMORY_STREAMED = 8;
@@ -34,6 +34,11 @@ export interface MultipartUpload {
   onArrived: () => void;
   /** What the bucket has already: need not be sent again where the store can copy it. */
   basis?: Basis | undefined;
+  /**
+   * Asked once what the bucket has is copied: how many bytes to send in all, not less than `size`, in parts of the same size. Undefined
+   * when there is nothing to publish after all.
+   */
+  grown?: (() => Promise<number | undefined>) | undefined;
   /** Asked after the last byte was read and before the object is made. */
   unchanged(): Promise<boolean>;
   signal: AbortSignal;
@@ -82,7 +87,7 @@ async function sendOnce(upload: MultipartUpload): Promise<SentObject | undefined
   const uploadId = await begin(upload);
   try {
     const sent = upload.compression ? await sendCompressed(upload, uploadId) : await sendRanges(upload, uploadId);
-    if (await upload.unchanged())
+    if (sent !== undefined && (await upload.unchanged()))
       return { bytes: sent.bytes, copied: sent.copied, etag: await complete(upload, uploadId, sent) };
   } catch (error) {
     await discard(upload, uploadId);
@@ -153,42 +158,51 @@ function complete(
   });
 }
 
-async function sendRanges(upload: MultipartUpload, uploadId: string): Promise<Sent> {
-  const { size, basis } = upload;
-  const partSize = partSizeOf(size);
+/** First what can be copied, and then the rest: of a file that grows, that is more by then. */
+async function sendRanges(upload: MultipartUpload, uploadId: string): Promise<Sent | undefined> {
+  const { basis, grown, signal } = upload;
+  const partSize = partSizeOf(upload.size);
   let copied = 0;
-  const parts = Array.from({ length: Math.ceil(size / partSize) }, (_, index) => {
+  const range = (index: number, size: number): FileRange => {
     const start = index * partSize;
-    const length = Math.min(partSize, size - start);
-    const part = sendRange(upload, { uploadId, number: index + 1, start, length });
-    if (basis === undefined || start + length > basis.length) return part;
-    const copy = {
-      uploadId,
-      number: index + 1,
-      range: [start, start + length - 1] as [number, number],
-      etag: basis.etag,
-    };
-    return copyOrSend(upload, copy, part, () => {
-      copied += length;
-      upload.onMoved(length);
-      upload.onArrived();
-    });
-  });
-  return { etags: await inParallel(parts, PARTS_AT_ONCE, upload.signal), bytes: size, copied };
+    return { uploadId, number: index + 1, start, length: Math.min(partSize, size - start) };
+  };
+  const copies = Array.from({ length: basis === undefined ? 0 : copiedOf(basis, upload.size) / partSize }, (_, index) =>
+    copyOrSend(upload, range(index, upload.size), basis?.etag ?? '', (bytes) => (copied += bytes)),
+  );
+  const first = await inParallel(copies, PARTS_AT_ONCE, signal);
+  const size = grown === undefined ? upload.size : await grown();
+  if (size === undefined) return undefined;
+  const left = Array.from({ length: Math.ceil(size / partSize) - copies.length }, (_, index) =>
+    sendRange(upload, range(copies.length + index, size)),
+  );
+  return { etags: [...first, ...(await inParallel(left, PARTS_AT_ONCE, signal))], bytes: size, copied };
+}
+
+/** Bytes at the beginning of a file of `size` bytes that are copied: whole parts of what the bucket has. */
+export function copiedOf(basis: Basis, size: number): number {
+  const partSize = partSizeOf(size);
+  return Math.floor(basis.length / partSize) * partSize;
 }
 
 /** A copy spares the wire and no more: what cannot be copied, for whatever reason, is sent. */
 function copyOrSend(
-  { store, policy, address }: MultipartUpload,
-  copy: CopiedPart,
-  send: Task<string>,
-  onCopied: () => void,
+  upload: MultipartUpload,
+  part: FileRange,
+  etag: string,
+  onCopied: (bytes: number) => void,
 ): Task<string> {
+  const { store, policy, address, onMoved, onArrived } = upload;
+  const { uploadId, number, start, length } = part;
+  const copy: CopiedPart = { uploadId, number, range: [start, start + length - 1], etag };
+  const send = sendRange(upload, part);
   return async (signal) => {
     try {
-      const etag = await store.copyPart(address, copy, signal);
-      onCopied();
-      return etag;
+      const made = await store.copyPart(address, copy, signal);
+      onCopied(length);
+      onMoved(length);
+      onArrived();
+      return made;
     } catch (error) {
       signal.throwIfAborted();
       policy.log.debug({ ...address, reason: messageOf(error) }, 'a part could not be copied, so it is sent');

@@ -46,7 +46,7 @@ export async function inParallel<T>(
 }
 
 /** Waits for `promise`. Rejects with the reason of `signal` when that is aborted before. */
-export async function untilAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const settled = new AbortController();
   try {
     await Promise.race([promise, whenAborted(signal, settled.signal)]);
@@ -54,4 +54,5 @@ export async function untilAborted(promise: Promise<unknown>, signal: AbortSigna
     settled.abort();
   }
   signal.throwIfAborted();
+  return promise;
 }

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Meter } from './meter.ts';
-import type { Produce } from './wire.ts';
+import type { Produce } from './sending.ts';
 
 /** The file became shorter while it was read. */
 export class FileShrank extends Error {

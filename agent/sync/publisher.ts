@@ -1,4 +1,5 @@
 import { pause } from '../../lib/pause.ts';
+import type { Witness } from './growth.ts';
 import type { Ledger, LedgerRecord } from './ledger.ts';
 import type { PlannedUpload } from './plan.ts';
 import type { UploadObserver } from './observation.ts';
@@ -25,7 +26,6 @@ import {
   publishPrefix,
   publishWhole,
   takeWitness,
-  type Witness,
 } from './transfer.ts';
 
 export interface PublisherParts {

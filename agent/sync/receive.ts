@@ -26,7 +26,7 @@ export interface Piece {
 const PROGRESS_BYTES = 2 ** 20;
 
 /**
- * The bytes of a piece, in order. Where the connection breaks it goes on from there, with the rest of the same object. Throws
+ * The bytes of a piece, in order, each chunk valid until the next one is asked for. Where the connection breaks it goes on from there, with the rest of the same object. Throws
  * GaveUp after all retries, and ObjectReplaced when the store has another object by now.
  */
 export async function* receive(object: Received, piece: Piece): AsyncGenerator<Buffer> {
@@ -37,9 +37,8 @@ export async function* receive(object: Received, piece: Piece): AsyncGenerator<B
   for (let { first } = piece; position < piece.end || first !== undefined; first = undefined) {
     try {
       const answer = first ?? (await ask(object, position, piece.end));
-      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      for await (const chunk of answer.body.pieces(onMoved)) {
         position += chunk.length;
-        onMoved(chunk.length);
         yield chunk;
       }
       if (position !== piece.end) {

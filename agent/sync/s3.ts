@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -12,12 +11,15 @@ import {
   type S3ClientConfig,
 } from '@aws-sdk/client-s3';
 import { messageOf } from '../../lib/errors.ts';
+import type { IncomingBody } from './arrival.ts';
 import type { Address } from './entry.ts';
+import type { LineAnswer } from './lines.ts';
 import { type CopyPart, copyRequests } from './s3-copy.ts';
 import { decodeKey, lastPart, type LastPart, listUploads, own, type UnfinishedUploads } from './s3-uploads.ts';
 import { createStorageAgents, type StorageAgents } from './sockets.ts';
 import { createTraffic, type TrafficOptions } from './traffic.ts';
-import { type Body, createWire, type Wire, type WireRequest } from './wire.ts';
+import type { Body } from './sending.ts';
+import { createWire, type Wire, type WirePut } from './wire.ts';
 
 export interface StoredObject {
   key: string;
@@ -28,7 +30,7 @@ export interface StoredObject {
 }
 
 export interface FetchedObject {
-  body: Readable;
+  body: IncomingBody;
   /** Bytes of this body (not of the object, when a range was asked for). */
   size: number;
   /** Bytes of the whole object. */
@@ -115,7 +117,10 @@ export function createS3Store(settings: S3Settings): ObjectStore {
     ...multipartRequests(client, patient, wire),
     ...copyRequests(patient),
     ...{ listUploads: listUploads(client), lastPart: lastPart(client) },
-    close: () => [client, patient].forEach((one) => one.destroy()),
+    close() {
+      wire.close();
+      [client, patient].forEach((one) => one.destroy());
+    },
   };
 }
 
@@ -188,11 +193,11 @@ function objectRequests(client: S3Client, wire: Wire): ObjectRequests {
         ...(range === undefined ? {} : { range: `bytes=${range[0]}-${range[1]}` }),
         ...(etag === undefined ? {} : { 'if-match': etag }),
       };
-      const body = await wire.send({ method: 'GET', address, headers }, signal);
+      const answer = await wire.get({ address, headers }, signal);
       try {
-        return { body, ...described(body, address.key) };
+        return { body: answer.body, ...described(answer, address.key) };
       } catch (error) {
-        body.destroy();
+        answer.body.destroy();
         throw error;
       }
     },
@@ -209,8 +214,8 @@ function objectRequests(client: S3Client, wire: Wire): ObjectRequests {
       }
     },
     async put(address, content, headers, signal) {
-      const request: WireRequest = { method: 'PUT', address, headers: headerLines(headers), body: { content } };
-      const etag = await etagOf(await wire.send(request, signal));
+      const request: WirePut = { address, headers: headerLines(headers), body: { content } };
+      const etag = await etagOf(await wire.put(request, signal));
       if (etag === undefined) throw notFromStore(`a PUT of "${address.key}"`, 'ETag');
       return etag;
     },
@@ -232,7 +237,7 @@ function multipartRequests(client: S3Client, patient: S3Client, wire: Wire): Mul
     },
     async uploadPart(address, { uploadId, number, body }, signal) {
       const query = { partNumber: `${number}`, uploadId };
-      const etag = await etagOf(await wire.send({ method: 'PUT', address, query, body }, signal));
+      const etag = await etagOf(await wire.put({ address, query, body }, signal));
       if (etag === undefined) throw new Error(`the store took part ${number} of "${address.key}" without an ETag`);
       return etag;
     },
@@ -271,11 +276,10 @@ function headerLines({ contentType, contentEncoding }: ObjectHeaders): Record<st
   };
 }
 
-function described({ headers }: IncomingMessage, key: string): Omit<FetchedObject, 'body'> {
+function described({ headers, size }: LineAnswer, key: string): Omit<FetchedObject, 'body'> {
   const { etag } = headers;
-  if (headers['content-length'] === undefined) throw notFromStore(`a GET of "${key}"`, 'Content-Length');
+  if (size === undefined) throw notFromStore(`a GET of "${key}"`, 'Content-Length');
   if (etag === undefined) throw notFromStore(`a GET of "${key}"`, 'ETag');
-  const size = Number(headers['content-length']);
   const total = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
   const modified = new Date(headers['last-modified'] ?? Number.NaN);
   return {

@@ -1,12 +1,24 @@
 import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { type Socket, type TcpNetConnectOpts, connect } from 'node:net';
+import { connect, isIP, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { type ConnectionOptions, connect as connectSecurely } from 'node:tls';
 
 export interface StorageAgents {
   httpAgent: HttpAgent;
   httpsAgent: HttpsAgent;
+  open: OpenSocket;
 }
+
+/** Where a store listens. */
+export interface Peer {
+  isSecure: boolean;
+  /** Without the brackets of a URL. */
+  hostname: string;
+  port: number | undefined;
+}
+
+/** A connection for who speaks for himself. `onread`: where the bytes go; what comes encrypted comes as events all the same. */
+export type OpenSocket = (peer: Peer, onread: OnReadOpts) => Socket;
 
 const OPTIONS: AgentOptions = { keepAlive: true, maxSockets: 256 };
 
@@ -17,7 +29,15 @@ const OPTIONS: AgentOptions = { keepAlive: true, maxSockets: 256 };
  * that it destroys sends nothing.
  */
 export function createStorageAgents(beforeSending: () => void): StorageAgents {
-  return { httpAgent: new PlainAgent(beforeSending), httpsAgent: new SecureAgent(beforeSending) };
+  return {
+    httpAgent: new PlainAgent(beforeSending),
+    httpsAgent: new SecureAgent(beforeSending),
+    open({ isSecure, hostname: host, port }, onread) {
+      if (!isSecure) return openPlainly({ host, port: port ?? 80, onread, noDelay: true }, beforeSending);
+      const servername = isIP(host) === 0 ? host : '';
+      return openSecurely({ host, port: port ?? 443, servername, noDelay: true }, beforeSending);
+    },
+  };
 }
 
 class PlainAgent extends HttpAgent {
@@ -29,9 +49,7 @@ class PlainAgent extends HttpAgent {
   }
 
   override createConnection(options: TcpNetConnectOpts): Socket {
-    const socket = connect(options);
-    guard(socket, socket, this.#beforeSending);
-    return socket;
+    return openPlainly(options, this.#beforeSending);
   }
 }
 
@@ -44,12 +62,22 @@ class SecureAgent extends HttpsAgent {
   }
 
   override createConnection(options: TcpNetConnectOpts & ConnectionOptions): Socket {
-    // Only the socket below the encryption can be reset.
-    const carrier = connect(options);
-    const socket = connectSecurely({ ...options, socket: carrier });
-    guard(socket, carrier, this.#beforeSending);
-    return socket;
+    return openSecurely(options, this.#beforeSending);
   }
+}
+
+function openPlainly(options: TcpNetConnectOpts, beforeSending: () => void): Socket {
+  const socket = connect(options);
+  guard(socket, socket, beforeSending);
+  return socket;
+}
+
+function openSecurely(options: TcpNetConnectOpts & ConnectionOptions, beforeSending: () => void): Socket {
+  // Only the socket below the encryption can be reset.
+  const carrier = connect(options);
+  const socket = connectSecurely({ ...options, socket: carrier });
+  guard(socket, carrier, beforeSending);
+  return socket;
 }
 
 function guard(socket: Socket, carrier: Socket, beforeSending: () => void): void {
@@ -102,9 +130,13 @@ const PIECE_BYTES = 256 * 1024;
 
 function resetInsteadOfClosing(socket: Socket, carrier: Socket): void {
   const destroy = socket.destroy.bind(socket);
+  let isSafe = socket === carrier;
+  socket.prependOnceListener('secureConnect', () => (isSafe = true));
   socket.destroy = (error) => {
     // To reset is to destroy: without this, the one would call the other for ever.
     socket.destroy = destroy;
+    // Nothing was sent yet, and a reset below a handshake that fails would end the process.
+    if (!isSafe) return destroy(error);
     if (carrier.connecting) carrier.destroy();
     else if (!carrier.destroyed) carrier.resetAndDestroy();
     return destroy(error);

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
@@ -6,10 +5,20 @@ import { gzip } from 'node:zlib';
 import mime from 'mime-types';
 import { pause } from '../../lib/pause.ts';
 import type { Address } from './entry.ts';
+import { createReading } from './digests.ts';
 import { isContentOf } from './etag.ts';
+import { watchGrowth, type Witness } from './growth.ts';
 import type { LedgerRecord } from './ledger.ts';
 import { type Meter, metered } from './meter.ts';
-import { type Basis, MEMORY_COMPRESSED, MEMORY_STREAMED, sendMultipart, type SentObject } from './multipart.ts';
+import {
+  type Basis,
+  copiedOf,
+  MEMORY_COMPRESSED,
+  MEMORY_STREAMED,
+  type MultipartUpload,
+  sendMultipart,
+  type SentObject,
+} from './multipart.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { ObjectHeaders, ObjectStore } from './s3.ts';
 import { isSame, looksSame, observe, type Observed, observedOf } from './scan.ts';
@@ -29,14 +38,6 @@ export interface Publication {
   /** A part of it has arrived. */
   onArrived: () => void;
   signal: AbortSignal;
-}
-
-/** The first `length` bytes of a file as they once were. */
-export interface Witness {
-  length: number;
-  digest: string;
-  /** Of the object that was made of just these bytes, if one was. */
-  etag?: string;
 }
 
 /**
@@ -113,36 +114,40 @@ export async function hasOnlyGrown(publication: Publication, known: LedgerRecord
 }
 
 /**
- * Publishes what a growing file holds now, as a prefix of what it will hold. That it only grows is not believed but
- * checked: what `witness` saw must still be there, and what is published must read the same before and after.
+ * Publishes what a growing file holds, as a prefix of what it will hold. That it only grows is not believed but checked: what
+ * `witness` saw must still be there, and what is published must read the same before it is sent and after. How much is published is
+ * decided late, when all that can be copied inside the store has been: meanwhile it grew.
  */
 export async function publishPrefix(publication: Publication, witness: Witness): Promise<Outcome> {
-  return withFile(publication, async (handle, before) => {
-    const { size } = before;
-    if (size < witness.length) return { kind: 'changed' };
+  return withFile(publication, async (handle, opened) => {
+    if (opened.size < witness.length) return { kind: 'changed' };
+    const { length, etag } = witness;
+    const basis = etag === undefined || opened.size <= SMALL_FILE_BYTES ? undefined : { length, etag };
     const over = new AbortController();
-    // Beside the sending: no object is made before both are done.
-    const looking = digestsAt(handle, [witness.length, size], AbortSignal.any([publication.signal, over.signal]));
-    looking.catch(() => undefined);
-    const unchanged = async () => {
-      const digests = await looking;
-      if (digests?.[0] !== witness.digest) return false;
-      const again = await digestsAt(handle, [size], publication.signal);
-      return again?.[0] === digests[1] && (await observe(publication.source))?.ino === before.ino;
-    };
-    const basis = witness.etag === undefined ? undefined : { length: witness.length, etag: witness.etag };
+    const signal = AbortSignal.any([publication.signal, over.signal]);
+    const copied = basis === undefined ? 0 : copiedOf(basis, opened.size);
+    const growth = watchGrowth({ handle, opened, witness, copied, signal });
+    const unchanged = async () => (await growth.isSame()) && isLongerOf(opened, await observe(publication.source));
     try {
-      const sent = await send({ ...publication, basis }, handle, size, unchanged);
-      const digest = (await looking)?.[1];
-      if (sent === undefined || digest === undefined) return { kind: 'changed' };
+      if (basis === undefined && (await growth.bind()) === undefined) return { kind: 'changed' };
+      const grown = async () => (await growth.bind())?.state.size;
+      const sent = await send({ ...publication, basis, grown }, handle, opened.size, unchanged);
+      const prefix = await growth.bind();
+      if (sent === undefined || prefix === undefined) return { kind: 'changed' };
+      const { state, digest } = prefix;
       // Nothing of a compressed object can be copied: its bytes are not the file's.
-      const seen = { length: size, digest, ...(publication.compression ? {} : { etag: sent.etag }) };
-      return { kind: 'published', state: before, ...sent, witness: seen };
+      const seen = { length: state.size, digest, ...(publication.compression ? {} : { etag: sent.etag }) };
+      return { kind: 'published', state, ...sent, witness: seen };
     } finally {
       over.abort();
-      await Promise.allSettled([looking]);
+      await growth.settled();
     }
   });
+}
+
+/** Longer or as long, and the same file. */
+function isLongerOf(before: Observed, after: Observed | undefined): boolean {
+  return after?.ino === before.ino && after.size >= before.size;
 }
 
 /** Looks at what a growing file holds now, to see later that it only grew. Undefined when it is gone or shrinks. */
@@ -152,8 +157,8 @@ export async function takeWitness(source: string, signal: AbortSignal): Promise<
   const { handle, state } = opened;
   const length = state.size;
   try {
-    const digests = await digestsAt(handle, [length], signal);
-    return digests?.[0] === undefined ? undefined : { length, digest: digests[0] };
+    const digest = await createReading(handle, signal).upTo(length);
+    return digest === undefined ? undefined : { length, digest };
   } finally {
     await handle.close();
   }
@@ -217,13 +222,13 @@ async function basisIn(
   signal: AbortSignal,
 ): Promise<Basis | undefined> {
   if (witness?.etag === undefined || size < witness.length || size <= SMALL_FILE_BYTES) return undefined;
-  const [digest] = (await digestsAt(handle, [witness.length], signal)) ?? [];
+  const digest = await createReading(handle, signal).upTo(witness.length);
   return digest === witness.digest ? { length: witness.length, etag: witness.etag } : undefined;
 }
 
-/** Sends the first `size` bytes if `unchanged` still says yes after they were read. */
+/** Sends the first `size` bytes, or as many as it has `grown` to, if `unchanged` still says yes after they were read. */
 async function send(
-  publication: Publication & { basis: Basis | undefined },
+  publication: Publication & Pick<MultipartUpload, 'basis' | 'grown'>,
   handle: FileHandle,
   size: number,
   unchanged: () => Promise<boolean>,
@@ -253,27 +258,4 @@ async function readStart(handle: FileHandle, size: number): Promise<Buffer | und
     filled += bytesRead;
   }
   return content;
-}
-
-/** Digests of the file's first `lengths[i]` bytes (ascending), or undefined when it is shorter than that. */
-async function digestsAt(
-  handle: FileHandle,
-  lengths: readonly number[],
-  signal: AbortSignal,
-): Promise<string[] | undefined> {
-  const hash = createHash('sha256');
-  const chunk = Buffer.allocUnsafe(2 ** 20);
-  const digests: string[] = [];
-  let position = 0;
-  for (const length of lengths) {
-    while (position < length) {
-      signal.throwIfAborted();
-      const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, length - position), position);
-      if (bytesRead === 0) return undefined;
-      hash.update(chunk.subarray(0, bytesRead));
-      position += bytesRead;
-    }
-    digests.push(hash.copy().digest('hex'));
-  }
-  return digests;
 }

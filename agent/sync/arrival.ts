@@ -1,0 +1,148 @@
+import type { Meter } from './meter.ts';
+
+/** What a reader has of the body of an answer. */
+export interface IncomingBody {
+  /**
+   * The bytes, in order, once. Each piece is valid only until the next one is asked for. Where the connection breaks, what has come is
+   * handed out before the error. Leaving early breaks the exchange off. `onMoved` is told of bytes as they come.
+   */
+  pieces(onMoved: Meter): AsyncGenerator<Buffer, void, undefined>;
+  /** Breaks the exchange off, unless all is here. */
+  destroy(): void;
+}
+
+export interface ArrivalParts {
+  /** Bytes that are to come. */
+  size: number;
+  /** Whether what comes is handed out at once, in place of whole blocks. */
+  isEager: boolean;
+  /** There is room again. */
+  onRoom: () => void;
+  /** The reader wants no more. */
+  onGivenUp: () => void;
+}
+
+/** A write of more costs hardly more, and a read of less costs as much. */
+export const BLOCK_BYTES = 2 ** 19;
+/** One is filled while the other is written. */
+const BLOCKS = 2;
+
+/** The same, for the connection that it comes by. Memory: two blocks, and a third for what comes encrypted. */
+export class Arrival implements IncomingBody {
+  readonly #parts: ArrivalParts;
+  /** What is whole, and waits for the reader. */
+  readonly #full: { block: Buffer; length: number }[] = [];
+  /** What is being filled, and how far. */
+  #block: Buffer | undefined;
+  #length = 0;
+  /** Blocks that are being filled, wait or are with the reader. */
+  #lent = 0;
+  #spare: Buffer | undefined;
+  #left: number;
+  #failure: Error | undefined;
+  #meter: Meter | undefined;
+  #wake: () => void = () => undefined;
+
+  constructor(parts: ArrivalParts) {
+    this.#parts = parts;
+    this.#left = parts.size;
+  }
+
+  /** Bytes that are still to come. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /** Where the next bytes may be put; undefined when the reader has to catch up first, or no more are wanted. */
+  room(): Buffer | undefined {
+    if (this.#left === 0 || this.#failure !== undefined) return undefined;
+    if (this.#block === undefined && this.#lent >= BLOCKS) return undefined;
+    this.#block ??= this.#nextBlock();
+    return this.#block.subarray(this.#length);
+  }
+
+  /** So many bytes were put there. */
+  filled(bytes: number): void {
+    this.#left -= bytes;
+    this.#length += bytes;
+    this.#meter?.(bytes);
+    if (this.#parts.isEager || this.#left === 0 || this.#length === this.#block?.length) this.#handOut();
+  }
+
+  /** These have come, elsewhere: they are copied. Not more than are left. */
+  take(bytes: Buffer): void {
+    for (let taken = 0; taken < bytes.length;) {
+      this.#block ??= this.#nextBlock();
+      const copied = bytes.copy(this.#block, this.#length, taken);
+      taken += copied;
+      this.filled(copied);
+    }
+  }
+
+  /** No more will come. */
+  fail(error: Error): void {
+    if (this.#left === 0) return;
+    this.#failure ??= error;
+    this.#handOut();
+  }
+
+  async *pieces(onMoved: Meter): AsyncGenerator<Buffer, void, undefined> {
+    this.#meter = onMoved;
+    onMoved(this.#parts.size - this.#left);
+    try {
+      for (;;) {
+        for (let next = this.#full.shift(); next !== undefined; next = this.#full.shift()) {
+          yield next.block.subarray(0, next.length);
+          this.#giveBack(next.block);
+        }
+        if (this.#failure !== undefined) throw this.#failure;
+        if (this.#left === 0) break;
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+      keep(this.#spare);
+    } finally {
+      this.destroy();
+    }
+  }
+
+  destroy(): void {
+    if (this.#left > 0 && this.#failure === undefined) this.#parts.onGivenUp();
+  }
+
+  #nextBlock(): Buffer {
+    const next = this.#spare ?? blockOf(this.#left);
+    this.#spare = undefined;
+    this.#lent += 1;
+    return next;
+  }
+
+  #handOut(): void {
+    if (this.#block !== undefined && this.#length > 0) this.#full.push({ block: this.#block, length: this.#length });
+    this.#block = undefined;
+    this.#length = 0;
+    this.#wake();
+  }
+
+  #giveBack(block: Buffer): void {
+    keep(this.#spare);
+    this.#spare = block;
+    this.#lent -= 1;
+    if (this.#lent < BLOCKS && this.#left > 0 && this.#failure === undefined) this.#parts.onRoom();
+  }
+}
+
+/**
+ * Blocks that nobody has, kept for the next answers: fresh ones would have the garbage collector look at the whole heap again and
+ * again. At most 8 MiB.
+ */
+const unused: Buffer[] = [];
+const MOST_UNUSED = 16;
+
+function blockOf(size: number): Buffer {
+  if (size < BLOCK_BYTES) return Buffer.allocUnsafeSlow(size);
+  return unused.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+}
+
+function keep(block: Buffer | undefined): void {
+  if (block?.length === BLOCK_BYTES && unused.length < MOST_UNUSED) unused.push(block);
+}
