@@ -155,7 +155,7 @@ async function beat(parts: LeaseParts, beats: Beats, stopped: AbortSignal): Prom
   beats.isUrgent = false;
   beats.isHinted = false;
   beats.lastSentAt = performance.now();
-  const tidings = beats.isBare ? {} : parts.news.take();
+  const tidings = beats.isBare ? undefined : parts.news.take();
   const input: HeartbeatInput = {
     jobId: parts.jobId,
     attempt: parts.attempt,
@@ -167,7 +167,7 @@ async function beat(parts: LeaseParts, beats: Beats, stopped: AbortSignal): Prom
     const answer = await parts.heartbeat(input, AbortSignal.any([stopped, AbortSignal.timeout(ANSWER_WITHIN_MS)]));
     beats.failures = 0;
     beats.isBare = answer.kind === 'REFUSED';
-    if (answer.kind === 'RENEWED') parts.news.told(tidings);
+    if (answer.kind === 'RENEWED' && tidings !== undefined) parts.news.told(tidings);
     return answer;
   } catch (error) {
     if (stopped.aborted) return undefined;

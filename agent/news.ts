@@ -54,7 +54,7 @@ export function createNews(state: () => SyncState, now: () => number = () => per
         ...(saysCheckpoints && checkpoints ? { checkpoints } : {}),
         ...(transfer === undefined ? {} : { transfer: inputOf(transfer) }),
         ...(lagSeconds === null ? {} : { syncLagSeconds: lagSeconds }),
-        ...(warning === undefined ? {} : { warning }),
+        warning: warning ?? null,
       };
     },
     told(tidings) {

@@ -89,7 +89,8 @@ const HeartbeatInput = builder.inputType('HeartbeatInput', {
         'everything is. Left out where nothing is synced.',
     }),
     warning: t.string({
-      description: 'What hinders it now, for a person, at most 500 characters. Left out when nothing does (any more).',
+      description:
+        'What hinders it now, for a person, at most 500 characters; null when nothing does (any more). Left out, what was said last goes on.',
     }),
     bytesDownloaded: t.field(transferredInputs.bytesDownloaded),
     bytesUploaded: t.field(transferredInputs.bytesUploaded),

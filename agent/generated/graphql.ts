@@ -170,7 +170,7 @@ export type HeartbeatInput = {
   syncLagSeconds?: number | null | undefined;
   /** How far its downloads or uploads are, while it is DOWNLOADING or UPLOADING. */
   transfer?: TransferInput | null | undefined;
-  /** What hinders it now, for a person, at most 500 characters. Left out when nothing does (any more). */
+  /** What hinders it now, for a person, at most 500 characters; null when nothing does (any more). Left out, what was said last goes on. */
   warning?: string | null | undefined;
 };
 

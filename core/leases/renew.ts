@@ -46,6 +46,7 @@ const reportStatement = statement<
     phase: AttemptPhase | null;
     progress: Storable<Progress> | null;
     transfer: Storable<Progress> | null;
+    says_warning: boolean;
     warning: string | null;
   },
   { events: number }
@@ -60,7 +61,7 @@ export interface Pulse extends Transferred {
   transfer?: Transfer | undefined;
   /** Age of the oldest unpublished change, in seconds; null where nothing is synced while the command runs. */
   syncLagSeconds?: number | null | undefined;
-  /** What hinders the attempt now, for a person; nothing does when it is left out. */
+  /** What hinders the attempt now, for a person; null when nothing does. Left out, what was said last goes on. */
   warning?: string | null | undefined;
   checkpoints?: Checkpoints | undefined;
   /** How busy the GPUs of its machine are. */
@@ -107,20 +108,22 @@ async function seeHolder(core: Core, { accountId }: Viewer, held: Held): Promise
  * @returns how many events were appended
  */
 async function storeNews(em: EntityManager, fence: Fence, held: Held, pulse: Pulse): Promise<number> {
-  const { progress, transfer, warning = null, checkpoints } = pulse;
+  const { progress, transfer, warning, checkpoints } = pulse;
+  const isWarned = warning !== undefined && warning !== held.warning;
   const phase = pulse.phase ?? held.phase;
   const said = {
     phase: pulse.phase ?? null,
     progress: progress === undefined ? null : { ...progress, at: new Date().toISOString() },
     transfer: transfer === undefined ? null : progressOfTransfer(phase, transfer, new Date()),
-    warning,
+    says_warning: warning !== undefined,
+    warning: warning ?? null,
   };
   let events = 0;
   // What was published is older than the phase that follows it, and than the end of a warning.
   if (checkpoints !== undefined && checkpoints.files > held.checkpoint_files) {
     events += await saveCheckpoint(em, fence, checkpoints);
   }
-  if (phase !== held.phase || said.progress !== null || said.transfer !== null || warning !== held.warning) {
+  if (phase !== held.phase || said.progress !== null || said.transfer !== null || isWarned) {
     const [reported] = await reportStatement(em, { ...fence, ...said });
     events += reported?.events ?? 0;
   }

@@ -1,6 +1,7 @@
 -- Phase, progress and warning of a live attempt, with their events, in one statement. Rows are locked job first, then attempt,
 -- as everywhere. The progress of a transfer stands beside the command's and goes with its phase; said again it is no news, and
--- neither is a warning.
+-- neither is a warning. A heartbeat that says nothing of warnings leaves the one that stands: it may be one without any news, after
+-- one that was refused.
 -- The command's progress is an event once a second on average, however often it is told; a fifth of a second is for the jitter on
 -- its way. What comes sooner replaces the attempt's progress and is no event, so that the last word before an ending is not lost.
 -- The progress of a transfer is taken once a second likewise; the agent says it with each heartbeat, so what comes sooner is let go.
@@ -41,7 +42,7 @@ news (type, data) as (
   union all
   select 'WARNED', jsonb_build_object('message', :warning::text)
   from before
-  where before.warning is distinct from :warning::text
+  where :says_warning::boolean and before.warning is distinct from :warning::text
 ),
 point as (
   select extract(epoch from (:progress::jsonb ->> 'at')::timestamptz)::float8 as at,
@@ -79,7 +80,7 @@ attempt as (
         when before.transfers then greatest(statement_timestamp(), before.transfer_due_at) + interval '1 second'
         else before.transfer_due_at
       end,
-      warning = :warning::text
+      warning = case when :says_warning::boolean then :warning::text else a.warning end
   from before, traced
   where a.job_id = :job_id and a.number = before.number
 ),

@@ -193,6 +193,20 @@ test('news that nobody takes do not cost the lease: every other heartbeat goes w
   expect(sent.map((input) => 'warning' in input)).toEqual([true, false]);
 });
 
+test('a heartbeat without news tells none: what the server has not taken is not taken for told', async () => {
+  const told: unknown[] = [];
+  const news: News = {
+    isDue: () => true,
+    take: () => ({ warning: 'slow' }),
+    told: (tidings) => void told.push(tidings),
+  };
+  const answers = [{ kind: 'REFUSED', message: 'a field of tomorrow' } as const, renewed, renewed];
+  const { sent } = leaseAnswered(answers, {}, news);
+  await vi.waitFor(() => expect(sent).toHaveLength(3), { timeout: 6000 });
+  expect(sent.map((input) => 'warning' in input)).toEqual([true, false, true]);
+  await vi.waitFor(() => expect(told).toEqual([{ warning: 'slow' }]));
+});
+
 test('news that the server chokes on do not cost the lease', async () => {
   const answers = [new Error('internal'), new Error('internal'), new Error('internal'), renewed];
   const { lease, sent } = leaseAnswered(answers, {}, newsOf('slow').news);

@@ -27,7 +27,14 @@ const transfer = { filesDone: 1, filesTotal: 2, bytesDone: 10, bytesTotal: 20, b
 test('a quiet sync has nothing to say but its totals', () => {
   expect(news.isDue()).toBe(false);
   expect(news.take()).toEqual({
-    ...{ bytesDownloaded: '1', bytesUploaded: '2', filesDownloaded: 3, filesUploaded: 4, syncLagSeconds: 0 },
+    ...{
+      bytesDownloaded: '1',
+      bytesUploaded: '2',
+      filesDownloaded: 3,
+      filesUploaded: 4,
+      syncLagSeconds: 0,
+      warning: null,
+    },
   });
 });
 

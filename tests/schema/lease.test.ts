@@ -120,7 +120,7 @@ describe('heartbeat', () => {
     });
     const rest = await app.rest(key, 'GET', `/jobs/${lease.jobId}`);
     expect(rest.body).toMatchObject({ status: 'running', status_reason: 'Uploads keep failing' });
-    await mutate(app, key, 'heartbeat', { ...lease, phase: 'RUNNING', syncLagSeconds: 7 });
+    await mutate(app, key, 'heartbeat', { ...lease, phase: 'RUNNING', syncLagSeconds: 7, warning: null });
     const later = await ask(app, key, seen);
     expect(later).toMatchObject({ statusReason: null, progress: null });
     expect(later.syncLagSeconds).toBeGreaterThanOrEqual(7);

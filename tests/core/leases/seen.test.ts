@@ -266,23 +266,38 @@ describe('a warning', () => {
     return statusReason(job, { attempt: (await newestAttempts(core, [job])).get(id) });
   }
 
+  async function told(id: string) {
+    const warnings = await database.query<{ message: string | null }>(
+      `select data->>'message' as message from job_events where job_id = $1 and type = 'WARNED' order by seq`,
+      [id],
+    );
+    return warnings.map(({ message }) => message);
+  }
+
+  test('stands while heartbeats say nothing of warnings, as those do that follow a refused one', async () => {
+    const { viewer, id, beat } = await held();
+    await beat({ warning: 'Uploads keep failing' });
+    await beat({});
+    await beat({ phase: 'RUNNING' });
+    await beat({ progress: { fraction: 0.5, message: null, metrics: null } });
+    expect(await reasonOf(viewer, id)).toBe('Uploads keep failing');
+    await beat({ warning: 'Uploads keep failing' });
+    expect(await told(id)).toEqual(['Uploads keep failing']);
+  });
+
   test('is the reason of the status while its attempt lives, and its coming and going are told', async () => {
     const { viewer, id, lease, beat } = await held();
     await beat({ warning: 'Uploads keep failing' });
     await beat({ warning: 'Uploads keep failing' });
     expect(await reasonOf(viewer, id)).toBe('Uploads keep failing');
-    await beat({});
+    await beat({ warning: null });
     expect(await reasonOf(viewer, id)).toBeNull();
     await beat({ warning: 'again' });
     await finishAttempt(core, viewer, lease, endings.released);
     expect(await reasonOf(viewer, id)).toBe('The job was interrupted once, the last time: the agent was told to stop');
     await claim(core, viewer, 'another');
     expect(await reasonOf(viewer, id)).toBeNull();
-    const warnings = await database.query<{ message: string | null }>(
-      `select data->>'message' as message from job_events where job_id = $1 and type = 'WARNED' order by seq`,
-      [id],
-    );
-    expect(warnings.map(({ message }) => message)).toEqual(['Uploads keep failing', null, 'again']);
+    expect(await told(id)).toEqual(['Uploads keep failing', null, 'again']);
     expect(await disagreements(database)).toEqual([]);
   });
 });
