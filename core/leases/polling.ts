@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { Attempt } from '../../db/entities/attempt.ts';
+import { JobEvent } from '../../db/entities/job-event.ts';
 import { Job } from '../../db/entities/job.ts';
+import type { EntityManager } from '../../db/orm.ts';
 import { demand, demandBound, type Viewer } from '../accounts/keys.ts';
 import { seeWorker } from '../agents/alive.ts';
 import type { Core } from '../core.ts';
@@ -30,7 +32,7 @@ export async function claimForWorker(core: Core, viewer: Viewer, worker: Polling
 /**
  * Renews the lease of a polling worker.
  * @returns whether the worker still holds the job; if not, it should stop
- * @throws NotFoundError when the account has no such job
+ * @throws NotFoundError when the account has and had no such job
  */
 export async function heartbeatOfWorker(
   core: Core,
@@ -45,7 +47,7 @@ export async function heartbeatOfWorker(
 /**
  * Ends the attempt of a polling worker, also one whose lease ran out while nobody else has claimed the job (rule 3).
  * @returns whether this was recorded; if not, another machine holds the job or it has ended, and nothing has changed
- * @throws NotFoundError when the account has no such job
+ * @throws NotFoundError when the account has and had no such job
  */
 export async function finishForWorker(
   core: Core,
@@ -58,7 +60,10 @@ export async function finishForWorker(
   return lease !== undefined && ifHeld(finishAttempt(core, viewer, lease, ending));
 }
 
-/** The job's newest attempt, if it is this worker's. An attempt that has an agent belongs to that agent's session alone. */
+/**
+ * The job's newest attempt, if it is this worker's. An attempt that has an agent belongs to that agent's session alone, and one of a job
+ * that was purged to nobody: a worker that is late must not crash on an error.
+ */
 async function leaseOf(
   core: Core,
   viewer: Viewer,
@@ -71,6 +76,7 @@ async function leaseOf(
   const isId = z.uuid().safeParse(jobId).success;
   const job = isId ? await em.findOne(Job, { id: jobId, accountId: viewer.accountId }) : null;
   if (!job) {
+    if (isId && (await wasThere(em, viewer, jobId))) return undefined;
     throw new NotFoundError(
       `There is no job ${jobId} in this account: check the id, and that the key is the account's`,
     );
@@ -78,6 +84,11 @@ async function leaseOf(
   const lease = { jobId: job.id, number: job.attemptNumber };
   const attempt = await em.findOne(Attempt, { ...lease, ...worker, agentId: null });
   return attempt ? { jobId: attempt.jobId, attempt: attempt.number } : undefined;
+}
+
+/** Whether the account had this job, as long as its events are kept: it was purged while its worker was away. */
+async function wasThere(em: EntityManager, viewer: Viewer, jobId: string): Promise<boolean> {
+  return (await em.findOne(JobEvent, { jobId, accountId: viewer.accountId }, { fields: ['id'] })) !== null;
 }
 
 async function ifHeld(write: Promise<unknown>): Promise<boolean> {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { registerAgent } from '../../../core/agents/register.ts';
 import { claimJob } from '../../../core/leases/claim.ts';
 import { startTestApp, type TestApp } from '../../support/app.ts';
+import { ADMIN_KEY } from '../../support/core.ts';
 import { jobIn, jobsIn, submission } from '../../support/rest.ts';
 
 let app: TestApp;
@@ -165,6 +166,32 @@ describe('a report', () => {
     expect(await report('failed', id, 'a')).toMatchObject([202, { recorded: false }]);
     expect(await look(id)).toMatchObject({ status: 'canceled', num_failures: 0 });
   });
+
+  test.each([
+    [
+      'its queue was purged after its lease ran out',
+      async () => app.rest(key, 'DELETE', `/jobs/container-groups/${group}`),
+    ],
+    ['all jobs were cleared', async () => app.rest(ADMIN_KEY, 'DELETE', '/jobs')],
+  ])(
+    'about a job that is gone because %s is answered as of one that has ended, and to nobody else',
+    async (_, clear) => {
+      await fresh();
+      const id = await submit();
+      await claim('a');
+      await loseLease(id);
+      expect((await clear()).status).toBeLessThan(300);
+      expect((await app.rest(key, 'GET', `/jobs/${id}`)).status).toBe(404);
+      expect(await report('heartbeat', id, 'a')).toEqual([200, { status: 'canceled' }]);
+      expect(await report('completed', id, 'a')).toMatchObject([200, { recorded: false }]);
+      expect(await report('failed', id, 'a')).toMatchObject([202, { recorded: false }]);
+      const never = randomUUID();
+      await fresh();
+      const [gone, unknown] = [await report('heartbeat', id, 'a'), await report('heartbeat', never, 'a')];
+      expect(gone[0]).toBe(404);
+      expect(JSON.stringify(gone).replaceAll(id, never)).toBe(JSON.stringify(unknown));
+    },
+  );
 
   test('of failure, as often as the job may fail, fails it', async () => {
     await fresh();
