@@ -13,6 +13,7 @@ import { WebhooksThatArrive } from './migrations/0012-webhooks-that-arrive.ts';
 import { Scaling } from './migrations/0013-scaling.ts';
 import { TransfersTold } from './migrations/0014-transfers-told.ts';
 import { OneRulePerGroup } from './migrations/0015-one-rule-per-group.ts';
+import { Doors } from './migrations/0016-doors.ts';
 
 /** In the order in which they run. Append-only: a migration that has been released is never edited. */
 export const migrations = [
@@ -31,4 +32,5 @@ export const migrations = [
   { name: '0013-scaling', class: Scaling },
   { name: '0014-transfers-told', class: TransfersTold },
   { name: '0015-one-rule-per-group', class: OneRulePerGroup },
+  { name: '0016-doors', class: Doors },
 ];

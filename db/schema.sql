@@ -31,7 +31,8 @@ create type audit_action as enum (
   'RULE_DELETED',
   'RULES_CLEARED',
   'JOBS_PURGED',
-  'JOBS_CLEARED'
+  'JOBS_CLEARED',
+  'KEY_RESTORED'
 );
 
 create type ended_by as enum (

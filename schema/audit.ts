@@ -10,6 +10,7 @@ const AuditActionRef = builder.enumType('AuditAction', {
     ACCOUNTS_CLEARED: { description: 'All accounts but the admin’s were removed.' },
     KEY_CREATED: { description: 'A key was made.' },
     KEY_REVOKED: { description: 'A key was revoked.' },
+    KEY_RESTORED: { description: 'A key that was revoked is in force again: the operator has configured it anew.' },
     RULE_CREATED: { description: 'A scaling rule was made.' },
     RULE_UPDATED: { description: 'A scaling rule was changed.' },
     RULE_DELETED: { description: 'A scaling rule was removed.' },

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { ADMIN_ACCOUNT_ID, Account } from '../../db/entities/account.ts';
 import { ApiKey, type ApiKeyRole } from '../../db/entities/api-key.ts';
+import type { AuditAction } from '../../db/entities/audit-event.ts';
 import type { EntityManager } from '../../db/orm.ts';
 import { transact, type Core } from '../core.ts';
 import { ForbiddenError, InvalidInputError } from '../errors.ts';
@@ -150,7 +151,8 @@ export async function addKey(core: Core, em: EntityManager, options: NewKey): Pr
 
 /**
  * Makes the admin's account, and its key from the server's configuration. A configured key that is known already is left
- * alone, so that this can run at every start; one that was configured before is revoked.
+ * alone, so that this can run at every start; one that was configured before is revoked. What the operator configures is in force: a
+ * key that was revoked meanwhile is so no more.
  */
 export async function ensureAdmin(core: Core, adminKey: string | undefined): Promise<void> {
   await core.em.fork().transactional((em) => configureAdmin(core, em, adminKey));
@@ -163,19 +165,26 @@ async function configureAdmin(core: Core, em: EntityManager, adminKey: string | 
   ]);
   if (adminKey === undefined) return;
   const hash = hashOf(adminKey);
-  const made = await em.execute<{ id: string }[]>(
-    `insert into api_keys (account_id, hash, encrypted, role, name) values (?, ?, ?, 'OWNER', ?)
-     on conflict do nothing returning id`,
+  // Servers that start with different keys at once go one after the other: each holds one key, and wants the other's.
+  await em.execute('select id from accounts where id = ? for no key update', [ADMIN_ACCOUNT_ID]);
+  const inForce = await em.execute<{ id: string; is_new: boolean }[]>(
+    `insert into api_keys as k (account_id, hash, encrypted, role, name) values (?, ?, ?, 'OWNER', ?)
+     on conflict (hash) do update set revoked_at = null, encrypted = excluded.encrypted
+     where k.account_id = excluded.account_id and k.name = excluded.name and k.revoked_at is not null
+     returning id, xmax = 0 as is_new`,
     [ADMIN_ACCOUNT_ID, hash, core.secrets.seal(adminKey), CONFIGURED],
   );
   const gone = await em.execute<{ id: string }[]>(
     `update api_keys set revoked_at = now() where account_id = ? and name = ? and hash <> ? and revoked_at is null returning id`,
     [ADMIN_ACCOUNT_ID, CONFIGURED, hash],
   );
-  const told = { accountId: ADMIN_ACCOUNT_ID, keyId: null };
-  const data = { name: CONFIGURED, role: 'OWNER' };
-  for (const { id } of made) await recordAudit(em, { ...told, action: 'KEY_CREATED', data: { ...data, keyId: id } });
-  for (const { id } of gone) await recordAudit(em, { ...told, action: 'KEY_REVOKED', data: { ...data, keyId: id } });
+  const tell = (action: AuditAction, keyId: string) =>
+    recordAudit(em, {
+      ...{ accountId: ADMIN_ACCOUNT_ID, keyId: null, action },
+      data: { name: CONFIGURED, role: 'OWNER', keyId },
+    });
+  for (const { id, is_new: isNew } of inForce) await tell(isNew ? 'KEY_CREATED' : 'KEY_RESTORED', id);
+  for (const { id } of gone) await tell('KEY_REVOKED', id);
 }
 
 /** Name of the key that the server's configuration gives to the admin. */

@@ -11,6 +11,7 @@ export const auditActions = [
   'RULES_CLEARED',
   'JOBS_PURGED',
   'JOBS_CLEARED',
+  'KEY_RESTORED',
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 

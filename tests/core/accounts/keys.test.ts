@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { authenticate, createKey, demand, ensureAccount, ensureAdmin, may } from '../../../core/accounts/keys.ts';
+import { revokeKey } from '../../../core/accounts/operate.ts';
 import type { Permission } from '../../../core/accounts/keys.ts';
 import { createSecretBox } from '../../../core/accounts/secret-box.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
@@ -75,6 +76,36 @@ describe('a key', () => {
     expect(admin.isAdmin).toBe(true);
     const job = await submit(core, (await account()).viewer);
     expect((await findJob(core, admin, job.id)).id).toBe(job.id);
+  });
+
+  test('of the admin is in force when the operator configures it, also one that was revoked before', async () => {
+    const other = 'another key of the admin';
+    await ensureAdmin(core, other);
+    expect(await authenticate(core, ADMIN_KEY)).toBeUndefined();
+    await Promise.all([ensureAdmin(core, ADMIN_KEY), ensureAdmin(core, ADMIN_KEY)]);
+    expect(await authenticate(core, ADMIN_KEY)).toMatchObject({ isAdmin: true });
+    expect(await authenticate(core, other)).toBeUndefined();
+    await revokeKey(core, (await authenticate(core, ADMIN_KEY))!.keyId);
+    await ensureAdmin(core, ADMIN_KEY);
+    expect(await authenticate(core, ADMIN_KEY)).toMatchObject({ isAdmin: true });
+  });
+
+  test('of the admin is one, whichever of two servers with different ones is the last to start', async () => {
+    const other = 'another key of the admin';
+    for (let time = 0; time < 5; time++) await Promise.all([ensureAdmin(core, ADMIN_KEY), ensureAdmin(core, other)]);
+    const good = await Promise.all([ADMIN_KEY, other].map((key) => authenticate(core, key)));
+    expect(good.filter((viewer) => viewer !== undefined)).toHaveLength(1);
+    await ensureAdmin(core, ADMIN_KEY);
+  });
+
+  test('of somebody else does not become the admin’s by being configured', async () => {
+    const { id } = await ensureAccount(core, 'with the same secret');
+    const secret = 'a secret that two have chosen';
+    const { key } = await createKey(core, { accountId: id, role: 'VIEWER', secret });
+    await revokeKey(core, key.id);
+    await ensureAdmin(core, secret);
+    expect(await authenticate(core, secret)).toBeUndefined();
+    await ensureAdmin(core, ADMIN_KEY);
   });
 });
 
