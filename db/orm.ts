@@ -1,5 +1,6 @@
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
+import { CompiledQuery, type DatabaseConnection } from 'kysely';
 import { Account } from './entities/account.ts';
 import { Agent } from './entities/agent.ts';
 import { ApiKey } from './entities/api-key.ts';
@@ -51,9 +52,20 @@ export async function createOrm(options: {
     migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false },
     logger: () => undefined,
     pool: { min: 0, max: options.maxConnections ?? 10, idleTimeoutMillis: 30_000 },
+    onCreateConnection: withoutJit,
     ...(options.unlimited !== true && { driverOptions: LIMITS }),
     forceUtcTimezone: true,
   });
+}
+
+/**
+ * Our statements are short, and planners think some of them long: a PostgreSQL that has a compiler would compile those for half a
+ * second each time. What does not know the setting has none.
+ */
+async function withoutJit(connection: unknown): Promise<void> {
+  // MikroORM hands on what Kysely gives it, untyped.
+  const { executeQuery } = connection as DatabaseConnection;
+  await executeQuery.call(connection, CompiledQuery.raw('set jit = off')).catch(() => undefined);
 }
 
 /** The clock that judges (rule 13). */

@@ -121,15 +121,16 @@ chosen as materialized (
 ),
 held as materialized (
   -- Another sender may have been quicker since: what it holds is passed over, what it has taken is not due any more.
-  select d.id, c.put_off
-  from chosen c
-  join webhook_deliveries d on d.id = c.id
-  where d.delivered_at is null and d.abandoned_at is null and d.next_try_at <= statement_timestamp()
-  for update of d skip locked
+  -- By their ids as a list: a planner that guesses how many were chosen reads the whole table beside them.
+  select d.id
+  from webhook_deliveries d
+  where d.id = any (array(select id from chosen))
+    and d.delivered_at is null and d.abandoned_at is null and d.next_try_at <= statement_timestamp()
+  for update skip locked
 )
 update webhook_deliveries d
-set tries = d.tries + (held.put_off is null)::int,
-    next_try_at = coalesce(held.put_off, clock_timestamp() + make_interval(secs => :hold_seconds))
-from held
-where d.id = held.id
-returning d.*, held.put_off is null as is_taken
+set tries = d.tries + (c.put_off is null)::int,
+    next_try_at = coalesce(c.put_off, clock_timestamp() + make_interval(secs => :hold_seconds))
+from chosen c
+where d.id = any (array(select id from held)) and c.id = d.id
+returning d.*, c.put_off is null as is_taken
