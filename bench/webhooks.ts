@@ -8,18 +8,25 @@ import { claimJob } from '../core/leases/claim.ts';
 import { openCore, type OpenCore } from '../core/open.ts';
 import { parseRanges } from '../core/webhooks/guard.ts';
 import { createSender } from '../core/webhooks/deliver.ts';
+import { atMost } from '../lib/pause.ts';
 import { periodic } from '../lib/service.ts';
+import { insertDue } from './support/backlog.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
 import { quantile, rounded, say } from './support/stats.ts';
 
 /**
  * Is a webhook late because the same account has ten thousand others for a host that takes a second for each? From the commit of a
- * claim until the receiver has the request, beside the same without the slow ones. And how many a second go to one quick host?
+ * claim until the receiver has the request: ten without the slow ones, ten beside them, and so on in turn. The slow host is sent what it
+ * takes; its backlog is there until the end. And how many a second go to one quick host?
  */
 const BACKLOG = 10_000;
+const ROUNDS = 20;
 const FAST = 10;
 const SLOW_MS = 1_000;
-const CLAIMERS = 8;
+/** As many as are under way to one host at once. */
+const BUSY = 8;
+/** How long the quick host is sent its backlog at most (milliseconds). */
+const WINDOW_MS = 40_000;
 const ALLOWED = '127.0.0.0/8';
 
 export async function webhooks(): Promise<Record<string, unknown>> {
@@ -28,20 +35,19 @@ export async function webhooks(): Promise<Record<string, unknown>> {
   const slow = await startReceiver(SLOW_MS);
   try {
     const alone = await open(await postgres.database('alone'), quick);
-    const aloneMs = await latencies(alone);
-    await alone.close();
-
     const beside = await open(await postgres.database('beside'), quick);
     say(`Making ${BACKLOG} deliveries to a host that answers after ${SLOW_MS} ms`);
-    await prepare(beside, slow.url, BACKLOG);
-    const besideMs = await latencies(beside);
-    if (slow.count() === 0) throw new Error('Expected the slow host to be busy, it was sent nothing');
+    await backlog(beside, slow.url);
+    const compared = await compare(alone, beside, slow);
+    await alone.close();
     await beside.close();
 
-    const many = await open(await postgres.database('many'), quick, { isIdle: true });
+    const many = await open(await postgres.database('many'), quick);
+    say(`Making ${BACKLOG} deliveries to one quick host`);
+    await backlog(many, quick.url);
     const perSecond = await throughput(many);
     await many.close();
-    return report(aloneMs, besideMs, perSecond);
+    return report(compared, perSecond);
   } finally {
     await Promise.all([quick.close(), slow.close()]);
     await postgres.stop();
@@ -88,11 +94,13 @@ interface Side {
   url: string;
   quick: Receiver;
   start(): void;
+  /** Begins to send nothing more, and waits for what is under way. */
+  pause(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A core with a sender that runs as it does in a server. */
-async function open(url: string, quick: Receiver, { isIdle = false } = {}): Promise<Side> {
+/** A core with a sender that runs as it does in a server, once it is started. */
+async function open(url: string, quick: Receiver): Promise<Side> {
   const onError = (error: Error) => say(`  ${error.message}`);
   const core = await openCore({ databaseUrl: url, masterKey: 'of a benchmark', onError });
   const { id: accountId } = await ensureAccount(core, 'bench');
@@ -102,10 +110,13 @@ async function open(url: string, quick: Receiver, { isIdle = false } = {}): Prom
   const sender = createSender({ core, allowed: parseRanges(ALLOWED), onRoom: () => loop.poke(), onError });
   const loop = periodic({ name: 'webhooks', everyMs: 1_000, runOnce: () => sender.runOnce(), onError });
   core.onChange('jobs', () => loop.poke());
-  if (!isIdle) loop.start();
   return {
     ...{ core, viewer, url, quick },
     start: () => loop.start(),
+    pause: async () => {
+      await loop.stop();
+      await sender.settled();
+    },
     close: async () => {
       await loop.stop();
       await sender.stop();
@@ -114,72 +125,106 @@ async function open(url: string, quick: Receiver, { isIdle = false } = {}): Prom
   };
 }
 
-/** Jobs of their own group, claimed: each claim writes a delivery. */
-async function prepare(side: Side, webhook: string, count: number): Promise<void> {
-  await submit(side, webhook, count);
-  let left = count;
-  await Promise.all(
-    Array.from({ length: CLAIMERS }, async () => {
-      while (left-- > 0) await claimOne(side, webhook);
-    }),
-  );
+async function backlog(side: Side, webhook: string): Promise<void> {
+  await insertDue(side, webhook, BACKLOG);
   await sql(side.url, 'vacuum analyze');
 }
 
-async function submit({ core, viewer }: Side, webhook: string, count: number): Promise<void> {
-  const spec = parseInput(jobSpecSchema, { command: 'true', containerGroupId: webhook, webhook });
-  for (let left = count; left > 0; left -= 1_000) {
-    await submitJobs(core, viewer, Array<typeof spec>(Math.min(left, 1_000)).fill(spec));
-  }
+interface Compared {
+  alone: number[];
+  beside: number[];
+  /** What reached the slow host, what is still due to it, and for how long it was sent to, in seconds. */
+  slow: { arrived: number; due: number; seconds: number };
 }
 
-async function claimOne({ core, viewer }: Side, webhook: string): Promise<void> {
-  const claimed = await claimJob(core, viewer, { machineId: 'bench', containerGroupId: webhook, agentId: null });
-  if (claimed === undefined) throw new Error('A queue with jobs in it gave none');
+/** In turn, so that what else the machine does falls on both. */
+async function compare(alone: Side, beside: Side, slow: Receiver): Promise<Compared> {
+  const [aloneMs, besideMs]: [number[], number[]] = [[], []];
+  let slowMs = 0;
+  for (const side of [alone, beside]) await submitQuick(side, ROUNDS * FAST + 1);
+  // The first one of each makes the account's secret and warms up; it is not counted.
+  for (const [round, count] of [1, ...Array<number>(ROUNDS).fill(FAST)].entries()) {
+    alone.start();
+    const without = await latencies(alone, count);
+    await alone.pause();
+    const began = performance.now();
+    beside.start();
+    await slow.reached(slow.count() + BUSY);
+    const with10000 = await latencies(beside, count);
+    await beside.pause();
+    slowMs += performance.now() - began;
+    if (round === 0) continue;
+    aloneMs.push(...without);
+    besideMs.push(...with10000);
+  }
+  const [left] = await sql<{ due: number }>(
+    beside.url,
+    'select count(*)::int as due from webhook_deliveries where url = $1 and delivered_at is null',
+    [slow.url],
+  );
+  const [arrived, due] = [slow.count(), left?.due ?? 0];
+  if (arrived + due !== BACKLOG) throw new Error(`Of ${BACKLOG}, ${arrived} arrived and ${due} are due: some are lost`);
+  return { alone: aloneMs, beside: besideMs, slow: { arrived, due, seconds: slowMs / 1_000 } };
+}
+
+async function submitQuick({ core, viewer, quick: { url: webhook } }: Side, count: number): Promise<void> {
+  const spec = parseInput(jobSpecSchema, { command: 'true', containerGroupId: 'quick', webhook });
+  await submitJobs(core, viewer, Array<typeof spec>(count).fill(spec));
 }
 
 /** From commit to arrival, in milliseconds, one after another. */
-async function latencies(side: Side): Promise<number[]> {
-  const { quick } = side;
-  await submit(side, quick.url, FAST + 1);
+async function latencies({ core, viewer, quick }: Side, count: number): Promise<number[]> {
   const samples: number[] = [];
-  // The first one makes the account's secret and warms up; it is not counted.
-  for (let index = 0; index <= FAST; index++) {
-    const wanted = quick.count() + 1;
-    const arrived = quick.reached(wanted);
-    await claimOne(side, quick.url);
+  for (let index = 0; index < count; index++) {
+    const arrived = quick.reached(quick.count() + 1);
+    const claimed = await claimJob(core, viewer, { machineId: 'bench', containerGroupId: 'quick', agentId: null });
+    if (claimed === undefined) throw new Error('A queue with jobs in it gave none');
     const committed = performance.now();
     // It may arrive before the claim's answer has reached us.
-    const late = Math.max(0, (await arrived) - committed);
-    if (index > 0) samples.push(late);
+    samples.push(Math.max(0, (await arrived) - committed));
   }
   return samples;
 }
 
 async function throughput(side: Side): Promise<number> {
-  say(`Making ${BACKLOG} deliveries to one quick host`);
-  await prepare(side, side.quick.url, BACKLOG);
-  const all = side.quick.reached(side.quick.count() + BACKLOG);
+  const before = side.quick.count();
+  const all = side.quick.reached(before + BACKLOG);
   const began = performance.now();
   side.start();
-  return BACKLOG / (((await all) - began) / 1_000);
+  await atMost(WINDOW_MS, all);
+  return (side.quick.count() - before) / ((performance.now() - began) / 1_000);
 }
 
-function report(alone: number[], beside: number[], perSecond: number): Record<string, unknown> {
+function report({ alone, beside, slow }: Compared, perSecond: number): Record<string, unknown> {
   const figures = {
-    fast_p50_ms: rounded(quantile(beside, 0.5)),
-    fast_max_ms: rounded(Math.max(...beside)),
-    alone_p50_ms: rounded(quantile(alone, 0.5)),
-    alone_max_ms: rounded(Math.max(...alone)),
-    per_s: rounded(perSecond, 0),
+    ...figuresOf('fast', beside),
+    ...figuresOf('alone', alone),
     n: beside.length,
+    slow_arrived: slow.arrived,
+    slow_due: slow.due,
+    slow_seconds: rounded(slow.seconds),
+    per_s: rounded(perSecond, 0),
   };
+  for (const [label, values] of [
+    ['alone', alone],
+    [`beside ${BACKLOG} slow ones`, beside],
+  ] as const) {
+    const [p50, p99, max] = Object.values(figuresOf('', values));
+    say(
+      `claim committed → received, ${label.padEnd(24)} p50 ${p50} ms, p99 ${p99} ms, max ${max} ms (n ${values.length})`,
+    );
+  }
   say(
-    `claim committed → received, alone                      p50 ${figures.alone_p50_ms} ms, max ${figures.alone_max_ms} ms`,
-  );
-  say(
-    `claim committed → received, beside ${BACKLOG} slow ones  p50 ${figures.fast_p50_ms} ms, max ${figures.fast_max_ms} ms`,
+    `Meanwhile ${slow.arrived} reached the slow host in ${figures.slow_seconds} s, ${BUSY} at a time; ${slow.due} were due to the end`,
   );
   say(`${BACKLOG} deliveries to one quick host: ${figures.per_s} a second`);
   return figures;
+}
+
+function figuresOf(name: string, values: readonly number[]): Record<string, number> {
+  return {
+    [`${name}_p50_ms`]: rounded(quantile(values, 0.5)),
+    [`${name}_p99_ms`]: rounded(quantile(values, 0.99)),
+    [`${name}_max_ms`]: rounded(Math.max(...values)),
+  };
 }

@@ -64,8 +64,7 @@ export async function createOrm(options: {
  */
 async function withoutJit(connection: unknown): Promise<void> {
   // MikroORM hands on what Kysely gives it, untyped.
-  const { executeQuery } = connection as DatabaseConnection;
-  await executeQuery.call(connection, CompiledQuery.raw('set jit = off')).catch(() => undefined);
+  await (connection as DatabaseConnection).executeQuery(CompiledQuery.raw('set jit = off')).catch(() => undefined);
 }
 
 /** The clock that judges (rule 13). */

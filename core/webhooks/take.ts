@@ -42,12 +42,14 @@ export async function takeDue(core: Core, batch: number, underWay: Iterable<Webh
   const em = core.em.fork();
   const deliveries = await take(em, batch, inFlight(underWay));
   if (deliveries.length === 0) return [];
-  const keys = await em.find(ApiKey, { id: { $in: deliveries.map(({ apiKeyId }) => apiKeyId) } });
+  const [keys, secrets] = await Promise.all([
+    em.find(ApiKey, { id: { $in: deliveries.map(({ apiKeyId }) => apiKeyId) } }),
+    sealedSecrets(
+      core,
+      deliveries.map(({ accountId }) => accountId),
+    ),
+  ]);
   const keyOf = new Map(keys.map((key) => [key.id, key]));
-  const secrets = await sealedSecrets(
-    core,
-    deliveries.map(({ accountId }) => accountId),
-  );
   return deliveries.map((delivery) => ({
     delivery,
     key: keyOf.get(delivery.apiKeyId),

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { submitJobs } from '../../../core/jobs/submit.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
 import { createSender } from '../../../core/webhooks/deliver.ts';
@@ -69,23 +69,10 @@ test('a receiver that is down, then slow, then up is told everything, signed, ea
   await slow.close();
 });
 
-test('a server that is killed while it sends loses nothing: another one sends it when the hold is over', async ({
-  onTestFinished,
-}) => {
+/** A server of its own process on the test's database; as with a supervisor, it comes back when it was killed. */
+async function startServer() {
   const folder = await mkdtemp(join(tmpdir(), 'kelpie-webhooks-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const requests: IncomingMessage[] = [];
-  // Takes the first request and never answers it.
-  const receiver = createServer((request, response) => {
-    requests.push(request);
-    if (requests.length > 1) response.end();
-  });
-  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    receiver.closeAllConnections();
-    receiver.close();
-  });
-  const { port } = receiver.address() as AddressInfo; // A TCP server's address is never a pipe's name.
   const deaths: string[] = [];
   const servers = await startServers({
     count: 1,
@@ -98,6 +85,67 @@ test('a server that is killed while it sends loses nothing: another one sends it
     onDeath: (what) => deaths.push(what),
   });
   onTestFinished(() => servers.stop());
+  return { servers, deaths };
+}
+
+test('a server that is killed between what it commits and what it sends loses nothing', async () => {
+  const jobs = 10;
+  const receiver = await startReceiver();
+  receiver.slowMs = 5_000;
+  onTestFinished(() => receiver.close());
+  const { servers, deaths } = await startServer();
+  const { viewer, secret } = await account();
+  const batch = Array.from({ length: jobs }, () => spec({ webhook: `${receiver.url}/hook` }));
+  const ids = (await submitJobs(core, viewer, batch)).map(({ id }) => id);
+  const told = () => database.query('select * from webhook_deliveries where job_id = any($1)', [ids]);
+
+  const ask = async (method: string, path: string, body?: object) => {
+    const url = `http://127.0.0.1:${servers.ports()[0]}${path}`;
+    const text = body === undefined ? null : JSON.stringify(body);
+    const answer = await fetch(url, { method, headers: { 'X-Kelpie-Key': secret }, body: text });
+    expect(answer.status).toBe(200);
+    return (await answer.json()) as { id: string }[];
+  };
+  for (let index = 0; index < jobs; index++) {
+    const [job] = await ask('GET', '/work?machine_id=m&container_group_id=group');
+    await ask('POST', `/jobs/${job!.id}/completed`, { machine_id: 'm', container_group_id: 'group' });
+  }
+  // All was answered, so all is committed; what is to be told at last waits for what was told first.
+  expect(receiver.received.length).toBeLessThan(2 * jobs);
+  receiver.slowMs = 0;
+  await servers.kill(0, 0, new AbortController().signal);
+  expect(await told()).toHaveLength(2 * jobs);
+  await passTime(database);
+
+  await until('all to be delivered', async () => (await told()).every((row) => row.delivered_at !== null));
+  const verifier = new Webhook(await webhookSecret(core, viewer));
+  const first = new Map(receiver.received.toReversed().map((one) => [one.headers['webhook-id'], one]));
+  expect(first.size).toBe(2 * jobs);
+  const states = receiver.received
+    .filter((one) => first.get(one.headers['webhook-id']) === one)
+    .map(
+      (one) => verifier.verify(one.body, one.headers as Record<string, string>) as { job_id: string; status: string },
+    );
+  for (const of of Map.groupBy(states, ({ job_id }) => job_id).values()) {
+    expect(of.map(({ status }) => status)).toEqual(['running', 'completed']);
+  }
+  expect(deaths).toEqual([]);
+}, 60_000);
+
+test('a server that is killed while it sends loses nothing: another one sends it when the hold is over', async () => {
+  const requests: IncomingMessage[] = [];
+  // Takes the first request and never answers it.
+  const receiver = createServer((request, response) => {
+    requests.push(request);
+    if (requests.length > 1) response.end();
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    receiver.closeAllConnections();
+    receiver.close();
+  });
+  const { port } = receiver.address() as AddressInfo; // A TCP server's address is never a pipe's name.
+  const { servers, deaths } = await startServer();
   const { viewer } = await account();
   const { id } = await submit(core, viewer, { webhook: `http://127.0.0.1:${port}/` });
   await claim(core, viewer);
