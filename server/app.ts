@@ -59,7 +59,7 @@ export function createApp(parts: AppParts): App {
   const sockets = createSockets({ ...{ yoga, log, door, trustedProxies, limits, pings }, keyWatch: core.keyWatch });
   const rest = createRest({
     ...{ core, log, maxBodyBytes: limits.KELPIE_MAX_BODY_BYTES },
-    viewerOf: (request) => door.viewerOf((name) => request.headers.get(name), currentRequest()?.address),
+    viewerOf: (request, jobId) => door.viewerOf((name) => request.headers.get(name), currentRequest()?.address, jobId),
     ready: async () => {
       if (stopping.signal.aborted) throw new Error('The server is stopping');
       await core.ping();

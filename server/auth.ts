@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
 import { authenticate, type Viewer } from '../core/accounts/keys.ts';
 import { viewerOfOrganization } from '../core/accounts/organizations.ts';
 import type { Core } from '../core/core.ts';
 import { ForbiddenError } from '../core/errors.ts';
+import { boundedMap } from '../lib/bounded-map.ts';
 import { presentedIn, type Presented, type ReadHeader } from './credentials.ts';
 import type { Rates } from './rate.ts';
 import type { ProjectCheck } from './salad/project.ts';
@@ -28,14 +30,18 @@ export interface Door {
    * @throws UnauthenticatedError without credentials
    * @throws ForbiddenError with such as are unknown, revoked or expired
    * @throws InvalidInputError with several, or with names that are none
-   * @throws RateLimitedError when too many from there were refused
+   * @throws RateLimitedError when they are bad, and too many from there were, or when they are nobody's so far and Salad would have to be
+   *   asked about one more from there
    * @throws UnavailableError when nobody could say
    */
   admit(read: ReadHeader, address: string | undefined): Promise<Admission>;
   /** The same for one request, which is counted: also a RateLimitedError when there were too many with these credentials. */
   admitCounted(read: ReadHeader, address: string | undefined): Promise<Admission>;
-  /** The same, of one who asks once and needs no more than to be known. */
-  viewerOf(read: ReadHeader, address: string | undefined): Promise<Viewer>;
+  /**
+   * The same, of one who asks once and needs no more than to be known.
+   * @param jobId of a request that keeps this job, or tells how it ended: such are counted for the job, not for the key
+   */
+  viewerOf(read: ReadHeader, address: string | undefined, jobId?: string): Promise<Viewer>;
 }
 
 /** Whom this server believes besides its own keys; what is absent is off. */
@@ -44,42 +50,56 @@ export interface SaladChecks {
   token?: TokenCheck | undefined;
 }
 
+/** Keys of Salad's that were good here are remembered, so many, by their hash: they are asked about whatever else comes from there. */
+const MAX_GOOD = 10_000;
+
 /** Without `rates` nothing is bounded. */
 export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined; rates?: Rates | undefined }): Door {
   const { core, salad = {}, rates } = parts;
+  const good = boundedMap<boolean>(MAX_GOOD);
+
+  const admissionOf = async (presented: Presented, address: string | undefined): Promise<Admission> => {
+    switch (presented.kind) {
+      case 'key':
+        return ownKey(core, presented.key);
+      case 'saladKey': {
+        const hash = hashOf(presented);
+        // Whoever makes keys up would have us ask Salad for each.
+        if (address !== undefined && good.get(hash) !== true) await rates?.admit(address);
+        const admission = await saladKey(core, salad.project, presented);
+        good.set(hash, true);
+        return admission;
+      }
+      case 'saladToken':
+        return saladToken(core, salad.token, presented);
+    }
+  };
 
   const admit: Door['admit'] = async (read, address) => {
     const presented = presentedIn(read, {
       saladKey: salad.project !== undefined,
       saladToken: salad.token !== undefined,
     });
-    if (address !== undefined) await rates?.admit(address);
     try {
-      return await admissionOf(core, salad, presented);
+      return await admissionOf(presented, address);
     } catch (error) {
       if (error instanceof ForbiddenError && address !== undefined) await rates?.refused(address);
       throw error;
     }
   };
 
-  const admitCounted: Door['admitCounted'] = async (read, address) => {
+  const admitCounted = async (read: ReadHeader, address: string | undefined, jobId?: string): Promise<Admission> => {
     const admission = await admit(read, address);
-    await rates?.count(admission.credential);
+    const isJob = z.uuid().safeParse(jobId).success;
+    await rates?.count(admission.credential, isJob ? jobId?.toLowerCase() : undefined);
     return admission;
   };
 
-  return { admit, admitCounted, viewerOf: async (read, address) => (await admitCounted(read, address)).viewer };
-}
-
-async function admissionOf(core: Core, salad: SaladChecks, presented: Presented): Promise<Admission> {
-  switch (presented.kind) {
-    case 'key':
-      return ownKey(core, presented.key);
-    case 'saladKey':
-      return saladKey(core, salad.project, presented);
-    case 'saladToken':
-      return saladToken(core, salad.token, presented);
-  }
+  return {
+    admit,
+    admitCounted,
+    viewerOf: async (read, address, jobId) => (await admitCounted(read, address, jobId)).viewer,
+  };
 }
 
 async function ownKey(core: Core, key: string): Promise<Admission> {
@@ -105,6 +125,13 @@ async function saladKey(
     viewer: { ...viewer, project: presented.project, until },
     credential: `salad key ${viewer.accountId} ${hash}`,
   };
+}
+
+/** Of the key and where it is to be used. As JSON, because its parts can't run into each other then. */
+function hashOf({ apiKey, organization, project }: Extract<Presented, { kind: 'saladKey' }>): string {
+  return createHash('sha256')
+    .update(JSON.stringify([organization, project, apiKey]))
+    .digest('base64');
 }
 
 async function saladToken(

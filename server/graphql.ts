@@ -8,6 +8,7 @@ import { useGraphiQLPage } from './graphiql/page.ts';
 import type { Logger } from './log.ts';
 import { exceeded, type Limits } from './limits.ts';
 import { operationLimits } from './operation-limits.ts';
+import { jobOfReport } from './report-job.ts';
 import { currentRequest, REQUEST_ID_HEADER } from './requests.ts';
 import { sharedResults } from './shared-results.ts';
 import { watchedStreams } from './streams.ts';
@@ -74,8 +75,9 @@ export function createGraphQL(parts: GraphQLParts) {
 /** Anonymous callers get no further than this: not even to validation, which would tell them of the schema. */
 function admission(door: Door): Plugin<Context, Admitted> {
   return {
-    onParams: async ({ request, context }) => {
-      context.asker = await door.viewerOf((name) => request.headers.get(name), currentRequest()?.address);
+    onParams: async ({ request, params, context }) => {
+      const read = (name: string) => request.headers.get(name);
+      context.asker = await door.viewerOf(read, currentRequest()?.address, jobOfReport(params));
     },
   };
 }

@@ -8,8 +8,10 @@ export interface RestParts {
    * Who asks, by the request's headers.
    * @throws UnauthenticatedError without a key
    * @throws ForbiddenError with an unknown or revoked one
+   * @throws RateLimitedError when there were too many requests with it
+   * @param jobId of a request that keeps this job, or tells how it ended: such are counted for the job, not for the key
    */
-  viewerOf(request: Request): Promise<Viewer>;
+  viewerOf(request: Request, jobId?: string): Promise<Viewer>;
   log: RestLog;
   /** Resolves when the database answers, rejects when it can't be reached. */
   ready(): Promise<void>;

@@ -21,7 +21,17 @@ export function doors(viewerOf: RestParts['viewerOf']) {
     context.header('Cache-Control', 'no-store');
     await next();
   });
-  return { reading: { middleware: [authenticate] }, writing: { middleware: [authenticate, jsonBody] } };
+  // Of the holder of the job in the path.
+  const authenticateHolder = createMiddleware<RestEnv>(async (context, next) => {
+    context.set('viewer', await viewerOf(context.req.raw, context.req.param('id')));
+    context.header('Cache-Control', 'no-store');
+    await next();
+  });
+  return {
+    reading: { middleware: [authenticate] },
+    writing: { middleware: [authenticate, jsonBody] },
+    reporting: { middleware: [authenticateHolder, jsonBody] },
+  };
 }
 
 /** A body in a route's description. */

@@ -9,7 +9,7 @@ import { createRouter, doors, jsonInput, jsonOutput } from './router.ts';
 
 /** The endpoints of polling workers: ask for work, say that it goes on, say how it ended. */
 export function workRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf'>) {
-  const { reading, writing } = doors(viewerOf);
+  const { reading, reporting } = doors(viewerOf);
   const router = createRouter();
 
   router.openapi({ ...claim, ...reading }, async (context) => {
@@ -20,19 +20,19 @@ export function workRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerO
     // A lease that has just begun has no heartbeat yet, so there is no attempt to look up.
     return context.json(job === undefined ? [] : [viewOfJob(job, {}, viewer)], 200);
   });
-  router.openapi({ ...heartbeat, ...writing }, async (context) => {
+  router.openapi({ ...heartbeat, ...reporting }, async (context) => {
     const { id } = context.req.valid('param');
     const held = await heartbeatOfWorker(core, context.get('viewer'), id, context.req.valid('json'));
     const status: z.infer<typeof heartbeatAnswer>['status'] = held ? 'running' : 'canceled';
     return context.json({ status }, 200);
   });
-  router.openapi({ ...completed, ...writing }, async (context) => {
+  router.openapi({ ...completed, ...reporting }, async (context) => {
     const { id } = context.req.valid('param');
     const ending = { outcome: 'COMPLETED', reason: null } as const;
     const recorded = await finishForWorker(core, context.get('viewer'), id, context.req.valid('json'), ending);
     return context.json({ message: 'Completed reported', recorded }, 200);
   });
-  router.openapi({ ...failed, ...writing }, async (context) => {
+  router.openapi({ ...failed, ...reporting }, async (context) => {
     const { id } = context.req.valid('param');
     const ending = { outcome: 'FAILED', reason: 'Reported as failed by a polling worker' } as const;
     const recorded = await finishForWorker(core, context.get('viewer'), id, context.req.valid('json'), ending);

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { ForbiddenError, InvalidInputError, UnauthenticatedError } from '../../core/errors.ts';
+import { ForbiddenError, InvalidInputError, RateLimitedError, UnauthenticatedError } from '../../core/errors.ts';
 import { createDoor } from '../../server/auth.ts';
 import { presentedIn, readerOf, type Taken } from '../../server/credentials.ts';
+import { createRates } from '../../server/rate.ts';
 import { openTestCore } from '../support/core.ts';
 
 const { core, database, account, close } = await openTestCore();
@@ -37,6 +38,31 @@ describe('who asks', () => {
     }
     expect(messages.size).toBe(1);
   });
+});
+
+test('Salad is not asked for one who makes keys up, and goes on to be asked about those that were good', async () => {
+  const asked: string[] = [];
+  const project = {
+    allows: async ({ apiKey }: { apiKey: string }) => {
+      asked.push(apiKey);
+      return apiKey === 'good';
+    },
+  };
+  const rates = createRates({ perKey: 0, refusalsPerAddress: 3 });
+  const guarded = createDoor({ core, salad: { project }, rates });
+  const present = (apiKey: string, address: string) =>
+    guarded.viewerOf(
+      readerOf({ 'Salad-Api-Key': apiKey, 'Salad-Organization': 'acme', 'Salad-Project': 'training' }),
+      address,
+    );
+  const good = await present('good', 'shared');
+  for (let index = 0; index < 3; index++) {
+    await expect(present(`made up ${index}`, 'shared')).rejects.toThrow(ForbiddenError);
+  }
+  await expect(present('made up again', 'shared')).rejects.toThrow(RateLimitedError);
+  expect(await present('good', 'shared')).toMatchObject({ accountId: good.accountId });
+  await expect(present('made up again', 'elsewhere')).rejects.toThrow(ForbiddenError);
+  expect(asked).toEqual(['good', 'made up 0', 'made up 1', 'made up 2', 'good', 'made up again']);
 });
 
 describe('what is presented', () => {

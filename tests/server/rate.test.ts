@@ -1,10 +1,17 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { afterAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { RateLimitedError } from '../../core/errors.ts';
 import { createRates } from '../../server/rate.ts';
+import { CompleteAttemptDocument, HeartbeatDocument } from '../../agent/generated/graphql.ts';
+import { createHttpTransport } from '../../agent/http.ts';
+import { submitJobs } from '../../core/jobs/submit.ts';
+import { claimForWorker } from '../../core/leases/polling.ts';
 import { startTestApp } from '../support/app.ts';
+import { spec } from '../support/core.ts';
 import { ask } from '../support/graphql.ts';
+import { claim, submit } from '../support/jobs.ts';
 import { problemIn } from '../support/rest.ts';
 import { until } from '../support/until.ts';
 
@@ -27,10 +34,19 @@ describe('how often may be asked', () => {
     expect(await passes(15, () => rates.count('b'))).toBe(15);
   });
 
+  test('by heartbeats and reports: ten a second of each job, whatever else is asked with the key', async () => {
+    const rates = createRates({ perKey: 1, refusalsPerAddress: 0 });
+    expect(await passes(20, () => rates.count('a'))).toBe(5);
+    expect(await passes(60, () => rates.count('a', 'job 1'))).toBe(50);
+    expect(await passes(50, () => rates.count('a', 'job 2'))).toBe(50);
+    expect(await passes(50, () => rates.count('b', 'job 1'))).toBe(50);
+    await expect(rates.count('a', 'job 1')).rejects.toThrow('50 heartbeats and reports in 5 s of one job');
+  });
+
   test('after refused keys: so many from one address, and good ones do not count', async () => {
     const rates = createRates({ perKey: 0, refusalsPerAddress: 4 });
     expect(await passes(50, () => rates.admit('a'))).toBe(50);
-    expect(await passes(10, async () => rates.admit('a').then(() => rates.refused('a')))).toBe(4);
+    expect(await passes(10, () => rates.refused('a'))).toBe(4);
     await expect(rates.admit('a')).rejects.toThrow('4 refused keys a second');
     await expect(rates.admit('b')).resolves.toBeUndefined();
   });
@@ -109,40 +125,132 @@ describe('a server', async () => {
   });
 });
 
-test('guessing is slow: after some refused keys nobody from there is looked at, over any door', async () => {
+describe('an address from which too many refused keys come', async () => {
   const app = await startTestApp({ rates: createRates({ perKey: 0, refusalsPerAddress: 5 }), trustedProxies: 1 });
-  try {
-    const from = { 'X-Forwarded-For': '203.0.113.9' };
-    const guess = (key: string, path = '/users/me', head: Record<string, string> = from) =>
-      fetch(`${app.url}${path}`, { headers: { ...head, 'X-Kelpie-Key': key } });
-    const { secret } = await app.account();
-    /** Asks right after so many refused keys; again, should their second be over before it was asked. */
-    const afterGuesses = <Answer>(what: string, ask: () => Promise<Answer | false>) =>
-      until(what, async () => {
-        await Promise.all(Array.from({ length: 5 }, (_, index) => guess(`guess ${index}`)));
-        return ask();
-      });
+  afterAll(() => app.close());
+  const from = { 'X-Forwarded-For': '203.0.113.9' };
+  const get = (key: string, path = '/users/me', head: Record<string, string> = from) =>
+    fetch(`${app.url}${path}`, { headers: { ...head, 'X-Kelpie-Key': key } });
+  /** Asks right after so many refused keys; again, should their second be over before it was asked. */
+  const afterGuesses = <Answer>(what: string, ask: () => Promise<Answer | false>) =>
+    until(what, async () => {
+      await Promise.all(Array.from({ length: 5 }, (_, index) => get(`guess ${index}`)));
+      return ask();
+    });
+  const opened = async (key: string): Promise<number | undefined> => {
+    const socket = new WebSocket(`${app.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { headers: from });
+    await once(socket, 'open');
+    const answered = Promise.race([
+      once(socket, 'message').then(() => undefined),
+      once(socket, 'close').then(([code]) => code as number),
+    ]);
+    socket.send(JSON.stringify({ type: 'connection_init', payload: { 'X-Kelpie-Key': key } }));
+    const code = await answered;
+    socket.close();
+    return code;
+  };
 
-    expect((await guess('first guess')).status).toBe(403);
-    const refused = await afterGuesses('a good key not to be looked at', async () => {
-      const answer = await guess(secret);
+  test('is told to come later with another bad one, over any door', async () => {
+    expect((await get('first guess')).status).toBe(403);
+    const refused = await afterGuesses('a bad key to be told so', async () => {
+      const answer = await get('another guess');
       return answer.status === 429 && answer;
     });
     expect(refused.headers.get('retry-after')).toBe('1');
     expect(await refused.text()).toContain('5 refused keys a second');
     await afterGuesses('the same over GraphQL', async () => {
-      return (await guess(secret, '/graphql?query={viewer{role}}')).status === 429;
+      return (await get('another guess', '/graphql?query={viewer{role}}')).status === 429;
     });
-    await afterGuesses('a socket to be told to come later', async () => {
-      const socket = new WebSocket(`${app.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
-        headers: from,
-      });
-      await once(socket, 'open');
-      socket.send(JSON.stringify({ type: 'connection_init', payload: { 'X-Kelpie-Key': 'another guess' } }));
-      return (await once(socket, 'close'))[0] === 1013;
+    await afterGuesses('a socket to be told so', async () => (await opened('another guess')) === 1013);
+    expect((await get('a guess', '/users/me', { 'X-Forwarded-For': '198.51.100.1' })).status).toBe(403);
+  });
+
+  test('does not silence the good keys of the machines that share it', async () => {
+    const { secret } = await app.account();
+    const over = new AbortController();
+    const guessing = Array.from({ length: 4 }, async () => {
+      while (!over.signal.aborted) await (await get('a worker with a wrong key')).text();
     });
-    expect((await guess(secret, '/users/me', { 'X-Forwarded-For': '198.51.100.1' })).status).toBe(200);
-  } finally {
-    await app.close();
+    await until('it to be refused for guessing', async () => (await get('another guess')).status === 429);
+    for (let time = 0; time < 20; time++) {
+      expect((await get(secret)).status).toBe(200);
+      expect((await get(secret, '/graphql?query={viewer{role}}')).status).toBe(200);
+    }
+    expect(await opened(secret)).toBeUndefined();
+    // One that nobody here has seen before.
+    expect((await get((await app.account()).secret)).status).toBe(200);
+    over.abort();
+    await Promise.all(guessing);
+  });
+});
+
+describe('a fleet of polling workers with one key', async () => {
+  const app = await startTestApp({ rates: createRates({ perKey: 2, refusalsPerAddress: 0 }) });
+  afterAll(() => app.close());
+  /** Asks for more than the key may, until what is tried meanwhile is over. */
+  async function overAsked(secret: string, meanwhile: () => Promise<void>): Promise<void> {
+    const ask = async () => (await app.rest(secret, 'GET', '/users/me')).status;
+    await until('the bound', async () => (await ask()) === 429);
+    let isOver = false;
+    const asking = (async () => {
+      while (!isOver) await ask();
+    })();
+    try {
+      await meanwhile();
+    } finally {
+      isOver = true;
+      await asking;
+    }
   }
+
+  test('keeps its leases and tells its endings, however much is asked with that key', async () => {
+    const { secret, viewer } = await app.account();
+    await submitJobs(
+      app.core,
+      viewer,
+      Array.from({ length: 20 }, () => spec()),
+    );
+    const held: { id: string; machineId: string }[] = [];
+    for (let index = 0; index < 20; index++) {
+      const machineId = `machine ${index}`;
+      const job = await claimForWorker(app.core, viewer, { machineId, containerGroupId: 'group' });
+      held.push({ id: job!.id, machineId });
+    }
+    const told = (verb: string) =>
+      Promise.all(
+        held.map(async ({ id, machineId }) => {
+          const worker = { machine_id: machineId, container_group_id: 'group' };
+          return (await app.rest(secret, 'POST', `/jobs/${id}/${verb}`, worker)).body;
+        }),
+      );
+    await overAsked(secret, async () => {
+      for (let time = 0; time < 3; time++) {
+        expect(await told('heartbeat')).toEqual(Array(20).fill({ status: 'running' }));
+      }
+      expect(await told('completed')).toEqual(Array(20).fill({ message: 'Completed reported', recorded: true }));
+    });
+  });
+
+  test('is counted like anybody where what it calls a job is none', async () => {
+    const { secret } = await app.account();
+    const beat = (id: string) => app.rest(secret, 'POST', `/jobs/${id}/heartbeat`, {});
+    await until('the bound', async () => (await beat(randomBytes(8).toString('hex'))).status === 429);
+  });
+
+  test('as agents that get no websocket through keep theirs', async () => {
+    const { secret, viewer } = await app.account();
+    const { id } = await submit(app.core, viewer);
+    const { lease } = await claim(app.core, viewer);
+    const over = createHttpTransport({ url: `${app.url}/graphql`, key: secret });
+    const signal = AbortSignal.timeout(20_000);
+    const input = { jobId: id, attempt: lease.attempt };
+    await overAsked(secret, async () => {
+      for (let time = 0; time < 3; time++) {
+        const answer = await over.request(HeartbeatDocument, { input }, signal);
+        expect(answer).toMatchObject({ heartbeat: { __typename: 'Lease' } });
+      }
+      const told = await over.request(CompleteAttemptDocument, { input }, signal);
+      expect(told).toEqual({ completeAttempt: { __typename: 'Job' } });
+    });
+  });
 });

@@ -1,0 +1,42 @@
+import { Kind, OperationTypeNode, parse, type DocumentNode } from 'graphql';
+
+/** What comes with a request over HTTP, before anything of it is looked at. */
+interface Operation {
+  query?: string | undefined;
+  variables?: Record<string, unknown> | undefined;
+}
+
+/** The mutations that keep a job, and that tell how its attempt ended. */
+const REPORTS = ['heartbeat', 'completeAttempt', 'failAttempt', 'releaseAttempt'];
+/** An agent's are shorter. */
+const MAX_CHARACTERS = 2_000;
+
+/**
+ * The job that an operation is about, where it is nothing but a heartbeat or a report of an ending, written as agents write them:
+ * with their input in the variable `input`. Undefined for everything else.
+ */
+export function jobOfReport({ query = '', variables }: Operation): string | undefined {
+  const input: unknown = variables?.['input'];
+  const jobId = typeof input === 'object' && input !== null && 'jobId' in input ? input.jobId : undefined;
+  if (typeof jobId !== 'string' || query.length > MAX_CHARACTERS) return undefined;
+  return isReport(query) ? jobId : undefined;
+}
+
+function isReport(query: string): boolean {
+  const [definition, ...others] = parsed(query)?.definitions ?? [];
+  if (definition?.kind !== Kind.OPERATION_DEFINITION || others.length > 0) return false;
+  if (definition.operation !== OperationTypeNode.MUTATION) return false;
+  const [field, ...more] = definition.selectionSet.selections;
+  if (field?.kind !== Kind.FIELD || more.length > 0 || !REPORTS.includes(field.name.value)) return false;
+  const [argument] = field.arguments ?? [];
+  return argument?.value.kind === Kind.VARIABLE && argument.value.name.value === 'input';
+}
+
+/** What cannot be read is told where it is to be run. */
+function parsed(query: string): DocumentNode | undefined {
+  try {
+    return parse(query, { noLocation: true });
+  } catch {
+    return undefined;
+  }
+}
