@@ -1,10 +1,19 @@
 -- Everything that a cancel implies, for jobs whose rows the caller holds: the live attempt is fenced off, both are told
--- (rule 11). The agent, if there is one, hears of it by the second event.
-with attempt as (
+-- (rule 11). The agent, if there is one, hears of it by the second event. Attempts of several jobs are locked in the order of the
+-- jobs' ids, as everywhere: those who write leases hold no job.
+with held as materialized (
+  select a.job_id, a.number
+  from jobs j
+  join attempts a on a.job_id = j.id and a.number = j.attempt_number
+  where j.id = any(:ids::uuid[]) and a.outcome is null
+  order by a.job_id, a.number
+  for no key update of a
+),
+attempt as (
   update attempts a
   set outcome = 'CANCELED', ended_by = 'USER', ended_at = statement_timestamp(), reason = :reason
-  from jobs j
-  where j.id = any(:ids::uuid[]) and a.job_id = j.id and a.number = j.attempt_number and a.outcome is null
+  from held
+  where a.job_id = held.job_id and a.number = held.number
   returning a.job_id, a.number, a.machine_id, a.agent_id
 ),
 canceled as (
