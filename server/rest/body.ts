@@ -17,33 +17,19 @@ export class PayloadTooLargeError extends Error {
  * Reads the body within its bound, and calls it JSON whatever it calls itself: some workers send no Content-Type, others the
  * one of a form.
  * @throws PayloadTooLargeError
- * @throws InvalidInputError when the body is not UTF-8, or has a member called `__proto__`
+ * @throws InvalidInputError when the body is not JSON in UTF-8, or has a member called `__proto__`, or very many of them
  */
 export const jsonBody = createMiddleware<RestEnv>(async (context, next) => {
   const { url, method, headers, body } = context.req.raw;
   const text = decode(await readBounded(body, headers.get('content-length'), context.get('maxBodyBytes')));
-  refuseProto(text);
-  refuseCrowds(text);
+  const value = parsed(text);
+  refuseProto(text, value);
+  refuseCrowds(text, value);
   const jsonHeaders = new Headers(headers);
   jsonHeaders.set('content-type', 'application/json');
   context.req.raw = new Request(url, { method, headers: jsonHeaders, body: text });
   await next();
 });
-
-/** What is wrong with a text that is not JSON, and where. */
-export function jsonFault(text: string): InvalidInputError {
-  const expected = 'Expected a JSON body';
-  if (text.trim() === '') return fault(`${expected}, got an empty one`);
-  try {
-    JSON.parse(text);
-    return fault(`${expected}, got another kind of body`);
-  } catch (error) {
-    const message = messageOf(error);
-    if (/ at position \d+/.test(message)) return fault(`${expected}: ${message}`);
-    const at = message.startsWith(UNEXPECTED) ? placeOfUnexpected(text) : placeOf(text, text.length);
-    return fault(`${expected}: ${message} at ${at}`);
-  }
-}
 
 async function readBounded(
   body: ReadableStream<Uint8Array> | null,
@@ -73,9 +59,8 @@ function decode(bytes: Uint8Array): string {
 const MAY_NAME_PROTO = /__proto__|\\u00/;
 
 /** What reads objects of any names, as the environment, would leave this one out without a word. */
-function refuseProto(text: string): void {
-  if (!MAY_NAME_PROTO.test(text)) return;
-  const path = placeOfProto(parsed(text));
+function refuseProto(text: string, value: unknown): void {
+  const path = MAY_NAME_PROTO.test(text) ? placeOfProto(value) : undefined;
   if (path !== undefined) {
     throw new InvalidInputError([{ path, message: 'This name cannot be used: choose another one' }]);
   }
@@ -86,21 +71,28 @@ const MOST_MEMBERS = 10_000;
 /** No smaller text has so many. */
 const CROWDED_BYTES = 2 * MOST_MEMBERS;
 
-function refuseCrowds(text: string): void {
-  if (text.length < CROWDED_BYTES) return;
-  const path = placeOfCrowd(parsed(text), MOST_MEMBERS);
+function refuseCrowds(text: string, value: unknown): void {
+  const path = text.length < CROWDED_BYTES ? undefined : placeOfCrowd(value, MOST_MEMBERS);
   if (path !== undefined) {
     throw new InvalidInputError([{ path, message: `Expected at most ${MOST_MEMBERS} entries` }]);
   }
 }
 
-/** Undefined where it is no JSON: that is found, and told, where it is read. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch {
-    return undefined;
+  } catch (error) {
+    throw jsonFault(text, messageOf(error));
   }
+}
+
+/** What is wrong with a text that is not JSON, and where. @param message the parser's */
+function jsonFault(text: string, message: string): InvalidInputError {
+  const expected = 'Expected a JSON body';
+  if (!/\S/.test(text)) return fault(`${expected}, got an empty one`);
+  if (/ at position \d+/.test(message)) return fault(`${expected}: ${message}`);
+  const at = message.startsWith(UNEXPECTED) ? placeOfUnexpected(text) : placeOf(text, text.length);
+  return fault(`${expected}: ${message} at ${at}`);
 }
 
 function fault(message: string): InvalidInputError {
@@ -136,7 +128,16 @@ function isUnexpected(text: string): boolean {
   }
 }
 
+/** Counted in place: a text of many lines is not taken apart. */
 function placeOf(text: string, position: number): string {
-  const lines = text.slice(0, position).split('\n');
-  return `position ${position} (line ${lines.length} column ${(lines.at(-1)?.length ?? 0) + 1})`;
+  let line = 1;
+  let start = 0;
+  for (let at = 0; at < position; at++) {
+    if (text.charCodeAt(at) !== LINE_BREAK) continue;
+    line += 1;
+    start = at + 1;
+  }
+  return `position ${position} (line ${line} column ${position - start + 1})`;
 }
+
+const LINE_BREAK = '\n'.charCodeAt(0);

@@ -1,10 +1,9 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { HTTPException } from 'hono/http-exception';
 import { InvalidInputError, RateLimitedError, UnavailableError, type InputIssue } from '../../core/errors.ts';
 import { expectedFailure } from '../../core/expected.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { jsonFault, PayloadTooLargeError } from './body.ts';
+import { PayloadTooLargeError } from './body.ts';
 import type { RestEnv, RestLog } from './parts.ts';
 
 /** RFC 9457, and the members `error` and `message`, which older clients read. */
@@ -123,9 +122,8 @@ const examples: Record<ProblemStatus, Problem> = {
 };
 
 /** The answer to whatever a handler threw. What was not expected is told to the log, not to the client. */
-export function onError(log: RestLog): (error: Error, context: Context<RestEnv>) => Promise<Response> {
-  return async (thrown, context) => {
-    const error = isMalformedJson(thrown) ? jsonFault(await context.req.text()) : thrown;
+export function onError(log: RestLog): (error: Error, context: Context<RestEnv>) => Response {
+  return (error, context) => {
     const requestId = context.get('requestId');
     const problem = expectedProblem(error) ?? unexpected(requestId);
     const { method, path } = context.req;
@@ -149,11 +147,6 @@ export function onNotFound(methodsOf: (path: string) => string[]): (context: Con
     const detail = `${method} is not among the methods of ${path}: ${allowed}`;
     return respondWithProblem(context, { status: 405, code: 'method-not-allowed', detail });
   };
-}
-
-/** The validator of the framework throws this, without the place of the fault. */
-function isMalformedJson(error: Error): boolean {
-  return error instanceof HTTPException && error.status === 400;
 }
 
 function expectedProblem(error: Error): Problem | undefined {

@@ -127,6 +127,22 @@ test.each([
   expect(errors?.map((fault) => fault.pointer)).toEqual(['']);
 });
 
+const TEN_MB = 10_000_000;
+
+test.each([
+  ['of very many lines', `${'\n'.repeat(TEN_MB)}{`, `line ${TEN_MB + 1} column 2`],
+  ['of one long line', `[${'1,'.repeat(TEN_MB / 2)}`, `line 1 column ${TEN_MB + 2}`],
+  ['with a word where a value should be', `{"a": ${' '.repeat(TEN_MB)}hello`, 'unknown position'],
+  ['of nothing but spaces', ' '.repeat(TEN_MB), 'empty'],
+])('a body of 10 MB that is not JSON is refused without being taken apart: one %s', async (_, body, place) => {
+  const began = process.cpuUsage();
+  const { detail } = await refusal('/jobs', body);
+  const { user, system } = process.cpuUsage(began);
+  expect(detail).toContain(place);
+  // Its way here and back, in both directions in this process, included.
+  expect((user + system) / 1e6).toBeLessThan(1);
+});
+
 test.each(['null', '1', '"x"', '[]'])('JSON that is not an object is refused: %s', async (body) => {
   const { errors } = await refusal('/jobs', body);
   expect(errors?.map((fault) => fault.pointer)).toEqual(['']);
