@@ -13,12 +13,15 @@ export interface RequestScope {
 
 export const REQUEST_ID_HEADER = 'X-Request-Id';
 
-/** What a browser is to hold to, whatever the answer is; a page that needs more says its own. */
+/**
+ * What a browser is to hold to, whatever the answer is: it is nothing but what its type says, is shown within no other page, is told of in no
+ * Referer, and loads nothing. A page that needs more says its own policy in the place of this one: of two, a browser would hold it to both.
+ */
 const OF_EVERY_ANSWER = {
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
   'X-Frame-Options': 'DENY',
-  'Content-Security-Policy': "frame-ancestors 'none'",
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
 } as const;
 
 const scopes = new AsyncLocalStorage<RequestScope>();

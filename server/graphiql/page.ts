@@ -29,9 +29,6 @@ function answerWith(page: Page, asked: Headers, { Response }: { Response: typeof
   const headers = {
     'Content-Type': 'text/html; charset=utf-8',
     'Content-Security-Policy': page.policy,
-    // The address of the page holds the operation that is being written.
-    'Referrer-Policy': 'no-referrer',
-    'X-Content-Type-Options': 'nosniff',
     'Cache-Control': 'no-cache',
     Vary: 'Accept, Accept-Encoding',
     ETag: page.etag,

@@ -14,7 +14,6 @@ export function docsRoutes(api: OpenAPIHono<RestEnv>): Hono<RestEnv> {
   const document = describe(api);
   router.get('/openapi.json', (context) => context.json(document));
   router.get('/docs', (context) => {
-    // In the place of the stricter one that every answer has: of two, a browser would hold the page to both.
     context.header('Content-Security-Policy', POLICY);
     return context.html(PAGE);
   });

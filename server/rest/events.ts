@@ -7,11 +7,12 @@ import { readerOf } from '../../lib/latest.ts';
 import { EVENT_STREAM, respondWithStream, wantsStream, type SentEvent } from './event-stream.ts';
 import { exampleEvent, exampleGroup, exampleId } from './examples.ts';
 import { eventView, viewOfEvent } from './event-view.ts';
-import { jobStatus, wholeNumber } from './job-query.ts';
+import { jobStatus } from './job-query.ts';
 import type { OpenRequests } from './open-requests.ts';
 import { problemResponses } from './problem.ts';
 import type { RestParts } from './parts.ts';
 import { createRouter, doors, jsonOutput } from './router.ts';
+import { wholeNumberOr } from './whole-number.ts';
 
 type Parts = Pick<RestParts, 'core' | 'viewerOf' | 'stopping' | 'log'>;
 
@@ -111,7 +112,7 @@ const events = createRoute({
           .string()
           .optional()
           .openapi({ description: 'Only what comes after the event of this cursor; without it, from now on' }),
-        limit: wholeNumber({ max: 1_000, preset: 100 }),
+        limit: wholeNumberOr(100, 1_000),
         container_group_id: containerGroupId.optional(),
         status: jobStatus.optional(),
       })

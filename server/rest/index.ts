@@ -30,7 +30,6 @@ export function createRest(parts: RestParts): {
     context.set('maxBodyBytes', parts.maxBodyBytes);
     await next();
   });
-  app.use(securityHeaders);
   app.use(options((path) => methodsOf(path)));
   app.use(
     cors({
@@ -72,14 +71,5 @@ const identified = createMiddleware<RestEnv>(async (context, next) => {
   const id = currentRequest()?.id ?? requestId(context.req.header(REQUEST_ID_HEADER));
   context.set('requestId', id);
   context.header(REQUEST_ID_HEADER, id);
-  await next();
-});
-
-/** No answer is what its type does not say, shown within another's page, or told of in a Referer. */
-const securityHeaders = createMiddleware<RestEnv>(async (context, next) => {
-  context.header('X-Content-Type-Options', 'nosniff');
-  context.header('X-Frame-Options', 'DENY');
-  context.header('Referrer-Policy', 'no-referrer');
-  context.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
   await next();
 });

@@ -7,13 +7,13 @@ import { readerOf } from '../../lib/latest.ts';
 import { EVENT_STREAM, respondWithStream, wantsStream, type SentEvent } from './event-stream.ts';
 import { exampleEvent } from './examples.ts';
 import { jobEventView, viewOfJobEvent, type JobEvent } from './event-view.ts';
-import { wholeNumber } from './job-query.ts';
 import { jobId } from './jobs.ts';
 import type { Job } from './job-view.ts';
 import type { OpenRequests } from './open-requests.ts';
 import { problemResponses } from './problem.ts';
 import type { RestParts } from './parts.ts';
 import { createRouter, doors, jsonOutput } from './router.ts';
+import { wholeNumberOr } from './whole-number.ts';
 
 type Parts = Pick<RestParts, 'core' | 'viewerOf' | 'stopping' | 'log'>;
 
@@ -74,7 +74,7 @@ const events = createRoute({
         description: 'Only what comes after this `seq`, or after the event of this `cursor`',
         example: '3',
       }),
-      limit: wholeNumber({ max: 1_000, preset: 100 }),
+      limit: wholeNumberOr(100, 1_000),
     }),
     headers: z.object({
       'last-event-id': z

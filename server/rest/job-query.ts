@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { containerGroupId } from '../../core/jobs/fields.ts';
 import type { JobFilter, JobSlice } from '../../core/jobs/find.ts';
+import { wholeNumber, wholeNumberOr } from './whole-number.ts';
 
 const statuses = {
   pending: 'PENDING',
@@ -20,10 +21,8 @@ export const jobQuery = z
   .object({
     status: jobStatus.optional(),
     container_group_id: containerGroupId.optional(),
-    page_size: wholeNumber({ max: 1_000, preset: 100 }),
-    page: digits(1_000_000_000).openapi({
-      type: 'integer',
-      minimum: 1,
+    page_size: wholeNumberOr(100, 1_000),
+    page: wholeNumber(1_000_000_000).openapi({
       default: 1,
       param: { required: false },
       description: 'Counted from 1. Of a list that grows meanwhile, `after` gives each job once',
@@ -53,20 +52,3 @@ export const jobQuery = z
       ascending: query.asc ?? false,
     },
   }));
-
-/** Digits only: not the empty text, `1e3` or `0x10`, which JavaScript takes for numbers too. */
-export function wholeNumber({ max, preset }: { max: number; preset: number }) {
-  return digits(max)
-    .transform((value) => value ?? preset)
-    .openapi({ type: 'integer', minimum: 1, maximum: max, default: preset, param: { required: false } });
-}
-
-function digits(max: number) {
-  const error = `Expected a whole number from 1 to ${max}`;
-  return z
-    .string({ error })
-    .regex(/^\d{1,15}$/, { error })
-    .transform(Number)
-    .pipe(z.int().min(1, { error }).max(max, { error }))
-    .optional();
-}

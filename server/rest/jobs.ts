@@ -17,7 +17,7 @@ import type { RestParts } from './parts.ts';
 import { createRouter, doors, jsonInput, jsonOutput } from './router.ts';
 
 /** The endpoints of those who submit jobs and look after them. */
-export function jobRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf'>) {
+export function jobRoutes({ core, viewerOf, log }: Pick<RestParts, 'core' | 'viewerOf' | 'log'>) {
   const { reading, writing } = doors(viewerOf);
   const router = createRouter();
 
@@ -47,9 +47,8 @@ export function jobRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf
     const next = last === undefined ? null : numberCursor(last.position);
     if (next !== null) context.header('Link', `<${nextPage(context.req.url, next)}>; rel="next"`);
     const ids = jobs.map(({ id }) => id);
-    return respondWithJobs(context, { ids, next }, async (part) =>
-      views(core, viewer, await findJobs(core, viewer, part)),
-    );
+    const load = async (part: readonly string[]) => views(core, viewer, await findJobs(core, viewer, part));
+    return respondWithJobs(context, { ids, next }, load, log);
   });
   router.openapi({ ...cancel, ...reading }, async (context) => {
     await cancelJob(core, context.get('viewer'), context.req.valid('param').id);

@@ -3,7 +3,7 @@ import { accepts } from 'hono/accepts';
 import { KelpieError } from '../../core/errors.ts';
 import { findJob } from '../../core/jobs/find.ts';
 import type { LogChunk, LogStart } from '../../core/logs/follow.ts';
-import { attemptField, DEFAULT_TAIL, MAX_TAIL, tailField, type LogLine } from '../../core/logs/lines.ts';
+import { DEFAULT_TAIL, MAX_TAIL, type LogLine } from '../../core/logs/lines.ts';
 import { tailLogs } from '../../core/logs/read.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { exampleId } from './examples.ts';
@@ -12,6 +12,7 @@ import type { RestParts } from './parts.ts';
 import { problemResponses } from './problem.ts';
 import { createRouter, doors, jsonOutput } from './router.ts';
 import { streamOf } from './stream.ts';
+import { wholeNumber, wholeNumberOr } from './whole-number.ts';
 
 /** What commands write: the last lines, or as it comes. */
 export function logRoutes({ core, stopping, log, viewerOf }: Omit<RestParts, 'ready'>) {
@@ -24,8 +25,6 @@ export function logRoutes({ core, stopping, log, viewerOf }: Omit<RestParts, 're
     const wanted = (...supports: string[]) =>
       accepts(context, { header: 'Accept', supports: [PLAIN, ...supports], default: PLAIN });
     context.header('Vary', 'Accept', { append: true });
-    // A browser that takes a log for a page would run what stands in it.
-    context.header('X-Content-Type-Options', 'nosniff');
     // Whoever asks for the headers alone would never end a stream.
     if (follow && context.req.method !== 'HEAD') {
       const type = wanted(EVENTS);
@@ -101,10 +100,8 @@ const lineView = z
   .openapi('LogLine');
 
 const query = z.object({
-  tail: wholeNumber(MAX_TAIL, tailField)
-    .transform((tail) => tail ?? DEFAULT_TAIL)
-    .openapi({ description: 'At most so many of the last lines', default: DEFAULT_TAIL, param: { required: false } }),
-  attempt: wholeNumber(2_147_483_647, attemptField).openapi({
+  tail: wholeNumberOr(DEFAULT_TAIL, MAX_TAIL).openapi({ description: 'At most so many of the last lines' }),
+  attempt: wholeNumber(2_147_483_647).openapi({
     description: 'Of this attempt; without it, of the newest',
   }),
   follow: z
@@ -118,18 +115,6 @@ const query = z.object({
       param: { required: false },
     }),
 });
-
-/** Digits only: not the empty text, `1e3` or `0x10`, which JavaScript takes for numbers too. */
-function wholeNumber(max: number, schema: z.ZodInt) {
-  const error = `Expected a whole number from 1 to ${max}`;
-  return z
-    .string({ error })
-    .regex(/^[1-9]\d{0,9}$/, { error })
-    .transform(Number)
-    .pipe(schema.max(max, { error }))
-    .optional()
-    .openapi({ type: 'integer', minimum: 1, maximum: max });
-}
 
 const exampleLine = {
   attempt: 1,

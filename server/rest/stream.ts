@@ -11,8 +11,8 @@ export interface Encoding<Part> {
 
 export interface StreamParts<Part> extends Encoding<Part> {
   parts: AsyncGenerator<Part, void, undefined>;
-  /** Aborted when the server stops. */
-  stopping: AbortSignal;
+  /** Aborted when the server stops: what goes on until then breaks off. What ends by itself is left to end. */
+  stopping?: AbortSignal;
   /** Closes the connection without an end, which its reader can tell from one. */
   hangUp: () => void;
   onError: (error: unknown) => void;
@@ -22,7 +22,7 @@ export interface StreamParts<Part> extends Encoding<Part> {
 
 /**
  * A body that reads `parts` as fast as its own reader takes it: the next one is asked for when the last is gone, so nothing is
- * kept for a slow reader. When the server stops, and when `parts` fail, it breaks off: the framework would tell the reader the
+ * kept for a slow reader. When `stopping` is aborted, and when `parts` fail, it breaks off: the framework would tell the reader the
  * error's own words.
  */
 export function streamOf<Part>({ parts, stopping, hangUp, onError, heartbeatMs, ...encoding }: StreamParts<Part>) {
@@ -34,7 +34,7 @@ export function streamOf<Part>({ parts, stopping, hangUp, onError, heartbeatMs, 
     left.abort();
     await parts.return();
   };
-  void whenAborted(stopping, left.signal).then(hangUp);
+  if (stopping !== undefined) void whenAborted(stopping, left.signal).then(hangUp);
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
