@@ -22,6 +22,8 @@ export interface JobSpec {
   stallTimeoutSeconds: number | null;
   heartbeatInterval: number;
   idempotencyKey: string | null;
+  /** The fields as they were given, without defaults, but for the key: what makes it the same as another one. */
+  given: Readonly<Record<string, unknown>>;
 }
 
 const syncEntry = z
@@ -57,8 +59,7 @@ function syncEntries(direction: SyncEntry['direction'], error: string) {
 
 const bucketAndPrefix = { bucket: syncFields.bucket, prefix: syncFields.prefix.transform(normalPrefix) };
 
-/** The names of the core, as GraphQL has them; REST's faces of the same fields are in `server/rest/`. */
-export const jobSpecSchema = z
+const givenSchema = z
   .strictObject({
     ...jobFields,
     name: orNull(jobFields.name),
@@ -105,19 +106,33 @@ export const jobSpecSchema = z
       const message = `The job takes ${bytes} bytes as JSON, at most ${MAX_JOB_BYTES} are stored, and this field is the largest. Put large data into files and sync them`;
       context.addIssue({ code: 'custom', path: [largestField(spec)], message });
     }
-  }) satisfies z.ZodType<JobSpec>;
+  });
 
-/** The same submission, of one job or of a batch, gives the same hash, whatever the order of its fields (rule 14). */
+/** The names of the core, as GraphQL has them; REST's faces of the same fields are in `server/rest/`. */
+export const jobSpecSchema = z.custom<z.input<typeof givenSchema>>().transform((given, context): JobSpec => {
+  const result = givenSchema.safeParse(given);
+  if (result.success) return { ...result.data, given: { ...given, idempotencyKey: null } };
+  for (const issue of result.error.issues) context.addIssue({ ...issue });
+  return z.NEVER;
+});
+
+/**
+ * The same submission, of one job or of a batch, gives the same hash, whatever the order of its fields (rule 14). It is made of what was
+ * given, and not of what that means here: a server that knows more fields, or has other defaults, takes a repetition for one.
+ */
 export function specHash(submission: JobSpec | readonly JobSpec[]): string {
+  const given = 'given' in submission ? submission.given : submission.map((spec) => spec.given);
   return createHash('sha256')
-    .update(JSON.stringify(canonical(submission)))
+    .update(JSON.stringify(canonical(given)))
     .digest('hex');
 }
 
+/** Without what is null, which is as good as absent. */
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical);
   if (typeof value !== 'object' || value === null) return value;
-  const sorted = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  const said = Object.entries(value).filter(([, inner]) => inner !== null && inner !== undefined);
+  const sorted = said.sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(sorted.map(([key, inner]) => [key, canonical(inner)]));
 }
 

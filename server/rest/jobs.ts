@@ -91,7 +91,7 @@ const replayHeaders = {
 const idempotent = z.object({
   'idempotency-key': jobFields.idempotencyKey.optional().openapi({
     description:
-      'The same key with the same body gives what was stored first, as it is now, in the same order; with another body it is a conflict',
+      'The same key with the same body gives what was stored first, as it is now, in the same order; with another body it is a conflict. A body is what was sent, in whatever order: a field that is left out, or null, is another than one with its default',
     example: 'training-42',
   }),
 });

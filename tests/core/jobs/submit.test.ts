@@ -1,20 +1,45 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { ConflictError, InvalidInputError } from '../../../core/errors.ts';
+import { specHash } from '../../../core/jobs/spec.ts';
 import { submitJobs } from '../../../core/jobs/submit.ts';
 import { openTestCore, spec } from '../../support/core.ts';
 import { allRows, claim, eventTypes, outcomes, submit, tryClaim } from '../../support/jobs.ts';
 
 const { core, database, account, close } = await openTestCore({ maxConnections: 20 });
 afterAll(close);
+const upload = { bucket: 'b', prefix: 'out', localPath: '/out', direction: 'UPLOAD' };
 
 describe('Rule 14: idempotency', () => {
   test('the same key with the same body gives the first job, and stores nothing', async () => {
     const { viewer } = await account();
     const first = await submit(core, viewer, { idempotencyKey: 'key', labels: { a: '1', b: '2' } });
     const before = await allRows(database);
-    const again = await submit(core, viewer, { labels: { b: '2', a: '1' }, idempotencyKey: 'key', priority: 0 });
+    const again = await submit(core, viewer, { labels: { b: '2', a: '1' }, idempotencyKey: 'key', priority: null });
     expect(again.id).toBe(first.id);
     expect(await allRows(database)).toEqual(before);
+  });
+
+  test('a body is what was given: a server with other defaults, or more fields, takes a repetition for one', () => {
+    const given = { labels: { a: '1' }, sync: { after: [{ ...upload, pattern: null }] } };
+    const before = spec(given);
+    const after = { ...spec(given), maxFailures: 5, heartbeatInterval: 60, aFieldOfTomorrow: 'its default' };
+    expect(specHash(after)).toBe(specHash(before));
+    expect(specHash([after])).toBe(specHash([before]));
+    const same = spec({
+      sync: { after: [upload], before: null },
+      name: null,
+      labels: { a: '1' },
+      idempotencyKey: 'any',
+    });
+    expect(specHash(same)).toBe(specHash(before));
+    const others = [
+      { maxFailures: 3 },
+      { labels: { a: '2' } },
+      { arguments: [] },
+      { sync: { before: [], after: [upload] } },
+    ];
+    const hashes = [before, ...others.map((part) => spec({ ...given, ...part }))].map((one) => specHash(one));
+    expect(new Set(hashes).size).toBe(hashes.length);
   });
 
   test('20 submissions of one key at once make one job', async () => {
@@ -136,9 +161,10 @@ test('what was submitted is what is stored', async () => {
     timeoutSeconds: 60,
     heartbeatInterval: 5,
   });
-  const [stored] = await submitJobs(core, viewer, [full]);
+  const [submitted] = await submitJobs(core, viewer, [full]);
   const claimed = await claim(core, viewer);
-  expect(claimed.id).toBe(stored!.id);
-  expect(claimed).toMatchObject(full);
+  expect(claimed.id).toBe(submitted!.id);
+  const fields = Object.entries(full).filter(([name]) => name !== 'given');
+  expect(claimed).toMatchObject(Object.fromEntries(fields));
   expect(claimed.sync?.before[0]).toMatchObject({ prefix: 'in/', pattern: '*.bin', patternSyntax: null });
 });
