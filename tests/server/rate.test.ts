@@ -5,6 +5,7 @@ import { WebSocket } from 'ws';
 import { RateLimitedError } from '../../core/errors.ts';
 import { createRates } from '../../server/rate.ts';
 import { CompleteAttemptDocument, HeartbeatDocument } from '../../agent/generated/graphql.ts';
+import { keyCredentials } from '../../agent/credentials.ts';
 import { createHttpTransport } from '../../agent/http.ts';
 import { submitJobs } from '../../core/jobs/submit.ts';
 import { claimForWorker } from '../../core/leases/polling.ts';
@@ -241,7 +242,7 @@ describe('a fleet of polling workers with one key', async () => {
     const { secret, viewer } = await app.account();
     const { id } = await submit(app.core, viewer);
     const { lease } = await claim(app.core, viewer);
-    const over = createHttpTransport({ url: `${app.url}/graphql`, key: secret });
+    const over = createHttpTransport({ url: `${app.url}/graphql`, credentials: keyCredentials(secret) });
     const signal = AbortSignal.timeout(20_000);
     const input = { jobId: id, attempt: lease.attempt };
     await overAsked(secret, async () => {
