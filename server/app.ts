@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { OpenCore } from '../core/open.ts';
-import { createDoor, type SaladChecks } from './auth.ts';
+import { createDoor, type Door, type SaladChecks } from './auth.ts';
 import { createGraphQL, GRAPHQL_PATH } from './graphql.ts';
 import type { Logger } from './log.ts';
 import { createHttpServer, type HttpBounds } from './http-server.ts';
@@ -12,6 +12,7 @@ import { createLoops } from './loops.ts';
 import type { Rates } from './rate.ts';
 import { answerRequest, currentRequest } from './requests.ts';
 import { createRest } from './rest/index.ts';
+import type { RestParts } from './rest/parts.ts';
 import { createSockets, type Sockets } from './sockets.ts';
 import type { Pings } from './socket-speech.ts';
 
@@ -59,7 +60,7 @@ export function createApp(parts: AppParts): App {
   const sockets = createSockets({ ...{ yoga, log, door, trustedProxies, limits, pings }, keyWatch: core.keyWatch });
   const rest = createRest({
     ...{ core, log, maxBodyBytes: limits.KELPIE_MAX_BODY_BYTES },
-    viewerOf: (request, jobId) => door.viewerOf((name) => request.headers.get(name), currentRequest()?.address, jobId),
+    ...askersAt(door),
     ready: async () => {
       if (stopping.signal.aborted) throw new Error('The server is stopping');
       await core.ping();
@@ -100,6 +101,18 @@ export function createApp(parts: AppParts): App {
       clearTimeout(force);
       await loops.stop();
     },
+  };
+}
+
+/** Who asks, by what a request says of itself and where it comes from. */
+function askersAt(door: Door): Pick<RestParts, 'viewerOf' | 'callerOf'> {
+  const presentedBy = ({ headers }: Request): Parameters<Door['admit']> => [
+    (name) => headers.get(name),
+    currentRequest()?.address,
+  ];
+  return {
+    viewerOf: (request) => door.viewerOf(...presentedBy(request)),
+    callerOf: (request) => door.callerOf(...presentedBy(request)),
   };
 }
 

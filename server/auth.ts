@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
 import { authenticate, type Viewer } from '../core/accounts/keys.ts';
 import { viewerOfOrganization } from '../core/accounts/organizations.ts';
 import type { Core } from '../core/core.ts';
@@ -39,9 +38,18 @@ export interface Door {
   admitCounted(read: ReadHeader, address: string | undefined): Promise<Admission>;
   /**
    * The same, of one who asks once and needs no more than to be known.
-   * @param jobId of a request that keeps this job, or tells how it ended: such are counted for the job, not for the key
+   * @param lease names who holds which job, where the request keeps that job, or tells how it ended: such are counted apart
    */
-  viewerOf(read: ReadHeader, address: string | undefined, jobId?: string): Promise<Viewer>;
+  viewerOf(read: ReadHeader, address: string | undefined, lease?: string): Promise<Viewer>;
+  /** The same, where it is not known yet what the request is about: whoever finds that out counts it. */
+  callerOf(read: ReadHeader, address: string | undefined): Promise<Caller>;
+}
+
+/** Somebody who was let in and whose request is not counted yet. */
+export interface Caller {
+  viewer: Viewer;
+  /** @throws RateLimitedError */
+  count(lease: string | undefined): Promise<void>;
 }
 
 /** Whom this server believes besides its own keys; what is absent is off. */
@@ -56,7 +64,7 @@ const MAX_GOOD = 10_000;
 /** Without `rates` nothing is bounded. */
 export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined; rates?: Rates | undefined }): Door {
   const { core, salad = {}, rates } = parts;
-  const good = boundedMap<boolean>(MAX_GOOD);
+  const good = boundedMap<true>(MAX_GOOD);
 
   const admissionOf = async (presented: Presented, address: string | undefined): Promise<Admission> => {
     switch (presented.kind) {
@@ -65,7 +73,7 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
       case 'saladKey': {
         const hash = hashOf(presented);
         // Whoever makes keys up would have us ask Salad for each.
-        if (address !== undefined && good.get(hash) !== true) await rates?.admit(address);
+        if (address !== undefined && good.get(hash) === undefined) await rates?.admit(address);
         const admission = await saladKey(core, salad.project, presented);
         good.set(hash, true);
         return admission;
@@ -88,17 +96,20 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
     }
   };
 
-  const admitCounted = async (read: ReadHeader, address: string | undefined, jobId?: string): Promise<Admission> => {
+  const admitCounted = async (read: ReadHeader, address: string | undefined, lease?: string): Promise<Admission> => {
     const admission = await admit(read, address);
-    const isJob = z.uuid().safeParse(jobId).success;
-    await rates?.count(admission.credential, isJob ? jobId?.toLowerCase() : undefined);
+    await rates?.count(admission.credential, lease);
     return admission;
   };
 
   return {
     admit,
     admitCounted,
-    viewerOf: async (read, address, jobId) => (await admitCounted(read, address, jobId)).viewer,
+    viewerOf: async (read, address, lease) => (await admitCounted(read, address, lease)).viewer,
+    callerOf: async (read, address) => {
+      const { viewer, credential } = await admit(read, address);
+      return { viewer, count: async (lease) => rates?.count(credential, lease) };
+    },
   };
 }
 

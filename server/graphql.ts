@@ -8,7 +8,7 @@ import { useGraphiQLPage } from './graphiql/page.ts';
 import type { Logger } from './log.ts';
 import { exceeded, type Limits } from './limits.ts';
 import { operationLimits } from './operation-limits.ts';
-import { jobOfReport } from './report-job.ts';
+import { leaseOfReport } from './report-lease.ts';
 import { currentRequest, REQUEST_ID_HEADER } from './requests.ts';
 import { sharedResults } from './shared-results.ts';
 import { watchedStreams } from './streams.ts';
@@ -77,7 +77,7 @@ function admission(door: Door): Plugin<Context, Admitted> {
   return {
     onParams: async ({ request, params, context }) => {
       const read = (name: string) => request.headers.get(name);
-      context.asker = await door.viewerOf(read, currentRequest()?.address, jobOfReport(params));
+      context.asker = await door.viewerOf(read, currentRequest()?.address, leaseOfReport(params));
     },
   };
 }

@@ -13,12 +13,13 @@ export interface RateLimits {
 /** How often may be asked of this server. Other servers count for themselves. */
 export interface Rates {
   /**
-   * Counts a request. One that keeps a job, or tells how it ended, is counted for that job alone: what others ask with the same key must
-   * cost nobody a lease.
+   * Counts a request.
    * @param credential names the key, without telling it
+   * @param lease of a request that keeps a job, or tells how it ended: such are counted for who holds which job, as what others ask with
+   *   the same key must cost nobody a lease
    * @throws RateLimitedError
    */
-  count(credential: string, jobId?: string): Promise<void>;
+  count(credential: string, lease?: string): Promise<void>;
   /**
    * Counts a refused key.
    * @throws RateLimitedError, to be told instead, when too many from there were refused. Good keys from there pass: machines share addresses
@@ -31,22 +32,22 @@ export interface Rates {
 /** A second's requests five times over may come at once: a start of many workers, a script that submits. */
 const BURST_SECONDS = 5;
 /** A job's heart beats once a second at most, and more often only while nobody answers. */
-const PER_JOB = 10;
-/** Keys, jobs and addresses that are counted at a time; above that, what was counted longest ago is forgotten. */
+const PER_LEASE = 10;
+/** Keys, leases and addresses that are counted at a time; above that, what was counted longest ago is forgotten. */
 const MAX_COUNTED = 10_000;
 
 export function createRates({ perKey, refusalsPerAddress }: RateLimits): Rates {
   const requests = createCounter(perKey * BURST_SECONDS, BURST_SECONDS);
-  const signs = createCounter(PER_JOB * BURST_SECONDS, BURST_SECONDS);
+  const signs = createCounter(PER_LEASE * BURST_SECONDS, BURST_SECONDS);
   const refusals = createCounter(refusalsPerAddress, 1);
   const tooMany = `Expected at most ${perKey * BURST_SECONDS} requests in ${BURST_SECONDS} s with one key (KELPIE_RATE_PER_KEY=${perKey} a second), got more. Ask less often, or in batches.`;
-  const tooManySigns = `Expected at most ${signs.max} heartbeats and reports in ${BURST_SECONDS} s of one job, got more. Send a heartbeat every heartbeat_interval seconds.`;
+  const tooManySigns = `Expected at most ${signs.max} heartbeats and reports in ${BURST_SECONDS} s from who holds one job, got more. Send a heartbeat every heartbeat_interval seconds.`;
   const tooManyRefused = `Expected at most ${refusalsPerAddress} refused keys a second from one address (KELPIE_REFUSALS_PER_ADDRESS), got more. Wait, and check the key.`;
   return {
-    async count(credential, jobId) {
+    async count(credential, lease) {
       if (perKey === 0) return;
-      if (jobId === undefined) deny(await requests.add(credential), requests.max, tooMany);
-      else deny(await signs.add(`${credential} ${jobId}`), signs.max, tooManySigns);
+      if (lease === undefined) deny(await requests.add(credential), requests.max, tooMany);
+      else deny(await signs.add(`${credential} ${lease}`), signs.max, tooManySigns);
     },
     async refused(address) {
       if (refusalsPerAddress > 0) deny(await refusals.add(address), refusals.max, tooManyRefused);

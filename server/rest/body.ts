@@ -1,3 +1,4 @@
+import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { InvalidInputError } from '../../core/errors.ts';
 import { messageOf } from '../../lib/errors.ts';
@@ -13,13 +14,19 @@ export class PayloadTooLargeError extends Error {
   }
 }
 
+/** Reads the body before its handler does: see `readJson`. */
+export const jsonBody = createMiddleware<RestEnv>(async (context, next) => {
+  await readJson(context);
+  await next();
+});
+
 /**
  * Reads the body within its bound, and calls it JSON whatever it calls itself: some workers send no Content-Type, others the
  * one of a form.
  * @throws PayloadTooLargeError
  * @throws InvalidInputError when the body is not JSON in UTF-8, or has a member called `__proto__`, or very many of them
  */
-export const jsonBody = createMiddleware<RestEnv>(async (context, next) => {
+export async function readJson(context: Context<RestEnv>): Promise<unknown> {
   const { url, method, headers, body } = context.req.raw;
   const text = decode(await readBounded(body, headers.get('content-length'), context.get('maxBodyBytes')));
   const value = parsed(text);
@@ -28,8 +35,8 @@ export const jsonBody = createMiddleware<RestEnv>(async (context, next) => {
   const jsonHeaders = new Headers(headers);
   jsonHeaders.set('content-type', 'application/json');
   context.req.raw = new Request(url, { method, headers: jsonHeaders, body: text });
-  await next();
-});
+  return value;
+}
 
 async function readBounded(
   body: ReadableStream<Uint8Array> | null,

@@ -9,9 +9,10 @@ export interface RestParts {
    * @throws UnauthenticatedError without a key
    * @throws ForbiddenError with an unknown or revoked one
    * @throws RateLimitedError when there were too many requests with it
-   * @param jobId of a request that keeps this job, or tells how it ended: such are counted for the job, not for the key
    */
-  viewerOf(request: Request, jobId?: string): Promise<Viewer>;
+  viewerOf(request: Request): Promise<Viewer>;
+  /** The same, of a request that is counted when it is known who holds which job by it; undefined: nobody holds any. */
+  callerOf(request: Request): Promise<{ viewer: Viewer; count(lease: string | undefined): Promise<void> }>;
   log: RestLog;
   /** Resolves when the database answers, rejects when it can't be reached. */
   ready(): Promise<void>;

@@ -21,17 +21,7 @@ export function doors(viewerOf: RestParts['viewerOf']) {
     context.header('Cache-Control', 'no-store');
     await next();
   });
-  // Of the holder of the job in the path.
-  const authenticateHolder = createMiddleware<RestEnv>(async (context, next) => {
-    context.set('viewer', await viewerOf(context.req.raw, context.req.param('id')));
-    context.header('Cache-Control', 'no-store');
-    await next();
-  });
-  return {
-    reading: { middleware: [authenticate] },
-    writing: { middleware: [authenticate, jsonBody] },
-    reporting: { middleware: [authenticateHolder, jsonBody] },
-  };
+  return { reading: { middleware: [authenticate] }, writing: { middleware: [authenticate, jsonBody] } };
 }
 
 /** A body in a route's description. */

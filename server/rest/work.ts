@@ -1,15 +1,18 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import { createMiddleware } from 'hono/factory';
 import { containerGroupId, machineId } from '../../core/jobs/fields.ts';
 import { claimForWorker, finishForWorker, heartbeatOfWorker, type PollingWorker } from '../../core/leases/polling.ts';
+import { readJson } from './body.ts';
 import { exampleId, exampleRunning, exampleWorker } from './examples.ts';
 import { jobView, viewOfJob } from './job-view.ts';
 import { problemResponses } from './problem.ts';
-import type { RestParts } from './parts.ts';
+import type { RestEnv, RestParts } from './parts.ts';
 import { createRouter, doors, jsonInput, jsonOutput } from './router.ts';
 
 /** The endpoints of polling workers: ask for work, say that it goes on, say how it ended. */
-export function workRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf'>) {
-  const { reading, reporting } = doors(viewerOf);
+export function workRoutes({ core, viewerOf, callerOf }: Pick<RestParts, 'core' | 'viewerOf' | 'callerOf'>) {
+  const { reading } = doors(viewerOf);
+  const reporting = { middleware: [reportDoor(callerOf)] };
   const router = createRouter();
 
   router.openapi({ ...claim, ...reading }, async (context) => {
@@ -39,6 +42,30 @@ export function workRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerO
     return context.json({ message: 'Failure reported', recorded }, 202);
   });
   return router;
+}
+
+/** Lets reports in, counted for the machine and the job that they name: whatever else a fleet's key is used for costs no lease. */
+function reportDoor(callerOf: RestParts['callerOf']) {
+  return createMiddleware<RestEnv>(async (context, next) => {
+    const caller = await callerOf(context.req.raw);
+    context.set('viewer', caller.viewer);
+    context.header('Cache-Control', 'no-store');
+    let lease: string | undefined;
+    try {
+      lease = leaseIn(context.req.param('id'), await readJson(context));
+    } finally {
+      // One that is refused counts as well.
+      await caller.count(lease);
+    }
+    await next();
+  });
+}
+
+const named = z.object({ id: z.uuid().toLowerCase(), body: z.object({ machine_id: machineId }) });
+
+function leaseIn(id: string | undefined, body: unknown): string | undefined {
+  const { data } = named.safeParse({ id, body });
+  return data && `${data.id} ${data.body.machine_id}`;
 }
 
 const workerFields = { machine_id: machineId, container_group_id: containerGroupId };

@@ -35,13 +35,15 @@ describe('how often may be asked', () => {
     expect(await passes(15, () => rates.count('b'))).toBe(15);
   });
 
-  test('by heartbeats and reports: ten a second of each job, whatever else is asked with the key', async () => {
+  test('by heartbeats and reports: ten a second of each lease, whatever else is asked with the key', async () => {
     const rates = createRates({ perKey: 1, refusalsPerAddress: 0 });
     expect(await passes(20, () => rates.count('a'))).toBe(5);
-    expect(await passes(60, () => rates.count('a', 'job 1'))).toBe(50);
-    expect(await passes(50, () => rates.count('a', 'job 2'))).toBe(50);
-    expect(await passes(50, () => rates.count('b', 'job 1'))).toBe(50);
-    await expect(rates.count('a', 'job 1')).rejects.toThrow('50 heartbeats and reports in 5 s of one job');
+    expect(await passes(60, () => rates.count('a', 'lease 1'))).toBe(50);
+    expect(await passes(50, () => rates.count('a', 'lease 2'))).toBe(50);
+    expect(await passes(50, () => rates.count('b', 'lease 1'))).toBe(50);
+    await expect(rates.count('a', 'lease 1')).rejects.toThrow(
+      '50 heartbeats and reports in 5 s from who holds one job',
+    );
   });
 
   test('after refused keys: so many from one address, and good ones do not count', async () => {
@@ -230,6 +232,16 @@ describe('a fleet of polling workers with one key', async () => {
       }
       expect(await told('completed')).toEqual(Array(20).fill({ message: 'Completed reported', recorded: true }));
     });
+  });
+
+  test('keeps a lease beside a machine that lost the job and goes on about it', async () => {
+    const { secret, viewer } = await app.account();
+    const { id } = await submit(app.core, viewer);
+    await claimForWorker(app.core, viewer, { machineId: 'holder', containerGroupId: 'group' });
+    const beat = async (machine: string) =>
+      app.rest(secret, 'POST', `/jobs/${id}/heartbeat`, { machine_id: machine, container_group_id: 'group' });
+    await until('the other to be bounded', async () => (await beat('other')).status === 429);
+    expect((await beat('holder')).body).toEqual({ status: 'running' });
   });
 
   test('is counted like anybody where what it calls a job is none', async () => {

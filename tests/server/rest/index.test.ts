@@ -163,6 +163,7 @@ describe('an unexpected error', () => {
       maxBodyBytes: 1_000,
       core: app.core,
       viewerOf: () => Promise.reject(new Error('password of the database: hunter2')),
+      callerOf: () => Promise.reject(new Error('password of the database: hunter2')),
       log: { error: (fields) => logged.push(fields) },
       ready: () => Promise.reject(new Error('password of the database: hunter2')),
       stopping: new AbortController().signal,

@@ -1,4 +1,5 @@
 import { Kind, OperationTypeNode, parse, type DocumentNode } from 'graphql';
+import { z } from 'zod';
 
 /** What comes with a request over HTTP, before anything of it is looked at. */
 interface Operation {
@@ -12,15 +13,16 @@ const REPORTS = ['heartbeat', 'completeAttempt', 'failAttempt', 'releaseAttempt'
 const MAX_CHARACTERS = 2_000;
 
 /**
- * The job that an operation is about, where it is nothing but a heartbeat or a report of an ending, written as agents write them:
- * with their input in the variable `input`. Undefined for everything else.
+ * Names the attempt that an operation is about, where it is nothing but a heartbeat or a report of an ending, written as agents write
+ * them: with their input in the variable `input`. Undefined for everything else.
  */
-export function jobOfReport({ query = '', variables }: Operation): string | undefined {
-  const input: unknown = variables?.['input'];
-  const jobId = typeof input === 'object' && input !== null && 'jobId' in input ? input.jobId : undefined;
-  if (typeof jobId !== 'string' || query.length > MAX_CHARACTERS) return undefined;
-  return isReport(query) ? jobId : undefined;
+export function leaseOfReport({ query = '', variables }: Operation): string | undefined {
+  if (query.length > MAX_CHARACTERS) return undefined;
+  const { data: input } = attempt.safeParse(variables?.['input']);
+  return input !== undefined && isReport(query) ? `${input.jobId} ${input.attempt}` : undefined;
 }
+
+const attempt = z.object({ jobId: z.uuid().toLowerCase(), attempt: z.int() });
 
 function isReport(query: string): boolean {
   const [definition, ...others] = parsed(query)?.definitions ?? [];

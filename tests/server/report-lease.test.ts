@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import * as documents from '../../agent/generated/graphql.ts';
-import { jobOfReport } from '../../server/report-job.ts';
+import { leaseOfReport } from '../../server/report-lease.ts';
 
 const jobId = 'b8bd9ad8-8f4e-4d2b-9b4c-2f0d1f1b7a11';
 const variables = { input: { jobId, attempt: 1 } };
 
 test.each(['HeartbeatDocument', 'CompleteAttemptDocument', 'FailAttemptDocument', 'ReleaseAttemptDocument'] as const)(
-  'an agent’s %s is about its job',
+  'an agent’s %s is about its attempt',
   (name) => {
-    expect(jobOfReport({ query: documents[name].toString(), variables })).toBe(jobId);
+    expect(leaseOfReport({ query: documents[name].toString(), variables })).toBe(`${jobId} 1`);
   },
 );
 
@@ -30,10 +30,10 @@ test.each<[string, string | undefined, Record<string, unknown> | undefined]>([
   ['one that hides in a fragment', 'mutation { ... { submitJob { x } } }', variables],
   ['one with its input elsewhere', 'mutation ($other: X) { heartbeat(input: $other) { x } }', variables],
   ['one without variables', documents.HeartbeatDocument.toString(), undefined],
-  ['one whose job is none', documents.HeartbeatDocument.toString(), { input: { jobId: 1 } }],
+  ['one whose job is none', documents.HeartbeatDocument.toString(), { input: { jobId: 'x', attempt: 1 } }],
   ['one that is no document', 'mutation {', variables],
   ['one that is long', `${documents.HeartbeatDocument.toString()}${' '.repeat(2_000)}`, variables],
   ['nothing', undefined, variables],
 ])('%s is counted like any other', (_, query, given) => {
-  expect(jobOfReport({ query, variables: given })).toBeUndefined();
+  expect(leaseOfReport({ query, variables: given })).toBeUndefined();
 });
