@@ -197,6 +197,7 @@ test('a heartbeat without news tells none: what the server has not taken is not 
   const told: unknown[] = [];
   const news: News = {
     isDue: () => true,
+    warns: () => true,
     take: () => ({ warning: 'slow' }),
     told: (tidings) => void told.push(tidings),
   };
