@@ -143,7 +143,6 @@ const table: Record<string, Row> = {
     expected: { _count: 0, lines: [] },
     bad: [['a tail of 0', (id) => ({ path: `/jobs/${id}/logs?tail=0` }), ['/tail']]],
     absent: malformed,
-    elsewhere: [409],
   },
   'GET /events': {
     status: 200,
