@@ -11,6 +11,8 @@ export interface RestParts {
    */
   viewerOf(request: Request): Promise<Viewer>;
   log: RestLog;
+  /** The folder with the dashboard's built files: by default where they are built to. */
+  dashboard?: string | undefined;
   /** Resolves when the database answers, rejects when it can't be reached. */
   ready(): Promise<void>;
   /** Aborted when the server stops: what waits or streams ends then. */
