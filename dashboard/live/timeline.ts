@@ -36,7 +36,9 @@ export function barsOf(
   return attempts.map((attempt) => {
     const own = byAttempt.get(attempt.number) ?? [];
     const from = Date.parse(attempt.startedAt);
-    const to = Math.max(from, attempt.endedAt === null ? now : Date.parse(attempt.endedAt));
+    // The reader's clock may be behind the server's.
+    const newest = Date.parse(own.at(-1)?.at ?? attempt.startedAt);
+    const to = attempt.endedAt === null ? Math.max(from, now, newest) : Math.max(from, Date.parse(attempt.endedAt));
     const phases = phasesOf(own, from, to);
     const checkpoints = own.filter(({ type }) => type === 'CHECKPOINT_SAVED').map(({ at }) => Date.parse(at));
     const outcome = attempt.outcome ?? undefined;

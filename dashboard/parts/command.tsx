@@ -5,7 +5,7 @@ import { ui } from './ui.tsx';
 export function Empty({ title, children, command }: { title: string; children: string; command?: string }) {
   return (
     <div className={ui.empty}>
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       <p>{children}</p>
       {command !== undefined && <Command text={command} />}
     </div>
