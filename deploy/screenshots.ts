@@ -6,8 +6,9 @@ import { messageOf } from '../lib/errors.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { launchChromium } from './chromium.ts';
 import { buildDashboard } from './dashboard.ts';
+import { GROUP } from './local/agent.ts';
 import { submitByRest } from './local/demo-jobs.ts';
-import { GROUP, type Stack, startStack } from './local/stack.ts';
+import { type Stack, startStack } from './local/stack.ts';
 
 /**
  * `npm run screenshots`: pictures of the dashboard for the README, into docs/images/. Everything in them is real: a server, agents, and

@@ -35,7 +35,7 @@ const PATIENCE_MS = 15_000;
 export function describeInBrowser(name: string, body: (open: (options: TabOptions) => Promise<Tab>) => void): void {
   const isThere = findChromium() !== undefined;
   if (!isThere) process.stderr.write(`Skipped: ${name}: no Chromium (apt-get install chromium)\n`);
-  describe.skipIf(!isThere)(name, () => {
+  describe.skipIf(!isThere)(name, { timeout: PATIENCE_MS * 4 }, () => {
     let browser: Browser | undefined;
     const tabs: { context: BrowserContext; faults: string[] }[] = [];
     beforeAll(async () => {
