@@ -135,8 +135,15 @@ class LiveList {
           this.#unfollow();
           void this.run();
         },
+        refused: (why) => void this.#beginAgain(why),
       },
     );
+  }
+
+  async #beginAgain(why: string): Promise<void> {
+    this.#fail(new Error(why));
+    await pause(AGAIN_MS);
+    if (!this.#isClosed) await this.run();
   }
 
   #take(event: FeedEvent): void {

@@ -1,6 +1,7 @@
 import { JobLogsDocument, type JobLogsSubscription } from '../generated/graphql.ts';
 import type { Connection } from './connection.ts';
 import { print } from './print.ts';
+import { refusedBy } from './refusal.ts';
 import { createStore, type Store } from './store.ts';
 
 export type LogLine = JobLogsSubscription['jobLogs']['lines'][number];
@@ -27,8 +28,7 @@ export function followLogs(
   from: { jobId: string; attempt: number | undefined },
 ): { tail: Store<LogTail>; close(): void } {
   const tail = createStore<LogTail>({ lines: [], dropped: 0, isOver: false, fault: undefined });
-  const fail = (errors: readonly { message: string }[]): void =>
-    tail.set({ ...tail.get(), fault: errors.map(({ message }) => message).join(' ') });
+  const fail = (fault: string | undefined): void => tail.set({ ...tail.get(), fault });
   const shown = showing(tail);
   let attempt = from.attempt ?? null;
   let fromOffset = 0;
@@ -49,7 +49,7 @@ export function followLogs(
     {
       next({ data, errors }) {
         if (data == null) {
-          fail(errors ?? []);
+          fail(refusedBy(errors));
           return;
         }
         attempt = data.jobLogs.attempt;
@@ -58,7 +58,7 @@ export function followLogs(
       },
       // The connection says so itself, to the whole page, unless the server has refused this one.
       error: (fault) => {
-        if (isRefusal(fault)) fail(fault);
+        fail(refusedBy(fault));
       },
       complete: () => {
         shown.now();
@@ -94,9 +94,4 @@ function showing(tail: Store<LogTail>): { add(lines: LogLine[]): void; now(): vo
     now,
     stop: () => clearTimeout(timer),
   };
-}
-
-/** A list of GraphQL errors; anything else is the connection's. */
-function isRefusal(fault: unknown): fault is readonly { message: string }[] {
-  return Array.isArray(fault);
 }

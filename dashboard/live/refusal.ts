@@ -7,3 +7,10 @@ export function refusalIn({ data, error }: OperationResult<Record<string, object
   const answer = Object.values(data ?? {}).find((value) => typeof value === 'object');
   return answer !== undefined && 'message' in answer && typeof answer.message === 'string' ? answer.message : undefined;
 }
+
+/** The server's words when it did not let a subscription begin, as graphql-ws hands them on; anything else is the connection's. */
+export function refusedBy(fault: unknown): string | undefined {
+  if (!Array.isArray(fault)) return undefined;
+  // Of GraphQL, a list of errors with a message each.
+  return (fault as { message: string }[]).map(({ message }) => message).join(' ');
+}

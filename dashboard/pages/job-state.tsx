@@ -83,11 +83,12 @@ function Checkpoint({ job }: { job: Detail }) {
   return (
     <Figure name="Last checkpoint">
       {lastCheckpointAt === null ? 'none yet' : <Ago at={lastCheckpointAt} />}
-      {syncLagSeconds !== null && (
-        <span className={ui.muted}>
-          {syncLagSeconds === 0 ? ', nothing unsaved' : `, unsaved for ${duration(syncLagSeconds)}`}
-        </span>
-      )}
+      {syncLagSeconds !== null && <span className={ui.muted}>{unsaved(syncLagSeconds)}</span>}
     </Figure>
   );
+}
+
+function unsaved(seconds: number): string {
+  if (seconds === 0) return ', nothing unsaved';
+  return seconds < 1 ? ', unsaved for less than 1 s' : `, unsaved for ${duration(seconds)}`;
 }

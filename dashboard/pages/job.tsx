@@ -2,6 +2,7 @@ import { useEffect } from 'react';
 import { useSubscription } from 'urql';
 import { Link } from 'wouter';
 import { JobDetailDocument, JobHistoryDocument, JobUpdatedDocument } from '../generated/graphql.ts';
+import { faultOf } from '../live/connection.ts';
 import { useAnswer } from '../live/context.ts';
 import type { Detail, History } from '../live/job-detail.ts';
 import { titleOf } from '../parts/format.ts';
@@ -18,10 +19,14 @@ import { Timeline } from './job-timeline.tsx';
 /** One job: how it stands, what has become of it, and what can be done. */
 export function Job({ id }: { id: string }) {
   const { data, fault } = useAnswer(JobDetailDocument, { id });
-  const [{ data: told }] = useSubscription({ query: JobUpdatedDocument, variables: { id }, pause: data?.job == null });
+  const [{ data: told, error }] = useSubscription({
+    query: JobUpdatedDocument,
+    variables: { id },
+    pause: data?.job == null,
+  });
   if (data === undefined) return fault === undefined ? <p className={ui.muted}>Loading …</p> : <Fault>{fault}</Fault>;
   if (data.job === null) return <NoSuchJob id={id} />;
-  return <Shown job={{ ...data.job, ...told?.jobUpdated }} />;
+  return <Shown job={{ ...data.job, ...told?.jobUpdated }} fault={error === undefined ? fault : faultOf(error)} />;
 }
 
 function NoSuchJob({ id }: { id: string }) {
@@ -37,7 +42,7 @@ function NoSuchJob({ id }: { id: string }) {
   );
 }
 
-function Shown({ job }: { job: Detail }) {
+function Shown({ job, fault }: { job: Detail; fault: string | undefined }) {
   const history = useHistory(job);
   const events = history?.events.nodes ?? [];
   const isWhole = history?.events.pageInfo.hasPreviousPage === false;
@@ -52,6 +57,7 @@ function Shown({ job }: { job: Detail }) {
       }
       actions={<JobActions job={job} />}
     >
+      {fault !== undefined && <Fault>{fault}</Fault>}
       <State job={job} />
       <Timeline attempts={attempts} events={events} isWhole={isWhole} />
       <Logs jobId={job.id} attempts={attempts.map(({ number }) => number)} />
