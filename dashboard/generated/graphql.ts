@@ -97,6 +97,8 @@ export type JobEventType =
 export type JobFilter = {
   /** In this container group. */
   containerGroupId?: string | null | undefined;
+  /** Any of these, at most 100. */
+  ids?: Array<string> | null | undefined;
   /** With each of these labels, having this value. */
   labels?: Record<string, unknown> | null | undefined;
   /** Held, or last held, by this machine. */
