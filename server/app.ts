@@ -46,6 +46,8 @@ export interface AppParts {
   introspection?: boolean | undefined;
   /** Whether a browser gets a page to try operations on (true). */
   graphiql?: boolean | undefined;
+  /** The folder with the dashboard's built files: by default where they are built to. */
+  dashboard?: string | undefined;
   /** How many proxies of the operator's stand before this server (0): see `addressOf`. */
   trustedProxies?: number | undefined;
 }
@@ -59,7 +61,7 @@ export function createApp(parts: AppParts): App {
   const yoga = createGraphQL({ core, log, door, limits, introspection, graphiql });
   const sockets = createSockets({ ...{ yoga, log, door, trustedProxies, limits, pings }, keyWatch: core.keyWatch });
   const rest = createRest({
-    ...{ core, log, maxBodyBytes: limits.KELPIE_MAX_BODY_BYTES },
+    ...{ core, log, maxBodyBytes: limits.KELPIE_MAX_BODY_BYTES, dashboard: parts.dashboard },
     ...askersAt(door),
     ready: async () => {
       if (stopping.signal.aborted) throw new Error('The server is stopping');

@@ -74,6 +74,7 @@ async function show(): Promise<void> {
   everything, start to end            ${seconds(performance.now() - began)}
 
 Look next: npm run dev        the same parts, left running, with URL and key
+  <url>                  the dashboard
   <url>/graphql          GraphiQL, with examples
   <url>/docs             the REST layer`);
 }

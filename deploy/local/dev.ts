@@ -51,6 +51,7 @@ async function ensureRule({ url, key }: Stack): Promise<void> {
 
 function sayWhatThereIs({ url, s3Url, key }: Stack): void {
   say(`
+  page     ${url}
   API      ${url}
   GraphiQL ${url}/graphql
   docs     ${url}/docs

@@ -1,6 +1,7 @@
 import type { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { createMiddleware } from 'hono/factory';
+import { DASHBOARD_DIRECTORY, dashboardRoutes } from '../dashboard.ts';
 import { healthRoutes } from '../health.ts';
 import { currentRequest, REQUEST_ID_HEADER, requestId } from '../requests.ts';
 import { registerCredentials } from './credentials.ts';
@@ -60,6 +61,7 @@ export function createRest(parts: RestParts): {
   app.route('/', userRoutes(parts));
   app.route('/', docsRoutes(app));
   app.route('/', healthRoutes(parts));
+  app.route('/', dashboardRoutes(parts.dashboard ?? DASHBOARD_DIRECTORY));
   const methodsOf = methodTable((app as Hono<RestEnv>).routes);
   app.notFound(onNotFound(methodsOf));
   app.onError(onError(parts.log));

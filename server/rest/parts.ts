@@ -14,6 +14,8 @@ export interface RestParts {
   /** The same, of a request that is counted when it is known who holds which job by it; undefined: nobody holds any. */
   callerOf(request: Request): Promise<{ viewer: Viewer; count(lease: string | undefined): Promise<void> }>;
   log: RestLog;
+  /** The folder with the dashboard's built files: by default where they are built to. */
+  dashboard?: string | undefined;
   /** Resolves when the database answers, rejects when it can't be reached. */
   ready(): Promise<void>;
   /** Aborted when the server stops: what waits or streams ends then. */

@@ -1,0 +1,126 @@
+import { type AnyVariables, Client, fetchExchange, subscriptionExchange, type TypedDocumentNode } from 'urql';
+import { CloseCode, createClient, type Client as Socket } from 'graphql-ws';
+import type { Store } from './store.ts';
+
+export const KEY_HEADER = 'X-Kelpie-Key';
+
+/** How the page stands with its server. */
+export interface Link {
+  status: 'CONNECTING' | 'LIVE' | 'LOST' | 'REFUSED';
+  /** How often it has become LIVE: whoever shows what only a question tells asks again when this grows. */
+  epoch: number;
+  /** Why the key was refused, in the server's words. */
+  reason: string;
+}
+
+/** Questions go by HTTP, what is followed by one websocket, which is kept open and made anew for as long as the page is. */
+export interface Connection {
+  link: Store<Link>;
+  urql: Client;
+  socket: Socket;
+  close(): void;
+}
+
+const PING_EVERY_MS = 5_000;
+/** A socket that does not answer a ping for so long is dead, whatever the network says. */
+const PONG_WITHIN_MS = 4_000;
+const MAX_WAIT_MS = 3_000;
+
+/**
+ * @param onBroken called when the socket was closed in a way that its library does not try again after; the server may still be well
+ */
+export function openConnection(key: string, link: Store<Link>, onBroken: () => void): Connection {
+  let pong: ReturnType<typeof setTimeout> | undefined;
+  const socket = createClient({
+    url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
+    connectionParams: { [KEY_HEADER]: key },
+    lazy: false,
+    keepAlive: PING_EVERY_MS,
+    retryAttempts: Infinity,
+    retryWait: async (retries) =>
+      pause(Math.min(MAX_WAIT_MS, 200 * 2 ** Math.min(retries, 10)) * (0.75 + Math.random() / 2)),
+    shouldRetry: (fault) => refusalOf(fault) === undefined,
+    onNonLazyError: (fault) => {
+      if (refusalOf(fault) === undefined) onBroken();
+    },
+    on: {
+      connected: () => link.set({ status: 'LIVE', epoch: link.get().epoch + 1, reason: '' }),
+      closed: (event) => {
+        clearTimeout(pong);
+        const reason = refusalOf(event);
+        link.set({ ...link.get(), ...(reason === undefined ? { status: 'LOST' } : { status: 'REFUSED', reason }) });
+      },
+      ping: (received) => {
+        if (!received) pong = setTimeout(() => socket.terminate(), PONG_WITHIN_MS);
+      },
+      pong: (received) => {
+        if (received) clearTimeout(pong);
+      },
+    },
+  });
+  return { link, socket, urql: clientOf(key, socket), close: () => void socket.dispose() };
+}
+
+function clientOf(key: string, socket: Socket): Client {
+  return new Client({
+    url: '/graphql',
+    // Variables have no business in addresses, which are logged.
+    preferGetMethod: false,
+    requestPolicy: 'network-only',
+    fetchOptions: { headers: { [KEY_HEADER]: key } },
+    exchanges: [
+      subscriptionExchange({
+        forwardSubscription: ({ query = '', variables = {} }) => ({
+          subscribe: (sink) => ({
+            unsubscribe: socket.subscribe(
+              { query, variables: { ...variables } },
+              {
+                next: ({ data = null, errors = [] }) => sink.next(errors.length === 0 ? { data } : { data, errors }),
+                error: (fault) => sink.error(fault),
+                complete: () => sink.complete(),
+              },
+            ),
+          }),
+        }),
+      }),
+      fetchExchange,
+    ],
+  });
+}
+
+/**
+ * One question, or one change.
+ * @throws Error with what the server said, or that it does not answer
+ */
+export async function ask<Data, Variables extends AnyVariables>(
+  { urql }: Connection,
+  document: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Promise<Data> {
+  const { data, error } = await urql.query(document, variables).toPromise();
+  if (error !== undefined) throw new Error(faultOf(error));
+  if (data === undefined) throw new Error('The server answered without data.');
+  return data;
+}
+
+/** What went wrong, for the person before the screen. */
+export function faultOf(error: {
+  networkError?: Error | undefined;
+  graphQLErrors: readonly { message: string }[];
+}): string {
+  if (error.graphQLErrors.length > 0) return error.graphQLErrors.map(({ message }) => message).join(' ');
+  return 'The server does not answer.';
+}
+
+const REFUSALS: readonly number[] = [CloseCode.Forbidden, CloseCode.Unauthorized];
+
+/** The server's words when the key is not, or no longer, good. */
+function refusalOf(fault: unknown): string | undefined {
+  if (!(fault instanceof CloseEvent)) return undefined;
+  const isRefusal = REFUSALS.includes(fault.code);
+  return isRefusal ? fault.reason : undefined;
+}
+
+export async function pause(milliseconds: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,58 @@
+import { createContext, useContext, useEffect, useRef } from 'react';
+import { type AnyVariables, type TypedDocumentNode, useQuery } from 'urql';
+import type { ApiKeyRole } from '../generated/graphql.ts';
+import { type Connection, faultOf } from './connection.ts';
+import { useStore } from './store.ts';
+
+export interface Session {
+  connection: Connection;
+  /** What the key may do; undefined until the server has said so. */
+  role: ApiKeyRole | undefined;
+  signOut: () => void;
+}
+
+export const SessionContext = createContext<Session | undefined>(undefined);
+
+export function useSession(): Session {
+  const session = useContext(SessionContext);
+  if (session === undefined) throw new Error('Expected to be shown within a session');
+  return session;
+}
+
+/** Whether the key may submit, cancel and retry. */
+export function useMaySubmit(): boolean {
+  const { role } = useSession();
+  return role === 'OWNER' || role === 'SUBMITTER';
+}
+
+/**
+ * What a question tells, asked again after every reconnection, and every so often (milliseconds) while the page is seen. While it is
+ * asked again, and when that fails, the last answer stays.
+ */
+export function useAnswer<Data, Variables extends AnyVariables>(
+  query: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+  everyMs?: number,
+): { data: Data | undefined; fault: string | undefined; refresh: () => void } {
+  const { epoch } = useStore(useSession().connection.link);
+  const [{ data, error }, execute] = useQuery({ query, variables });
+  const refresh = (): void => execute({ requestPolicy: 'network-only' });
+  const newest = useRef(refresh);
+  newest.current = refresh;
+  const hasData = useRef(false);
+  hasData.current = data !== undefined;
+  const first = useRef(epoch);
+  useEffect(() => {
+    // The first connection is made while the first answer is on its way.
+    if (epoch !== first.current && (epoch > 1 || !hasData.current)) newest.current();
+    first.current = epoch;
+  }, [epoch]);
+  useEffect(() => {
+    if (everyMs === undefined) return undefined;
+    const timer = setInterval(() => {
+      if (!document.hidden) newest.current();
+    }, everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return { data, fault: error === undefined ? undefined : faultOf(error), refresh };
+}

@@ -1,0 +1,124 @@
+import { useEffect, useState } from 'react';
+import { useSubscription } from 'urql';
+import { GroupUpdatedDocument, ScalingRulesDocument, type ScalingRulesQuery } from '../generated/graphql.ts';
+import { useAnswer } from '../live/context.ts';
+import { Empty } from '../parts/command.tsx';
+import { count, duration } from '../parts/format.ts';
+import { type Point, Sparkline } from '../parts/sparkline.tsx';
+import { Ago } from '../parts/time.tsx';
+import { Badge, Fault, Figure, Figures, Page, Panel, ui } from '../parts/ui.tsx';
+import styles from '../style/fleet.module.css';
+
+type Rule = ScalingRulesQuery['scalingRules'][number];
+
+const EVERY_MS = 5_000;
+/** So much of what was seen of a queue is kept: an hour and a half, when it changes twice a second all the time. */
+const MOST_POINTS = 10_000;
+const MOST_EVENTS = 8;
+
+/** How many machines each group should have, and why. */
+export function Scaling() {
+  const { data, fault } = useAnswer(ScalingRulesDocument, {}, EVERY_MS);
+  const rules = data?.scalingRules;
+  return (
+    <Page title="Scaling" lead="How many replicas each container group should have, as a function of its queue.">
+      {fault !== undefined && <Fault>{fault}</Fault>}
+      {rules === undefined && fault === undefined && <p className={ui.muted}>Loading …</p>}
+      {rules?.length === 0 && (
+        <section className={ui.panel}>
+          <Empty title="No scaling rules yet" command={FIRST_RULE}>
+            A rule lets a container group follow its queue. Make one from a shell, with the key in $KEY:
+          </Empty>
+        </section>
+      )}
+      {rules?.map((rule) => (
+        <RulePanel key={rule.containerGroupId} rule={rule} />
+      ))}
+    </Page>
+  );
+}
+
+const FIRST_RULE = `curl ${location.origin}/scaling-rules -H "X-Kelpie-Key: $KEY" \\
+  -d '{"container_group_id": "local", "min_replicas": 0, "max_replicas": 10}'`;
+
+function RulePanel({ rule }: { rule: Rule }) {
+  const { lastDecision, lastAnswer } = rule;
+  const queue = useQueue(rule.containerGroupId);
+  return (
+    <Panel title={rule.containerGroupId} note={<State rule={rule} />}>
+      <div className={styles.rule}>
+        {lastDecision !== null && (
+          <p>
+            <strong>{count(lastDecision.wanted)} wanted.</strong> {lastDecision.reason}{' '}
+            <span className={ui.muted}>
+              (<Ago at={lastDecision.at} />)
+            </span>
+          </p>
+        )}
+        {lastAnswer !== null && !lastAnswer.ok && <Fault>{lastAnswer.message}</Fault>}
+        <Figures>
+          <Figure name="Replicas allowed">
+            {count(rule.minReplicas)} to {count(rule.maxReplicas)}
+          </Figure>
+          <Figure name="Reduced after an empty queue of">{duration(rule.idleThresholdSeconds)}</Figure>
+          <Figure name="Looked at again by">
+            {rule.nextActionAt === null ? 'when it is changed' : <At at={rule.nextActionAt} />}
+          </Figure>
+        </Figures>
+        <div className={styles.charts}>
+          <Sparkline caption="Jobs waiting and running, since this page was opened" points={queue} />
+          <Sparkline caption="Replicas wanted" points={wantedOf(rule)} />
+        </div>
+        <History rule={rule} />
+      </div>
+    </Panel>
+  );
+}
+
+function State({ rule: { orphanedAt, lastAnswer } }: { rule: Rule }) {
+  if (orphanedAt !== null) return <Badge tone="failed">The provider knows no such group</Badge>;
+  if (lastAnswer === null) return <Badge tone="pending">Not looked at yet</Badge>;
+  return lastAnswer.ok ? <Badge tone="completed">As wanted</Badge> : <Badge tone="failed">The provider refused</Badge>;
+}
+
+function At({ at }: { at: string }) {
+  return <time dateTime={at}>{new Date(at).toLocaleTimeString('en-GB')}</time>;
+}
+
+function History({ rule: { scalingEvents } }: { rule: Rule }) {
+  if (scalingEvents.length === 0) return null;
+  return (
+    <div>
+      <h3>What was newly wanted or done</h3>
+      <ol className={styles.history}>
+        {scalingEvents.slice(0, MOST_EVENTS).map((event) => (
+          <li key={`${event.at} ${event.message}`}>
+            <Ago at={event.at} />
+            <span>{event.reason === null ? event.message : `${event.message}: ${event.reason}`}</span>
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+/** What was wanted, from the oldest event that is told until now. */
+function wantedOf({ scalingEvents, lastDecision }: Rule): Point[] {
+  const told = scalingEvents.toReversed().flatMap(({ at, wanted }): Point[] => {
+    return wanted === null ? [] : [{ at: Date.parse(at), values: [wanted] }];
+  });
+  return lastDecision === null ? told : [...told, { at: Date.parse(lastDecision.at), values: [lastDecision.wanted] }];
+}
+
+/** The server keeps no history of queues, so this is what was told while the page was open. */
+function useQueue(id: string): Point[] {
+  const [{ data }] = useSubscription({ query: GroupUpdatedDocument, variables: { id } });
+  const [points, setPoints] = useState<Point[]>([]);
+  const group = data?.containerGroupUpdated;
+  useEffect(() => {
+    if (group === undefined) return;
+    const point = { at: Date.now(), values: [group.pending, group.running] };
+    setPoints((last) => [...last.slice(-MOST_POINTS), point]);
+  }, [group]);
+  return points;
+}

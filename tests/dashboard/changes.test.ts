@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { findJob } from '../../core/jobs/find.ts';
+import { finishAttempt } from '../../core/leases/finish.ts';
+import { startTestApp, type TestApp } from '../support/app.ts';
+import { describeInBrowser } from '../support/browser.ts';
+import { claim, endings, submit } from '../support/jobs.ts';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startTestApp();
+});
+afterAll(() => app.close());
+
+describeInBrowser('a job', (open) => {
+  test('is submitted by a form, which tells what is wrong with it, and copied', async () => {
+    const { viewer, secret } = await app.account();
+    const { page, ...tab } = await open({ url: app.url });
+    await tab.signIn(secret);
+    await page.getByRole('link', { name: 'Submit a job' }).click();
+    await page.getByLabel('Container group').fill('forms');
+    await page.getByRole('textbox', { name: /^Command/ }).fill('python');
+    await page.getByLabel('Arguments').fill('train.py\n--name\ntwo words');
+    await page.getByLabel('Environment').fill('SEED=1\nEMPTY=');
+    await page.getByLabel('Priority').fill('200');
+    await page.getByRole('button', { name: 'Add a directory' }).click();
+    await page.getByLabel('Local path').fill('checkpoints');
+    await page.getByLabel('Bucket').fill('my-bucket');
+    await page.getByLabel('Prefix').fill('run-1');
+    await page.getByRole('button', { name: 'Submit', exact: true }).click();
+    await page.getByRole('alert').filter({ hasText: 'priority' }).waitFor();
+    await page.getByLabel('Priority').fill('5');
+    await page.getByRole('button', { name: 'Submit', exact: true }).click();
+    await page.getByText("python train.py --name 'two words'").waitFor();
+    const first = await findJob(app.core, viewer, idIn(page.url()));
+    expect(first).toMatchObject({
+      ...{ command: 'python', arguments: ['train.py', '--name', 'two words'], priority: 5, containerGroupId: 'forms' },
+      environment: { SEED: '1', EMPTY: '' },
+      sync: { during: [{ bucket: 'my-bucket', prefix: 'run-1/', localPath: 'checkpoints' }] },
+    });
+
+    await page.getByRole('link', { name: 'Submit a copy' }).click();
+    await page.getByLabel('Priority').fill('6');
+    await page.getByRole('button', { name: 'Submit', exact: true }).click();
+    await page.waitForURL((url) => url.pathname.startsWith('/app/jobs/') && idIn(url.href) !== first.id);
+    const second = await findJob(app.core, viewer, idIn(page.url()));
+    const { command, arguments: given, environment, sync } = first;
+    expect(second).toMatchObject({ command, arguments: given, environment, sync, priority: 6 });
+  });
+
+  test('is cancelled and tried again, after being asked', async () => {
+    const { viewer, secret } = await app.account();
+    const job = await submit(app.core, viewer, { name: 'to-be-cancelled' });
+    const { page, ...tab } = await open({ url: app.url });
+    await tab.signIn(secret);
+    await page.goto(`${app.url}/app/jobs/${job.id}`);
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+    await page.getByRole('button', { name: 'Keep it' }).click();
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+    await page.getByRole('button', { name: 'Cancel the job' }).click();
+    await page.getByText('Canceled', { exact: true }).first().waitFor();
+    await page.getByRole('button', { name: 'Retry' }).click();
+    await page.getByText('Pending', { exact: true }).waitFor();
+    expect((await findJob(app.core, viewer, job.id)).status).toBe('PENDING');
+  });
+
+  test('shows why it failed, and a viewer no buttons', async () => {
+    const { viewer } = await app.account('OWNER', 'looked-at');
+    const { secret } = await app.account('VIEWER', 'looked-at');
+    const job = await submit(app.core, viewer, { maxFailures: 1, environment: { TOKEN: 'hush' } });
+    const { lease } = await claim(app.core, viewer, 'machine-3');
+    await finishAttempt(app.core, viewer, lease, { ...endings.failed, reason: 'no licence left' });
+    const { page, ...tab } = await open({ url: app.url });
+    await tab.signIn(secret);
+    await page.goto(`${app.url}/app/jobs/${job.id}`);
+    await page.getByText('no licence left').first().waitFor();
+    await page.getByRole('img', { name: /Attempt 1 on machine-3: failed/ }).waitFor();
+    await page.getByRole('region', { name: 'Submission' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Retry' }).count()).toBe(0);
+    expect(await page.getByRole('link', { name: /Submit/ }).count()).toBe(0);
+    expect(await page.getByText('hush').count()).toBe(0);
+  });
+
+  test('of another account looks as if it did not exist', async () => {
+    const { viewer } = await app.account();
+    const { secret } = await app.account();
+    const job = await submit(app.core, viewer);
+    const { page, ...tab } = await open({ url: app.url });
+    await tab.signIn(secret);
+    await page.goto(`${app.url}/app/jobs/${job.id}`);
+    await page.getByRole('heading', { name: 'There is no such job' }).waitFor();
+  });
+});
+
+describeInBrowser('keys', (open) => {
+  test('are made, told once, and revoked, which a page that is open under them is told', async () => {
+    const { secret } = await app.account();
+    const owner = await open({ url: app.url });
+    await owner.signIn(secret);
+    await owner.page.getByRole('link', { name: 'Keys' }).click();
+    await owner.page.getByLabel('Name').fill('for the wall');
+    await owner.page.getByLabel('Role').selectOption('VIEWER');
+    await owner.page.getByRole('button', { name: 'Create' }).click();
+    const made = (await owner.page.getByText(/^kelpie_/).textContent()) ?? '';
+
+    const wall = await open({ url: app.url });
+    await wall.signIn(made);
+    await owner.page.reload();
+    const known = owner.page.getByRole('row').filter({ hasText: 'for the wall' });
+    await known.waitFor();
+    expect(await owner.page.getByText(made).count()).toBe(0);
+    await known.getByRole('button', { name: 'Revoke' }).click();
+    await owner.page.getByRole('button', { name: 'Revoke the key' }).click();
+    await known.waitFor({ state: 'detached' });
+    await wall.page.getByRole('alert').filter({ hasText: 'no longer takes this key' }).waitFor();
+    await wall.page.getByLabel('API key').waitFor();
+  });
+});
+
+function idIn(url: string): string {
+  return new URL(url).pathname.split('/').at(-1) ?? '';
+}
