@@ -1,28 +1,32 @@
-/** Calls once, at the earliest of the times that it was set to. */
+/** Calls at each of the times that it was set to. */
 export interface Alarm {
-  /** In so many milliseconds at the latest. */
+  /** In so many milliseconds, or up to `GRID_MS` later, together with what else is due then. */
   setIn(millis: number): void;
   stop(): void;
 }
 
+/** Times that lie so close together are one, so that there are never more timers than the time ahead has room for. */
+const GRID_MS = 20;
+
 export function createAlarm(ring: () => void): Alarm {
-  let at = Infinity;
-  let timer: NodeJS.Timeout | undefined;
-  const stop = (): void => {
-    clearTimeout(timer);
-    at = Infinity;
-  };
+  const timers = new Map<number, NodeJS.Timeout>();
   return {
     setIn(millis) {
-      const wanted = performance.now() + millis;
-      if (wanted >= at) return;
-      stop();
-      at = wanted;
-      timer = setTimeout(() => {
-        at = Infinity;
-        ring();
-      }, millis);
+      const now = performance.now();
+      const slot = Math.ceil((now + millis) / GRID_MS);
+      if (timers.has(slot)) return;
+      const timer = setTimeout(
+        () => {
+          timers.delete(slot);
+          ring();
+        },
+        slot * GRID_MS - now,
+      );
+      timers.set(slot, timer);
     },
-    stop,
+    stop() {
+      for (const timer of timers.values()) clearTimeout(timer);
+      timers.clear();
+    },
   };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Viewer } from '../../../core/accounts/keys.ts';
 import { registerAgent } from '../../../core/agents/register.ts';
@@ -287,6 +288,8 @@ test('a queue that changes all the time is looked at once a second, and the last
     for (; performance.now() < end; jobs++) {
       await submit(core, viewer, { containerGroupId: group.id });
       await core.feed.runOnce();
+      // A rule goes up to 500, and a quick machine would not stop there.
+      await delay(10);
     }
     await until('the last job to be counted', async () => (await rule()).wanted === jobs);
     const looks = await fixture.database.query<{ at: Date }>('select at from scaling_events order by id');

@@ -50,7 +50,7 @@ test(
 test('npm run dev is what the test above has started', async () => {
   const manifest = z.object({ scripts: z.record(z.string(), z.string()) });
   const { scripts } = manifest.parse(JSON.parse(await readFile(join(root, 'package.json'), 'utf8')));
-  expect(scripts.dev).toBe('node deploy/local/dev.ts');
+  expect(scripts.dev).toBe('npm run -s build:dashboard && node deploy/local/dev.ts');
 });
 
 /** In a directory of its own, so that nobody's database is touched, and by which everything it starts can be told. */
