@@ -108,15 +108,20 @@ function createReading(core: Core, options: ReadingOptions & { hint: FeedListene
   };
 
   const readAhead = async (total: { events: number; unsettled: number }): Promise<typeof total> => {
+    // Each batch sees the database as it is then, and may find settled what lies behind something that was not: past that, no place moves.
+    let allSettled = true;
+    let allCalm = true;
     for (let from: Position | undefined = hintedAt; from !== undefined;) {
       const rows = await read(core, { ...from, old: age.old(), settled_only: false });
       from = rows.length < BATCH ? undefined : rows.at(-1)?.at;
       for (const { event, at, settled, calm, head } of rows) {
         age.note(head);
-        const isNew = calm ? !hinted.forget(event.id) : hinted.add(event.id);
-        if (!settled) total.unsettled += 1;
+        allSettled &&= settled;
+        allCalm &&= calm;
+        const isNew = allCalm ? !hinted.forget(event.id) : hinted.add(event.id);
+        if (!allSettled) total.unsettled += 1;
         else if (!isAfter(hintedAt, settledAt)) settle(event);
-        if (calm) hintedAt = at;
+        if (allCalm) hintedAt = at;
         if (!isNew) continue;
         total.events += 1;
         options.hint(event);

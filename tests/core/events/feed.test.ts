@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import pg from 'pg';
@@ -172,6 +173,44 @@ describe('Rule 12: the feed', () => {
       return heard.length >= 1_200;
     });
     expect(heard).toEqual(jobs.map((job) => job.id));
+  });
+
+  test('what is not settled when one batch is read is not passed because all is when the next one is', async () => {
+    const { feed, heard, settled } = await startFeed();
+    const [holder, older, writer] = [await connect(), await connect(), await connect()];
+    holder.on('error', () => undefined);
+    await holder.query('select pg_advisory_lock(42)');
+    const late = randomUUID();
+    const insert = (count: string) => `insert into job_events (job_id, seq, account_id, container_group_id, type, data)
+      select id, 1, id, 'group', 'SUBMITTED', '{}' from (select gen_random_uuid() as id from generate_series(1, ${count})) as made`;
+    // Its commit waits for the lock, and needs nobody here when that is free.
+    const committed = older.query(
+      `begin; ${insert('1').replace('gen_random_uuid()', `'${late}'::uuid`)}; select pg_advisory_xact_lock(42); commit`,
+    );
+    await until('the older transaction to wait', async () => {
+      const { rows } = await writer.query('select 1 from pg_locks where locktype = $1 and not granted', ['advisory']);
+      return rows.length > 0;
+    });
+    await writer.query(insert('1000'));
+    // Nothing else happens in this process between the two batches: another one ends the transaction and goes on.
+    const meanwhile = `
+      import pg from 'pg';
+      const client = new pg.Client({ connectionString: ${JSON.stringify(database.url)} });
+      await client.connect();
+      await client.query("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
+      while ((await client.query("select 1 from job_events where job_id = '${late}'")).rows.length === 0);
+      await client.query(${JSON.stringify(insert('1'))});
+      await client.end();`;
+    feed.listen(() => {
+      if (heard.length === 1_000) execFileSync(process.execPath, ['--input-type=module', '--eval', meanwhile]);
+    });
+    await feed.runOnce();
+    await committed;
+    await feed.runOnce();
+    await feed.runOnce();
+    expect([heard.length, new Set(heard).size]).toEqual([1_002, 1_002]);
+    expect([settled.length, new Set(settled).size]).toEqual([1_002, 1_002]);
+    expect(settled[0]).toBe(late);
   });
 
   test('what comes while an old transaction stays open is hinted at and passed, and settles once it has ended', async () => {
