@@ -58,7 +58,8 @@ export class Arrival implements IncomingBody {
     if (this.#left === 0 || this.#failure !== undefined) return undefined;
     if (this.#block === undefined && this.#lent >= BLOCKS) return undefined;
     this.#block ??= this.#nextBlock();
-    return this.#block.subarray(this.#length);
+    // Not more than is left of the body: what comes beyond it is found out where it lands.
+    return this.#block.subarray(this.#length, this.#length + this.#left);
   }
 
   /** So many bytes were put there. */

@@ -118,7 +118,7 @@ function publicationOf(
 }
 
 /** What was seen of the dirty files, and when they were published. */
-function createMemory({ times, now = () => performance.now() }: PublisherParts) {
+function createMemory({ times, ledger, now = () => performance.now() }: PublisherParts) {
   let tracks = new Map<string, Track>();
   let verdicts = new Map<string, Verdict>();
   const published = new Map<string, Published>();
@@ -132,6 +132,11 @@ function createMemory({ times, now = () => performance.now() }: PublisherParts) 
       const verdictOf = (id: string, track: Track) =>
         judge(track, published.get(id), time, times, isUsefulAtAnyLength(id.replace(/\.gz$/, '')));
       verdicts = new Map([...tracks].map(([id, track]) => [id, verdictOf(id, track)]));
+      // A job that names each file anew must not make this grow for as long as it runs.
+      const isGone = (id: string) => !tracks.has(id) && !ledger.has(id);
+      for (const each of [published, witnesses]) {
+        for (const id of [...each.keys()].filter(isGone)) each.delete(id);
+      }
       return new Map([...verdicts].flatMap(([id, verdict]) => (verdict.kind === 'wait' ? [[id, verdict.millis]] : [])));
     },
     verdictOf: (id: string): Verdict['kind'] => verdicts.get(id)?.kind ?? 'whole',

@@ -73,8 +73,9 @@ function openPlainly(options: TcpNetConnectOpts, beforeSending: () => void): Soc
 }
 
 function openSecurely(options: TcpNetConnectOpts & ConnectionOptions, beforeSending: () => void): Socket {
-  // Only the socket below the encryption can be reset.
-  const carrier = connect(options);
+  // Only the socket below the encryption can be reset. It goes to the first address that the resolver gives: when Node tries several, it
+  // exchanges what the encryption has been put upon, which then never begins.
+  const carrier = connect({ ...options, autoSelectFamily: false });
   const socket = connectSecurely({ ...options, socket: carrier });
   guard(socket, carrier, beforeSending);
   return socket;

@@ -138,6 +138,21 @@ describe('a line to the store', () => {
     expect(connections).toBe(2);
   });
 
+  it('reads no more of a body than its head says, however it comes', async () => {
+    const size = 1_200_000;
+    const closed = Promise.withResolvers<undefined>();
+    answer = (socket) => {
+      socket.on('close', () => closed.resolve(undefined));
+      socket.write(Buffer.concat([Buffer.from(headOf(size)), Buffer.alloc(size + 1, 'x')]));
+    };
+    const { content, error } = await readAll(await get('/long'));
+    expect([content.length, error]).toEqual([size, undefined]);
+    await closed.promise;
+    answer = (socket) => socket.write(`${headOf(2)}ok`);
+    expect((await readAll(await get('/again'))).content.toString()).toBe('ok');
+    expect(connections).toBe(2);
+  });
+
   it.each(['Connection: close\r\n', 'X: y\r\n'])('is left alone where the store closes it: %j', async (header) => {
     const closed = Promise.withResolvers<undefined>();
     answer = (socket) => {
