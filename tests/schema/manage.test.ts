@@ -91,6 +91,10 @@ describe('many jobs', () => {
   test('are canceled by a filter, and a queue is purged', async () => {
     const { secret } = await app.account();
     for (const kind of ['a', 'b', 'b']) await submitted(app, secret, { labels: { kind } });
+    // Ids that were to come from somewhere and did not are no wish to cancel everything.
+    const nothing = await ask(app, secret, cancel, { filter: { ids: null } });
+    expect(nothing).toMatchObject({ issues: [{ path: ['filter', 'ids'] }] });
+    expect(await ask(app, secret, cancel, { filter: { ids: [] } })).toMatchObject({ count: 0 });
     expect(await ask(app, secret, cancel, { filter: { labels: { kind: 'b' } } })).toMatchObject({ count: 2 });
     expect(await ask(app, secret, purge, { id: 'group' })).toMatchObject({ removed: 1, canceled: 0 });
     expect(await ask(app, secret, '{ jobs { totalCount } }')).toEqual({ totalCount: 2 });
