@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { authenticate, type Viewer } from '../core/accounts/keys.ts';
+import { authenticate, may, type Viewer } from '../core/accounts/keys.ts';
 import { viewerOfOrganization } from '../core/accounts/organizations.ts';
 import type { Core } from '../core/core.ts';
-import { ForbiddenError } from '../core/errors.ts';
+import { ForbiddenError, RateLimitedError } from '../core/errors.ts';
 import { boundedMap } from '../lib/bounded-map.ts';
+import { createSlots } from '../lib/slots.ts';
 import { presentedIn, type Presented, type ReadHeader } from './credentials.ts';
 import type { Rates } from './rate.ts';
 import type { ProjectCheck } from './salad/project.ts';
@@ -58,30 +59,17 @@ export interface SaladChecks {
   token?: TokenCheck | undefined;
 }
 
-/** Keys of Salad's that were good here are remembered, so many, by their hash: they are asked about whatever else comes from there. */
+/** Keys that were good here are remembered, so many, by their hash: they are looked up at once whatever else comes from there. */
 const MAX_GOOD = 10_000;
+/** Others that come from where too many were refused are looked up so many at a time: they take the database from nobody. */
+const SUSPECTS_AT_ONCE = 2;
+/** And wait for that so long, in milliseconds. */
+const SUSPECT_PATIENCE_MS = 5_000;
 
 /** Without `rates` nothing is bounded. */
 export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined; rates?: Rates | undefined }): Door {
   const { core, salad = {}, rates } = parts;
-  const good = boundedMap<true>(MAX_GOOD);
-
-  const admissionOf = async (presented: Presented, address: string | undefined): Promise<Admission> => {
-    switch (presented.kind) {
-      case 'key':
-        return ownKey(core, presented.key);
-      case 'saladKey': {
-        const hash = hashOf(presented);
-        // Whoever makes keys up would have us ask Salad for each.
-        if (address !== undefined && good.get(hash) === undefined) await rates?.admit(address);
-        const admission = await saladKey(core, salad.project, presented);
-        good.set(hash, true);
-        return admission;
-      }
-      case 'saladToken':
-        return saladToken(core, salad.token, presented);
-    }
-  };
+  const admissionOf = createAdmissions({ core, salad, rates });
 
   const admit: Door['admit'] = async (read, address) => {
     const presented = presentedIn(read, {
@@ -98,7 +86,7 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
 
   const admitCounted = async (read: ReadHeader, address: string | undefined, lease?: string): Promise<Admission> => {
     const admission = await admit(read, address);
-    await rates?.count(admission.credential, lease);
+    await rates?.count(admission.credential, leaseOf(admission.viewer, lease));
     return admission;
   };
 
@@ -108,9 +96,56 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
     viewerOf: async (read, address, lease) => (await admitCounted(read, address, lease)).viewer,
     callerOf: async (read, address) => {
       const { viewer, credential } = await admit(read, address);
-      return { viewer, count: async (lease) => rates?.count(credential, lease) };
+      return { viewer, count: async (lease) => rates?.count(credential, leaseOf(viewer, lease)) };
     },
   };
+}
+
+/** Lets in whom the credentials name; those that were good here before are not kept waiting for others from the same address. */
+function createAdmissions(parts: { core: Core; salad: SaladChecks; rates: Rates | undefined }) {
+  const { core, salad, rates } = parts;
+  const good = boundedMap<true>(MAX_GOOD);
+  const suspects = createSlots(SUSPECTS_AT_ONCE);
+
+  const inTurn = async <T>(look: () => Promise<T>): Promise<T> => {
+    const patience = AbortSignal.timeout(SUSPECT_PATIENCE_MS);
+    const giveBack = await suspects.take(patience).catch(() => {
+      throw new RateLimitedError(
+        'Expected few refused keys from one address, got too many to look at this one. Wait, and ask again.',
+        1,
+      );
+    });
+    return look().finally(giveBack);
+  };
+
+  return async (presented: Presented, address: string | undefined): Promise<Admission> => {
+    switch (presented.kind) {
+      case 'key': {
+        const hash = createHash('sha256').update(presented.key).digest('base64');
+        const isSuspect =
+          address !== undefined && good.get(hash) === undefined && (await rates?.isOver(address)) === true;
+        const look = () => ownKey(core, presented.key);
+        const admission = await (isSuspect ? inTurn(look) : look());
+        good.set(hash, true);
+        return admission;
+      }
+      case 'saladKey': {
+        const hash = hashOf(presented);
+        // Whoever makes keys up would have us ask Salad for each.
+        if (address !== undefined && good.get(hash) === undefined) await rates?.admit(address);
+        const admission = await saladKey(core, salad.project, presented);
+        good.set(hash, true);
+        return admission;
+      }
+      case 'saladToken':
+        return saladToken(core, salad.token, presented);
+    }
+  };
+}
+
+/** Whoever may hold no job keeps none. */
+function leaseOf(viewer: Viewer, lease: string | undefined): string | undefined {
+  return may(viewer, 'work') ? lease : undefined;
 }
 
 async function ownKey(core: Core, key: string): Promise<Admission> {

@@ -25,6 +25,8 @@ export interface Rates {
    * @throws RateLimitedError, to be told instead, when too many from there were refused. Good keys from there pass: machines share addresses
    */
   refused(address: string): Promise<void>;
+  /** Whether too many keys from there were refused. */
+  isOver(address: string): Promise<boolean>;
   /** @throws RateLimitedError when too many keys from there were refused: before somebody else is asked about the next one */
   admit(address: string): Promise<void>;
 }
@@ -51,6 +53,11 @@ export function createRates({ perKey, refusalsPerAddress }: RateLimits): Rates {
     },
     async refused(address) {
       if (refusalsPerAddress > 0) deny(await refusals.add(address), refusals.max, tooManyRefused);
+    },
+    async isOver(address) {
+      if (refusalsPerAddress === 0) return false;
+      const counted = await refusals.look(address);
+      return counted !== null && counted.msBeforeNext > 0 && counted.consumedPoints >= refusals.max;
     },
     async admit(address) {
       // One that has reached the bound would go above it with the next.

@@ -48,7 +48,13 @@ function sharesResults({ schema, operation }: ValidatedSubscriptionArgs): boolea
   return field?.kind === Kind.FIELD && isShared(schema.getSubscriptionType()?.getFields()[field.name.value]);
 }
 
-/** The results hang on what was told, and go with it. */
+/**
+ * For how long those who follow the same thing come for a result, in milliseconds. Whoever is slower has it made anew: what is told waits
+ * in the queues of the slow, and must not hold there what everybody else was shown.
+ */
+const SHARED_MS = 250;
+
+/** The results hang on what was told. */
 function createSharedExecutor(): (args: ValidatedSubscriptionArgs) => Execute {
   const results = new WeakMap<object, Map<string, Result>>();
   const numbers = createNumbers();
@@ -63,6 +69,8 @@ function createSharedExecutor(): (args: ValidatedSubscriptionArgs) => Execute {
       if (known !== undefined) return known;
       const result = executeSubscriptionEvent({ ...each, operation });
       results.set(told, ofTold.set(key, result));
+      const forget = () => void setTimeout(() => ofTold.delete(key), SHARED_MS).unref();
+      void Promise.resolve(result).then(forget, forget);
       return result;
     };
   };

@@ -21,7 +21,8 @@ before as materialized (
          :transfer::jsonb is not null
            and a.transfer - 'at' is distinct from :transfer::jsonb - 'at'
            and (statement_timestamp() >= coalesce(a.transfer_due_at, '-infinity') - interval '0.2 seconds'
-             or a.transfer is null) as transfers
+             or a.transfer is null
+             or a.phase is distinct from coalesce(:phase::attempt_phase, a.phase)) as transfers
   from attempts a
   join job on job.id = a.job_id
   where a.number = :attempt and a.outcome is null

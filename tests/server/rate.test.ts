@@ -52,6 +52,7 @@ describe('how often may be asked', () => {
     expect(await passes(10, () => rates.refused('a'))).toBe(4);
     await expect(rates.admit('a')).rejects.toThrow('4 refused keys a second');
     await expect(rates.admit('b')).resolves.toBeUndefined();
+    expect([await rates.isOver('a'), await rates.isOver('b')]).toEqual([true, false]);
   });
 
   test('without bound, where the bound is 0', async () => {
