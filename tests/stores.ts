@@ -61,7 +61,7 @@ async function runSuite(name: RealStoreName, endpoint: string): Promise<number> 
     // Beside the one of the suite, not in its place.
     ...(report === undefined ? {} : { KELPIE_TEST_REPORT: report.replace(/(\.json)?$/, `-${name}.json`) }),
   };
-  const vitest = spawn('vitest', ['run', 'tests/agent/sync'], {
+  const vitest = spawn('vitest', ['run', 'tests/agent/sync', '--maxWorkers', '2'], {
     env: { ...process.env, ...environment },
     stdio: 'inherit',
   });

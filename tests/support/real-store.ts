@@ -53,7 +53,7 @@ export const REAL_STORES = {
       args: [
         ...['server', `-dir=${directory}`, '-ip=127.0.0.1', '-ip.bind=127.0.0.1', '-master.telemetry=false'],
         ...[`-master.port=${master}`, `-master.port.grpc=${masterRpc}`, '-master.volumeSizeLimitMB=512'],
-        ...[`-volume.port=${volume}`, `-volume.port.grpc=${volumeRpc}`, '-volume.max=8'],
+        ...[`-volume.port=${volume}`, `-volume.port.grpc=${volumeRpc}`, '-volume.max=64'],
         ...[
           `-filer.port=${filer}`,
           `-filer.port.grpc=${filerRpc}`,
