@@ -3,6 +3,10 @@ import { defineConfig } from 'vitest/config';
 // A file that whoever runs the suite wants the totals in, as JSON.
 const report = process.env.KELPIE_TEST_REPORT;
 
+// Some thousand tests on real processes and sockets, on a machine that others use too: one that fails in CI is tried once more, and
+// `.ci/run` names it then with what went wrong at first. At a desk nothing is tried twice.
+const retry = process.env.CI === undefined ? 0 : 1;
+
 export default defineConfig({
   // Exactly what Node resolves by. With Vite's "development" the sources would get another copy of graphql than the libraries, and
   // no `instanceof` would hold between them; with its "module" the AWS SDK is not found.
@@ -15,6 +19,7 @@ export default defineConfig({
     // three processes keep two cores busy.
     maxWorkers: 3,
     isolate: false,
+    retry,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     reporters: ['default', ...(report === undefined ? [] : ['json'])],

@@ -101,7 +101,8 @@ describe('GET /jobs/:id/events', () => {
     const source = await stream(`/jobs/${id}/events?after=2`, secret);
     await Promise.all(Array.from({ length: 6 }, () => changePhase(viewer, lease, 25)));
     const { eventSeq } = await findJob(app.core, viewer, id);
-    expect(eventSeq).toBeGreaterThan(2 + 25);
+    // At least what one writer alone would have changed: in step with each other, the others change nothing.
+    expect(eventSeq).toBeGreaterThanOrEqual(2 + 25);
     await until('all', () => source.heard.length >= eventSeq - 2);
     expect(seqs(source)).toEqual(upTo(eventSeq).slice(2));
   });
