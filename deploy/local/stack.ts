@@ -70,11 +70,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     stops.push(async () => {
       await Promise.all(programs.agents.map((agent) => agent.stop()));
     });
-    const url = await stage('server', async () => {
-      programs.server = await spawnServer(keys, { databaseUrl: postgres.url, s3Url: s3.url }, options);
-      const line = await programs.server.line((text) => text.includes('"msg":"Listening"'), options.signal);
-      return (JSON.parse(line) as { url: string }).url;
-    });
+    const at = { databaseUrl: postgres.url, s3Url: s3.url };
+    const url = await stage('server', () => startServer(keys, at, options, (server) => (programs.server = server)));
     const startAgents = async () => {
       for (let number = 1; number <= options.agents; number++) {
         programs.agents.push(await spawnAgent(`machine-${number}`, { url, s3Url: s3.url, key: keys.agent }, options));
@@ -120,11 +117,32 @@ function secret(): string {
   return randomBytes(24).toString('base64url');
 }
 
-async function spawnServer(
+/** On the port that is wanted or the next free one. Returns where it listens. */
+async function startServer(
   keys: Keys,
   at: { databaseUrl: string; s3Url: string },
-  { directory, ports, room }: StackOptions,
-): Promise<Program> {
+  options: StackOptions,
+  onSpawn: (server: Program) => void,
+): Promise<string> {
+  for (let wanted = options.ports.server; ; wanted += 1) {
+    wanted = await freePort(wanted);
+    const server = spawnServer(keys, { ...at, port: wanted }, options);
+    onSpawn(server);
+    try {
+      const line = await server.line((text) => text.includes('"msg":"Listening"'), options.signal);
+      return (JSON.parse(line) as { url: string }).url;
+    } catch (error) {
+      // It was free when it was looked at, and somebody took it while the server started.
+      if (!String(error).includes('EADDRINUSE')) throw error;
+    }
+  }
+}
+
+function spawnServer(
+  keys: Keys,
+  at: { databaseUrl: string; s3Url: string; port: number },
+  { directory, room }: StackOptions,
+): Program {
   const machines = { directory: join(directory, 'machines'), s3Url: at.s3Url, key: keys.agent, room };
   return startProgram('server', [room === undefined ? 'server/main.ts' : 'deploy/local/server.ts'], {
     log: join(directory, 'server.log'),
@@ -134,7 +152,7 @@ async function spawnServer(
       KELPIE_MASTER_KEY: keys.masterKey,
       // Whoever tries it out listens on this machine.
       KELPIE_WEBHOOK_ALLOW: '127.0.0.0/8,::1/128',
-      KELPIE_PORT: String(await freePort(ports.server)),
+      KELPIE_PORT: String(at.port),
     },
   });
 }

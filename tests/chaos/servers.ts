@@ -32,11 +32,14 @@ interface Server {
   turn: Promise<void>;
 }
 
+/** A killed server comes back where it was, so that nobody else may want its port meanwhile: not another run, nor the system. */
+const ownPorts = 10_000 + (process.pid % 2_000) * 10;
+
 export async function startServers(parts: ServersParts): Promise<Servers> {
   const stopping = new AbortController();
   const servers: Server[] = [];
   for (let index = 0; index < parts.count; index++) {
-    const port = await freePort(4_300 + index * 10);
+    const port = await freePort(ownPorts + index * 10);
     servers.push({ name: `server-${index}`, port, child: undefined, isUp: false, turn: Promise.resolve() });
   }
   const inTurn = (server: Server, work: () => Promise<void>): Promise<void> => (server.turn = server.turn.then(work));

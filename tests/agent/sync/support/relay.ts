@@ -81,9 +81,9 @@ async function pass(relay: Relay, target: string, incoming: IncomingMessage, out
     await forwardHalf(target, incoming, outgoing);
     return;
   }
-  // A sender that gives up is no fault of the relay.
-  const chunks: Buffer[] = await incoming.toArray().catch(() => []);
-  if (incoming.destroyed && !incoming.complete) return;
+  // A sender that gives up is no fault of the relay. It may have sent all, and be gone before that was read: that is no empty body.
+  const chunks: Buffer[] | undefined = await incoming.toArray().catch(() => undefined);
+  if (chunks === undefined || (incoming.destroyed && !incoming.complete)) return;
   seen.body = Buffer.concat(chunks);
   const answer = relay.answer(seen);
   if (answer !== undefined) {
