@@ -10,6 +10,18 @@ interface Column {
   isTime: boolean;
 }
 
+const readers = new WeakMap<EntityManager, EntityManager>();
+
+/**
+ * Reads outside of whatever transaction its caller is in, and manages nothing, so there is one for good: to fork one for each of many
+ * short statements costs more than they do.
+ */
+export function plainReader(em: EntityManager): EntityManager {
+  const reader = readers.get(em) ?? em.fork({ disableContextResolution: true });
+  readers.set(em, reader);
+  return reader;
+}
+
 const known = new WeakMap<object, readonly Column[]>();
 
 /**

@@ -39,7 +39,8 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       description: 'Why it waits, what hinders it while it runs, or why it ended, for a person.',
       resolve: async (job, _args, context) =>
         statusReason(job, {
-          waiting: await context.whyWaiting(job),
+          // Whoever runs is asked no more than that: a second wait, and its attempt would be read apart from what others ask for.
+          waiting: job.status === 'PENDING' ? await context.whyWaiting(job) : undefined,
           attempt: job.status === 'RUNNING' ? await context.newestAttempt(job) : undefined,
         }),
     }),

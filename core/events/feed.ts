@@ -1,5 +1,5 @@
 import { JobEvent } from '../../db/entities/job-event.ts';
-import { plainRows, type Row } from '../../db/plain.ts';
+import { plainReader, plainRows, type Row } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
 import type { Core } from '../core.ts';
 import { isAfter, type Position } from './position.ts';
@@ -142,7 +142,7 @@ interface ReadEvent extends Flags {
 }
 
 async function read(core: Core, from: Position & { old: string; settled_only: boolean }): Promise<ReadEvent[]> {
-  const em = core.em.fork();
+  const em = plainReader(core.em);
   const rows = await afterStatement(em, { ...from, batch: BATCH });
   const events = plainRows(em, JobEvent, rows);
   return rows.flatMap(({ settled, calm, head }, index) => {

@@ -4,7 +4,7 @@ import { Attempt } from '../../db/entities/attempt.ts';
 import { JobEvent } from '../../db/entities/job-event.ts';
 import { Job, type JobStatus } from '../../db/entities/job.ts';
 import type { EntityManager } from '../../db/orm.ts';
-import { plainRows, type Row } from '../../db/plain.ts';
+import { plainReader, plainRows, type Row } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
@@ -100,7 +100,7 @@ const newestStatement = statement<{ job_ids: readonly string[]; numbers: readonl
 export async function newestAttempts(core: Core, jobs: readonly Job[]): Promise<Map<string, Attempt>> {
   const tried = jobs.filter((job) => job.attemptNumber > 0);
   if (tried.length === 0) return new Map();
-  const em = core.em.fork();
+  const em = plainReader(core.em);
   const rows = await newestStatement(em, {
     job_ids: idsOf(tried),
     numbers: tried.map((job) => String(job.attemptNumber)),
@@ -112,7 +112,7 @@ const byIdStatement = statement<{ ids: readonly string[] }, Row>('jobs-by-id');
 
 /** Jobs as they are now, by id, whosever they are: for those who have been shown them. */
 export async function readJobs(core: Core, ids: readonly string[]): Promise<Map<string, Job>> {
-  const em = core.em.fork();
+  const em = plainReader(core.em);
   const jobs = plainRows(em, Job, await byIdStatement(em, { ids: [...new Set(ids)] }));
   return new Map(jobs.map((job) => [job.id, job]));
 }

@@ -5,7 +5,7 @@ import { heartbeat } from '../../core/leases/renew.ts';
 import { Attempt } from '../../db/entities/attempt.ts';
 import { JobEvent } from '../../db/entities/job-event.ts';
 import { Job } from '../../db/entities/job.ts';
-import { plainRows, type Row } from '../../db/plain.ts';
+import { plainReader, plainRows, type Row } from '../../db/plain.ts';
 import { openTestCore } from '../support/core.ts';
 import { claim, submit } from '../support/jobs.ts';
 
@@ -43,4 +43,18 @@ test('rows are what the unit of work makes of them, field by field', async () =>
     expect(fields).toEqual(managed);
     for (const one of plain) expect(Object.keys(one).sort()).toEqual(names.toSorted());
   }
+});
+
+test('who reads plainly reads outside of the transaction around it, and manages nothing', async () => {
+  const { viewer } = await account();
+  await submit(core, viewer);
+  const reader = plainReader(core.em);
+  const ofAccount = (what: string) => CompiledQuery.raw(`${what} from jobs where account_id = $1`, [viewer.accountId]);
+  await core.em.fork().transactional(async (em) => {
+    await em.getKysely().executeQuery(ofAccount('delete'));
+    expect(plainReader(core.em)).toBe(reader);
+    const { rows } = await reader.getKysely().executeQuery<Row>(ofAccount('select *'));
+    expect(plainRows(reader, Job, rows)).toHaveLength(1);
+  });
+  expect([...reader.getUnitOfWork().getIdentityMap().keys()]).toEqual([]);
 });

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { createPace } from '../../lib/pace.ts';
+import { until } from '../support/until.ts';
+
+test('what is asked for in one go is done in one go, not within the call', async () => {
+  let asked = 0;
+  const done: number[] = [];
+  const pace = createPace({ perItemMs: 0, atMostMs: 0 }, () => done.push(asked));
+  for (; asked < 3; asked++) pace.ask();
+  expect(done).toEqual([]);
+  await until('it is done', () => done.length > 0);
+  pace.ask();
+  await until('it is done again', () => done.length > 1);
+  expect(done).toEqual([3, 3]);
+});
+
+test('after much work it rests, and what comes meanwhile is done together', async () => {
+  const turns: { at: number; items: number }[] = [];
+  let items = 0;
+  const pace = createPace({ perItemMs: 10, atMostMs: 60 }, () => {
+    turns.push({ at: performance.now(), items });
+    return items;
+  });
+  const ask = (): void => {
+    items += 1;
+    pace.ask();
+  };
+  for (let count = 0; count < 100; count++) ask();
+  await until('the first turn', () => turns.length === 1);
+  items = 0;
+  for (let count = 0; count < 5; count++) ask();
+  await until('the second turn', () => turns.length === 2);
+  const [first, second] = turns;
+  expect([first?.items, second?.items]).toEqual([100, 5]);
+  // A hundred items are worth a second: never more than the bound.
+  expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(58);
+});
+
+test('a bound holds: however much was done, the next turn comes', async () => {
+  let turns = 0;
+  const pace = createPace({ perItemMs: 3_600_000, atMostMs: 1 }, () => {
+    turns += 1;
+    return 1_000_000;
+  });
+  for (; turns < 3;) {
+    pace.ask();
+    const before = turns;
+    await until('another turn', () => turns > before);
+  }
+  expect(turns).toBe(3);
+});
