@@ -11,6 +11,7 @@ import { createAgentSignals, type AgentSignals } from './agents/signals.ts';
 import type { Core } from './core.ts';
 import { createAccountFeed, type AccountFeed } from './events/account-feed.ts';
 import { createFeed, type Feed } from './events/feed.ts';
+import { createNextEvents, type NextEvents } from './events/next-events.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createGroupWatchers, type GroupWatchers } from './groups/watch.ts';
 import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
@@ -48,6 +49,7 @@ export interface CoreOptions {
 export interface OpenCore extends Core {
   readonly feed: Feed;
   readonly watchers: JobWatchers;
+  readonly nextEvents: NextEvents;
   readonly groupWatchers: GroupWatchers;
   readonly accountFeed: AccountFeed;
   readonly keyWatch: KeyWatch;
@@ -119,6 +121,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     ...base,
     feed,
     watchers: createJobWatchers(base, feed),
+    nextEvents: createNextEvents(base),
     groupWatchers: createGroupWatchers(base, feed, keyWatch),
     accountFeed: createAccountFeed(base, feed, keyWatch),
     keyWatch,
