@@ -1,25 +1,18 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { loadavg } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { authenticate, createKey, ensureAccount, type Viewer } from '../core/accounts/keys.ts';
-import { parseInput } from '../core/input.ts';
-import { jobSpecSchema } from '../core/jobs/spec.ts';
-import { submitJobs } from '../core/jobs/submit.ts';
 import { claimJob } from '../core/leases/claim.ts';
 import { heartbeat } from '../core/leases/renew.ts';
 import { feedHead } from '../core/events/page.ts';
 import { cursorOf } from '../core/events/position.ts';
-import { openCore, type OpenCore } from '../core/open.ts';
-import { startProgram, type Program } from '../deploy/local/program.ts';
-import { freePort } from '../lib/port.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
-import type { Answer, Order, Report } from './support/followers.ts';
+import type { Report } from './support/followers.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
-import { median, quantile, rounded, say } from './support/stats.ts';
+import { quantile, rounded, say } from './support/stats.ts';
+import { watchedClaims } from './support/watched-claims.ts';
+import { all, openBench, openFollowers, reports, submitted, type Bench } from './support/watching.ts';
 
 /**
  * How long from the storing of an event until those who follow its job have it, when 2,000 sockets follow 200 jobs, each of which changes
@@ -29,7 +22,7 @@ import { median, quantile, rounded, say } from './support/stats.ts';
  * The server is one process, the followers are others, and the changes are made here, past the server: it does nothing but tell.
  * Missed, told twice and out of order are counted by each job's own `seq`, against the table: `jobEvents` may leave out nothing.
  * `jobUpdated` may leave out states, but not the last one. The open-files limit must allow for 2,000 sockets: Node raises the soft one
- * to the hard one by itself.
+ * to the hard one by itself. `--only claims` or `--only telling` for a part of it.
  */
 const JOBS = 200;
 const FOLLOWERS_PER_JOB = 10;
@@ -37,17 +30,7 @@ const PROCESSES = 2;
 const SECONDS = 60;
 const OTHER_SECONDS = 20;
 const SLOW = 200;
-const CLAIMS = { rounds: 7, jobs: 500, connections: 8 };
-const MASTER_KEY = 'only of this benchmark';
-
-interface Bench {
-  core: OpenCore;
-  viewer: Viewer;
-  key: string;
-  server: Program;
-  url: string;
-  databaseUrl: string;
-}
+const CLAIM_ROUNDS = 15;
 
 /** A change's event as the table has it; its time is in milliseconds since 1970. */
 interface Stored {
@@ -63,22 +46,20 @@ interface Span {
   last: number;
 }
 
-export async function fanout(): Promise<Record<string, unknown>> {
+export async function fanout(flags: string[]): Promise<Record<string, unknown>> {
   const directory = await makeTemporaryDirectory('kelpie-fanout-');
   const postgres = await startBenchPostgres();
-  const children: ChildProcess[] = [];
+  const wanted = (part: string): boolean => !flags.includes('--only') || flags[flags.indexOf('--only') + 1] === part;
   try {
-    const bench = await open(await postgres.database('fanout'), directory);
+    const bench = await openBench(postgres, directory);
     try {
-      const claims = await claimRounds(bench, children);
-      const told = await tell(bench, children);
+      const claims = wanted('claims') ? await watchedClaims(bench, CLAIM_ROUNDS) : {};
+      const told = wanted('telling') ? await tell(bench) : {};
       const figures = { ...told, ...claims, load_average: rounded(loadavg()[0] ?? 0) };
       say(`load average of the last minute: ${figures.load_average}`);
       return figures;
     } finally {
-      for (const child of children) child.kill();
-      await bench.server.stop();
-      await bench.core.close();
+      await bench.close();
     }
   } finally {
     await postgres.stop();
@@ -86,74 +67,7 @@ export async function fanout(): Promise<Record<string, unknown>> {
   }
 }
 
-async function open(databaseUrl: string, directory: string): Promise<Bench> {
-  const core = await openCore({
-    databaseUrl,
-    masterKey: MASTER_KEY,
-    maxConnections: CLAIMS.connections,
-    onError: (error) => say(`  ${error.message}`),
-  });
-  const account = await ensureAccount(core, 'bench');
-  const { secret } = await createKey(core, { accountId: account.id, role: 'OWNER' });
-  const viewer = await authenticate(core, secret);
-  if (viewer === undefined) throw new Error('A key that was just made is not known');
-  const server = startProgram('server', ['server/main.ts'], {
-    log: join(directory, 'server.log'),
-    environment: {
-      DATABASE_URL: databaseUrl,
-      KELPIE_MASTER_KEY: MASTER_KEY,
-      KELPIE_PORT: String(await freePort(4000)),
-    },
-  });
-  const line = await server.line((text) => text.includes('"msg":"Listening"'));
-  return { core, viewer, key: secret, server, databaseUrl, url: (JSON.parse(line) as { url: string }).url };
-}
-
-/** Claims past the server, in alternating rounds: nobody watches, or 500 do, each a job that is claimed. */
-async function claimRounds(bench: Bench, children: ChildProcess[]): Promise<Record<string, number>> {
-  const alone: number[] = [];
-  const watched: number[] = [];
-  // The first two warm up, and are not counted.
-  for (let turn = -2; turn < CLAIMS.rounds * 2; turn++) {
-    const isWatched = turn % 2 === 0;
-    const jobIds = await submitted(bench, `claims-${turn}`, CLAIMS.jobs);
-    const child = isWatched ? await openFollowers(bench, children, { jobIds, followers: 1 }) : undefined;
-    if (child !== undefined) await ordered(child, { is: 'FOLLOW', kind: { is: 'STATES' } });
-    const perSecond = await claimAll(bench, `claims-${turn}`);
-    child?.kill();
-    if (turn >= 0) (isWatched ? watched : alone).push(perSecond);
-  }
-  const ratio = rounded(median(watched) / median(alone), 2);
-  say(`claims a second, median of ${CLAIMS.rounds} rounds of ${CLAIMS.jobs}:`);
-  say(
-    `  unwatched ${median(alone).toFixed(0)}, each watched by a socket ${median(watched).toFixed(0)}, ratio ${ratio}`,
-  );
-  return {
-    claims_unwatched_per_s: rounded(median(alone), 0),
-    claims_watched_per_s: rounded(median(watched), 0),
-    claims_ratio: ratio,
-  };
-}
-
-async function claimAll({ core, viewer }: Bench, group: string): Promise<number> {
-  let left = CLAIMS.jobs;
-  const started = performance.now();
-  const claiming = Array.from({ length: CLAIMS.connections }, async (_, worker) => {
-    while (left-- > 0) {
-      const job = await claimJob(core, viewer, { machineId: `m-${worker}`, containerGroupId: group, agentId: null });
-      if (job === undefined) throw new Error('A queue with jobs in it gave none');
-    }
-  });
-  await Promise.all(claiming);
-  return (CLAIMS.jobs * 1_000) / (performance.now() - started);
-}
-
-async function submitted({ core, viewer }: Bench, containerGroupId: string, count: number): Promise<string[]> {
-  const spec = parseInput(jobSpecSchema, { command: 'true', containerGroupId });
-  return (await submitJobs(core, viewer, Array<typeof spec>(count).fill(spec))).map(({ id }) => id);
-}
-
-async function tell(bench: Bench, children: ChildProcess[]): Promise<Record<string, unknown>> {
+async function tell(bench: Bench): Promise<Record<string, unknown>> {
   const jobIds = await submitted(bench, 'fanout', JOBS);
   for (let job = 0; job < JOBS; job++) {
     await claimJob(bench.core, bench.viewer, { machineId: 'm', containerGroupId: 'fanout', agentId: null });
@@ -162,7 +76,7 @@ async function tell(bench: Bench, children: ChildProcess[]): Promise<Record<stri
   const processes = await Promise.all(
     Array.from({ length: PROCESSES }, (_, n) => {
       const mine = jobIds.slice(n * share, (n + 1) * share);
-      return openFollowers(bench, children, { jobIds: mine, followers: FOLLOWERS_PER_JOB });
+      return openFollowers(bench, { jobIds: mine, followers: FOLLOWERS_PER_JOB });
     }),
   );
   const after = cursorOf(await feedHead(bench.core));
@@ -261,33 +175,6 @@ function latencies(found: Report[], stored: Map<string, Stored[]>): { p50: numbe
 function print(name: string, seen: Awaited<ReturnType<typeof events>>): void {
   say(`${name}: stored → received p50 ${seen.p50} ms, p99 ${seen.p99} ms (${seen.deliveries} deliveries)`);
   say(`  missed ${seen.missed}, told twice ${seen.duplicated}, out of order ${seen.disordered}`);
-}
-
-/** A process with sockets that are let in. */
-async function openFollowers(
-  { url, key }: Bench,
-  children: ChildProcess[],
-  wanted: { jobIds: string[]; followers: number },
-): Promise<ChildProcess> {
-  const child = fork(join(import.meta.dirname, 'support/followers.ts'));
-  children.push(child);
-  await ordered(child, { is: 'OPEN', url, key, ...wanted });
-  return child;
-}
-
-async function reports(processes: ChildProcess[]): Promise<Report[]> {
-  const answers = await all(processes, { is: 'REPORT' });
-  return answers.flatMap((answer) => (answer.is === 'REPORT' ? answer.reports : []));
-}
-
-async function all(processes: ChildProcess[], order: Order): Promise<Answer[]> {
-  return Promise.all(processes.map((child) => ordered(child, order)));
-}
-
-async function ordered(child: ChildProcess, order: Order): Promise<Answer> {
-  const answered = once(child, 'message');
-  child.send(order);
-  return ((await answered) as [Answer])[0];
 }
 
 function rssMib(pid: number): number {

@@ -12,11 +12,13 @@ import { median, rounded, say } from './support/stats.ts';
 /**
  * How many jobs a second are submitted over REST: a thousand in one batch, which is one transaction; beside a thousand single
  * posts, one after another and eight at once, over connections that stay open. The server is a process of its own, on an
- * embedded PostgreSQL with durable settings. The three take turns.
+ * embedded PostgreSQL with durable settings. The three take turns. Each round is told as it ends, because single posts take long where
+ * others compute too; after two minutes no other round begins, and the medians are of those that there were.
  */
 const JOBS = 1_000;
 const AT_ONCE = 8;
 const ROUNDS = 5;
+const ENOUGH_MS = 120_000;
 const MASTER_KEY = 'master key of a benchmark';
 
 const job = {
@@ -68,10 +70,12 @@ async function measure(databaseUrl: string, url: string, key: string): Promise<R
     parallel: () => posts(post, AT_ONCE),
   };
   const perSecond: Record<Way, number[]> = { batch: [], single: [], parallel: [] };
+  const began = performance.now();
   // The first round warms up connections and the compiler, and is not counted.
-  for (let round = 0; round <= ROUNDS; round++) {
+  for (let round = 0; round <= 1 || (round <= ROUNDS && performance.now() - began < ENOUGH_MS); round++) {
     for (const way of ['batch', 'single', 'parallel'] as const) {
-      await sql(databaseUrl, 'truncate jobs, job_events cascade');
+      // Not truncated: that locks whole tables, one after another, against the periodic work of the server.
+      for (const table of ['jobs', 'job_events']) await sql(databaseUrl, `delete from ${table}`);
       const started = performance.now();
       await ways[way]();
       const seconds = (performance.now() - started) / 1_000;
@@ -79,6 +83,7 @@ async function measure(databaseUrl: string, url: string, key: string): Promise<R
       if (stored?.count !== JOBS)
         throw new Error(`Expected ${JOBS} jobs to be stored, found ${stored?.count ?? 'none'}`);
       if (round > 0) perSecond[way].push(JOBS / seconds);
+      say(`  ${round === 0 ? 'warm-up' : `round ${round}`}, ${way}: ${seconds.toFixed(2)} s`);
     }
   }
   agent.destroy();
@@ -111,7 +116,8 @@ function report(perSecond: Record<Way, number[]>): Record<string, unknown> {
   const batch = median(perSecond.batch);
   const single = median(perSecond.single);
   const parallel = median(perSecond.parallel);
-  say(`Submitting ${JOBS} jobs over REST, medians of ${ROUNDS} rounds in turns:`);
+  const rounds = perSecond.batch.length;
+  say(`Submitting ${JOBS} jobs over REST, medians of ${rounds} rounds in turns:`);
   say(`  one batch                 ${(JOBS / batch).toFixed(2)} s, ${batch.toFixed(0)} jobs/s`);
   say(`  single posts, one by one  ${(JOBS / single).toFixed(2)} s, ${single.toFixed(0)} jobs/s`);
   say(`  single posts, ${AT_ONCE} at once   ${(JOBS / parallel).toFixed(2)} s, ${parallel.toFixed(0)} jobs/s`);
@@ -119,6 +125,6 @@ function report(perSecond: Record<Way, number[]>): Record<string, unknown> {
     batch_per_s: rounded(batch, 0),
     single_per_s: rounded(single, 0),
     parallel_per_s: rounded(parallel, 0),
-    rounds: ROUNDS,
+    rounds,
   };
 }

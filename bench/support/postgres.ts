@@ -7,6 +7,7 @@ import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 export interface BenchPostgres {
   /** A new, empty database. */
   database(name: string): Promise<string>;
+  pid: number;
   stop(): Promise<void>;
 }
 
@@ -15,6 +16,7 @@ export async function startBenchPostgres(): Promise<BenchPostgres> {
   const directory = await makeTemporaryDirectory('kelpie-bench-');
   const postgres = await startEmbeddedPostgres({ dataDirectory: join(directory, 'postgres'), maxConnections: 100 });
   return {
+    pid: postgres.pid,
     async database(name) {
       await sql(postgres.url, `create database ${name}`);
       const url = new URL(postgres.url);
