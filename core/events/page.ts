@@ -1,3 +1,4 @@
+import type { Job } from '../../db/entities/job.ts';
 import { JobEvent } from '../../db/entities/job-event.ts';
 import { plainRows, type Row } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
@@ -74,7 +75,8 @@ export async function readEvents(
 }
 
 /**
- * Those of the events whose job fits, as the job is now: of a job that has been removed only its id and container group are known.
+ * Those of the events whose job fits, as the job is now. Of a job that has been removed only its id and container group are known, and by
+ * the event that tells of the removal, what it was then.
  */
 export async function eventsThatFit(
   core: Core,
@@ -91,5 +93,18 @@ export async function eventsThatFit(
   );
   if (here.length === 0 || Object.values(ofJob).every((part) => part === undefined)) return here;
   const fitting = await jobsThatFit(core, viewer, filter, [...new Set(here.map((event) => event.jobId))]);
-  return here.filter((event) => fitting.has(event.jobId));
+  return here.filter((event) => fitting.has(event.jobId) || (event.type === 'PURGED' && fits(event.data, ofJob)));
+}
+
+/** @param was what `remove-jobs` has written of the job */
+function fits(was: JobEvent['data'], { status, machineId, labels = {} }: JobFilter): boolean {
+  const its = was as Partial<Pick<Job, 'status' | 'machineId' | 'labels'>>;
+  return (
+    (status === undefined || (its.status !== undefined && status.includes(its.status))) &&
+    (machineId === undefined || its.machineId === machineId) &&
+    // A label of any name is the job's own, and never what an object inherits.
+    Object.entries(labels).every(
+      ([name, value]) => Object.hasOwn(its.labels ?? {}, name) && its.labels?.[name] === value,
+    )
+  );
 }

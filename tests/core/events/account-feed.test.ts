@@ -5,6 +5,7 @@ import { feedHead, readEvents } from '../../../core/events/page.ts';
 import type { Position } from '../../../core/events/position.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
 import type { JobFilter } from '../../../core/jobs/find.ts';
+import { purgeJobs } from '../../../core/jobs/purge.ts';
 import { submitJobs } from '../../../core/jobs/submit.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
 import { openTestCore, spec, ADMIN_KEY } from '../../support/core.ts';
@@ -138,6 +139,30 @@ describe('an account’s feed', () => {
     const past = await follow(viewer, { after: live.start, filter: { status: ['CANCELED'], labels: { team: 'a' } } });
     await until('the past', () => past.events().length === 2);
     expect(past.events()).toEqual(live.events());
+  });
+
+  test('by a filter, the removal of a job that fitted is told; of one that did not, not', async () => {
+    const { viewer } = await account();
+    const labels = { team: 'a', constructor: 'own' };
+    const feeds = await Promise.all(
+      [{ labels }, { labels: { team: 'a' }, status: ['PENDING' as const] }, { status: ['RUNNING' as const] }].map(
+        (filter) => follow(viewer, { filter }),
+      ),
+    );
+    const everything = await follow(viewer);
+    const a = await submit(core, viewer, { labels, containerGroupId: 'doomed' });
+    await submit(core, viewer, { labels: { team: 'a' }, containerGroupId: 'doomed' });
+    await submit(core, viewer, { containerGroupId: 'doomed' });
+    await purgeJobs(core, viewer, 'doomed');
+    const removals = ({ events }: (typeof feeds)[number]) => events().filter(({ type }) => type === 'PURGED');
+    const last = await submit(core, viewer);
+    await feedUntil('the last event', () => everything.events().at(-1)?.jobId === last.id);
+    const { id } = everything.events().at(-1) ?? {};
+    await until('the last to be passed', () =>
+      feeds.every(({ told }) => told.some((step) => step.type === 'PASSED' && step.at.id === id)),
+    );
+    expect(feeds.map((feed) => removals(feed).length)).toEqual([1, 2, 0]);
+    expect(feeds.flatMap((feed) => removals(feed).slice(0, 1)).map(({ jobId }) => jobId)).toEqual([a.id, a.id]);
   });
 
   test('a reader that does not read is held up by nobody, holds nobody up, and misses nothing', async () => {
