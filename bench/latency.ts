@@ -13,19 +13,34 @@ import { quantile, rounded, say } from './support/stats.ts';
  * Each job writes the time at which its command started, and the time at which it was about to exit, by the same machine's clock
  * as ours; COMPLETED is the database's own time of it.
  *
- * Half of the jobs write a log, which the agent ships, and half write none, so that nothing is shipped: by turns, some of one kind after
- * another, because what is shipped of a job comes late enough to meet the next one.
+ * A third of the jobs write no log, so that nothing is shipped, a third write some lines, which the agent ships, and a third write as fast
+ * as a pipe takes it: by turns, some of one kind after another, because what is shipped of a job comes late enough to meet the next one. A
+ * flood is written twice: first to `cat`, by which the machine's own pace is known, then to the agent.
  */
-const JOBS = 200;
+const JOBS = 300;
 const WARM_UP = 10;
 const TURN = 10;
 const LINES = 200;
+const FLOOD_MIB = 16;
+
+const KINDS = ['SILENT', 'LINES', 'FLOOD'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** Starting `date` twice takes some milliseconds that belong to the command: they count against us, not for us. */
+const FLOOD = `yes 'epoch 1 of training, loss 0.5' | head -c ${FLOOD_MIB * 2 ** 20}`;
+const scriptOf: Record<Kind, (stamp: (name: string) => string) => string> = {
+  SILENT: (stamp) => `${stamp('start')}; ${stamp('end')}`,
+  LINES: (stamp) => `${stamp('start')}; seq -f 'epoch %g of training, loss 0.5' ${LINES}; ${stamp('end')}`,
+  FLOOD: (stamp) => `${stamp('start')}; ${FLOOD} | cat > /dev/null; ${stamp('piped')}; ${FLOOD}; ${stamp('end')}`,
+};
 
 interface Sample {
-  hasLog: boolean;
+  kind: Kind;
   startedMs: number;
   doneMs: number;
   seenMs: number;
+  /** How long a flood took to be written, to `cat` and to the agent. */
+  flood: { alone: number; shipped: number } | undefined;
 }
 
 export async function latency(): Promise<Record<string, unknown>> {
@@ -42,8 +57,8 @@ export async function latency(): Promise<Record<string, unknown>> {
     const samples: Sample[] = [];
     say(`Submitting ${JOBS} jobs, one after another, to one idle agent`);
     for (let index = -WARM_UP; index < JOBS; index++) {
-      const hasLog = Math.floor(index / TURN) % 2 !== 0;
-      const sample = await one(stack, client, { file: join(stamps, `${index}`), hasLog });
+      const kind = KINDS[Math.floor((index + WARM_UP) / TURN) % KINDS.length] ?? 'SILENT';
+      const sample = await one(stack, client, { file: join(stamps, `${index}`), kind });
       if (index >= 0) samples.push(sample);
     }
     return report(samples);
@@ -55,10 +70,8 @@ export async function latency(): Promise<Record<string, unknown>> {
 }
 
 /** One job: submitted, followed to its end, its stamps read. */
-async function one(stack: Stack, client: Client, { file, hasLog }: { file: string; hasLog: boolean }): Promise<Sample> {
-  // Starting `date` twice takes some milliseconds that belong to the command: they count against us, not for us.
-  const log = hasLog ? `seq -f 'epoch %g of training, loss 0.5' ${LINES};` : '';
-  const script = `date +%s%N > ${file}.start; ${log} date +%s%N > ${file}.end`;
+async function one(stack: Stack, client: Client, { file, kind }: { file: string; kind: Kind }): Promise<Sample> {
+  const script = scriptOf[kind]((name) => `date +%s%N > ${file}.${name}`);
   const submitted = Date.now();
   const response = await fetch(`${stack.url}/jobs`, {
     method: 'POST',
@@ -69,7 +82,9 @@ async function one(stack: Stack, client: Client, { file, hasLog }: { file: strin
   const completedAt = await completion(client, id);
   const seen = Date.now();
   const [started, ended] = await Promise.all([stamp(`${file}.start`), stamp(`${file}.end`)]);
-  return { hasLog, startedMs: started - submitted, doneMs: completedAt - ended, seenMs: seen - ended };
+  const piped = kind === 'FLOOD' ? await stamp(`${file}.piped`) : undefined;
+  const flood = piped === undefined ? undefined : { alone: piped - started, shipped: ended - piped };
+  return { kind, startedMs: started - submitted, doneMs: completedAt - ended, seenMs: seen - ended, flood };
 }
 
 async function completion(client: Client, id: string): Promise<number> {
@@ -87,26 +102,44 @@ async function stamp(path: string): Promise<number> {
 }
 
 function report(all: Sample[]): Record<string, unknown> {
-  const samples = all.filter(({ hasLog }) => !hasLog);
-  const logged = all.filter(({ hasLog }) => hasLog).map(({ startedMs }) => startedMs);
-  const started = samples.map(({ startedMs }) => startedMs);
-  const done = samples.map(({ doneMs }) => doneMs);
-  const seen = samples.map(({ seenMs }) => seenMs);
-  const figures = {
-    p50_ms: rounded(quantile(started, 0.5)),
-    p95_ms: rounded(quantile(started, 0.95)),
-    done_p50_ms: rounded(quantile(done, 0.5)),
-    done_p95_ms: rounded(quantile(done, 0.95)),
-    seen_p50_ms: rounded(quantile(seen, 0.5)),
-    n: samples.length,
-    logs_p50_ms: rounded(quantile(logged, 0.5)),
-    logs_p95_ms: rounded(quantile(logged, 0.95)),
+  const of = (kind: Kind): Sample[] => all.filter((sample) => sample.kind === kind);
+  const figuresOf = (samples: Sample[]) => {
+    const at = (share: number, of: (sample: Sample) => number): number => rounded(quantile(samples.map(of), share));
+    return {
+      p50_ms: at(0.5, ({ startedMs }) => startedMs),
+      p95_ms: at(0.95, ({ startedMs }) => startedMs),
+      done_p50_ms: at(0.5, ({ doneMs }) => doneMs),
+      done_p95_ms: at(0.95, ({ doneMs }) => doneMs),
+      seen_p50_ms: at(0.5, ({ seenMs }) => seenMs),
+      n: samples.length,
+    };
   };
-  say(`submit → command started          p50 ${figures.p50_ms} ms, p95 ${figures.p95_ms} ms (n = ${figures.n})`);
-  say(
-    `  with logs of ${LINES} lines           p50 ${figures.logs_p50_ms} ms, p95 ${figures.logs_p95_ms} ms (n = ${logged.length})`,
+  const names = { SILENT: 'no log', LINES: `${LINES} lines`, FLOOD: `${FLOOD_MIB} MiB of log` };
+  say(`p50 and p95 in ms${' '.repeat(15)} submit → started | exited → COMPLETED | exited → subscriber told`);
+  for (const kind of KINDS) {
+    const { p50_ms, p95_ms, done_p50_ms, done_p95_ms, seen_p50_ms, n } = figuresOf(of(kind));
+    const title = `${names[kind]} (n = ${n})`.padEnd(32);
+    say(`  ${title} ${p50_ms}, ${p95_ms} | ${done_p50_ms}, ${done_p95_ms} | ${seen_p50_ms}`);
+  }
+  const floods = all.flatMap(({ flood }) => flood ?? []);
+  const flood_alone_p50_ms = rounded(
+    quantile(
+      floods.map(({ alone }) => alone),
+      0.5,
+    ),
   );
-  say(`command exited → COMPLETED        p50 ${figures.done_p50_ms} ms, p95 ${figures.done_p95_ms} ms`);
-  say(`command exited → subscriber told  p50 ${figures.seen_p50_ms} ms`);
-  return figures;
+  const flood_p50_ms = rounded(
+    quantile(
+      floods.map(({ shipped }) => shipped),
+      0.5,
+    ),
+  );
+  say(`  ${FLOOD_MIB} MiB were written to cat in ${flood_alone_p50_ms} ms, to the agent in ${flood_p50_ms} ms (p50)`);
+  const { p50_ms: logs_p50_ms, p95_ms: logs_p95_ms } = figuresOf(of('LINES'));
+  const flooded = figuresOf(of('FLOOD'));
+  return {
+    ...figuresOf(of('SILENT')),
+    ...{ logs_p50_ms, logs_p95_ms, flood_started_p50_ms: flooded.p50_ms, flood_done_p50_ms: flooded.done_p50_ms },
+    ...{ flood_alone_p50_ms, flood_p50_ms },
+  };
 }
