@@ -60,7 +60,7 @@ export function JobFilters(props: { filters: Filters; onChange: (part: Partial<F
       <TypedFilter label="Label" hint="name=value" value={filters.label} onChange={(label) => onChange({ label })} />
       <TypedFilter
         label="Search"
-        hint="name, command, id"
+        hint="name, command, machine, id"
         value={filters.search}
         onChange={(search) => onChange({ search })}
       />
