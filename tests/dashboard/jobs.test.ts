@@ -116,7 +116,7 @@ describeInBrowser('the list of jobs', (open) => {
     await submit(app.core, viewer, { ...parts, name: 'another', labels: { project: 'film' } });
     await row(tab, 'another').waitFor();
 
-    await tab.page.goto(`${app.url}/app/jobs?q=ELSE`);
+    await tab.go(`/app/jobs?q=ELSE`);
     await row(tab, 'elsewhere').waitFor();
     await tab.page.getByText('1 job,').waitFor();
   });
@@ -154,7 +154,7 @@ describeInBrowser('the list of jobs', (open) => {
     const { lease } = await claim(app.core, viewer, 'machine', 'restart');
     const tab = await open({ url: app.url });
     await tab.signIn(secret);
-    await tab.page.goto(`${app.url}/app/jobs`);
+    await tab.go(`/app/jobs`);
     await row(tab, 'runs-on').getByText('Running').waitFor();
     await tab.mark();
 
