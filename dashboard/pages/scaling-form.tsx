@@ -120,7 +120,6 @@ export function RemoveRule({
   };
   return (
     <Confirm
-      quiet
       label="Remove"
       question={`The group ${group} keeps the replicas that it has, and no longer follows its queue.`}
       yes="Remove the rule"
