@@ -11,7 +11,7 @@ const REPLACE_MS = 2_000;
 /** Holds the connection of a key for as long as the key is good, and says when it no longer is. */
 export function Connected(props: { apiKey: string; onLeave: (why?: string) => void; children: ReactNode }) {
   const { apiKey, onLeave } = props;
-  const [link] = useState(() => createStore<Link>({ status: 'CONNECTING', epoch: 0, reason: '' }));
+  const [link] = useState(() => createStore<Link>({ status: 'CONNECTING', epoch: 0, reason: '', awayMs: 0 }));
   const { status, reason } = useStore(link);
   const [connection, setConnection] = useState<Connection>();
   const [generation, setGeneration] = useState(0);

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import { Link, useRoute } from 'wouter';
-import { useMaySubmit, useSession } from './live/context.ts';
+import { useMayManage, useMaySubmit, useSession } from './live/context.ts';
 import { useStore } from './live/store.ts';
 import { words } from './parts/format.ts';
 import { ui } from './parts/ui.tsx';
@@ -11,6 +11,7 @@ import styles from './style/shell.module.css';
 export function Shell({ children }: { children: ReactNode }) {
   const { role, signOut } = useSession();
   const maySubmit = useMaySubmit();
+  const mayManage = useMayManage();
   return (
     <div className={styles.shell}>
       <a className={styles.skip} href="#content">
@@ -26,7 +27,7 @@ export function Shell({ children }: { children: ReactNode }) {
           <NavLink href="/app/jobs" label="Jobs" />
           <NavLink href="/app/agents" label="Agents" />
           <NavLink href="/app/scaling" label="Scaling" />
-          {role === 'OWNER' && <NavLink href="/app/keys" label="Keys" />}
+          {mayManage && <NavLink href="/app/keys" label="Keys" />}
         </nav>
         <div className={styles.side}>
           <LinkState />

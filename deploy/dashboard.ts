@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
@@ -23,6 +23,26 @@ export async function buildDashboard(): Promise<{ built: boolean; ms: number }> 
   const isNew = (await stampOfBuild()) === wanted;
   if (!isNew) await replaceBuild(wanted);
   return { built: !isNew, ms: performance.now() - began };
+}
+
+/**
+ * What a browser loads of the build before it shows anything: the scripts that the page names, and what those import right away.
+ * @returns how many scripts, and what they weigh compressed with gzip, in bytes
+ */
+export async function firstLoad(): Promise<{ scripts: number; gzipBytes: number }> {
+  const page = await readFile(join(DASHBOARD_DIRECTORY, 'index.html'), 'utf8');
+  const scripts = new Set<string>();
+  for (const [, path = ''] of page.matchAll(/(?:src|href)="\/(assets\/[^"]+\.js)"/g)) await collect(path, scripts);
+  const sizes = await Promise.all([...scripts].map(async (path) => stat(join(DASHBOARD_DIRECTORY, `${path}.gz`))));
+  return { scripts: scripts.size, gzipBytes: sizes.reduce((sum, { size }) => sum + size, 0) };
+}
+
+async function collect(path: string, into: Set<string>): Promise<void> {
+  if (into.has(path)) return;
+  into.add(path);
+  const text = await readFile(join(DASHBOARD_DIRECTORY, path), 'utf8');
+  const imported = text.matchAll(/(?:from|import)\s*["']\.\/([^"']+\.js)["']/g);
+  for (const [, name = ''] of imported) await collect(`assets/${name}`, into);
 }
 
 /** In a process of its own: what it makes depends on variables, of which a test runner sets some. */

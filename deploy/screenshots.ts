@@ -20,6 +20,9 @@ const SIZES = [
   { width: 380, height: 760 },
 ];
 const THEMES = ['light', 'dark'] as const;
+/** A group whose machines come by a scaling rule, at most so many. */
+const SCALED = 'batch';
+const ROOM = 2;
 /** How long a page may take to show what is awaited, in milliseconds. */
 const PATIENCE_MS = 60_000;
 
@@ -28,7 +31,7 @@ const parts = new AsyncDisposableStack();
 parts.defer(() => rm(directory, { recursive: true, force: true }));
 try {
   await buildDashboard();
-  const stack = await startStack({ directory, agents: 2, ports: { server: 4000, s3: 9000 } });
+  const stack = await startStack({ directory, agents: 2, room: ROOM, ports: { server: 4000, s3: 9000 } });
   parts.defer(() => stack.stop());
   const browser = await launchChromium();
   parts.defer(() => browser.close());
@@ -48,10 +51,19 @@ try {
 async function stage(stack: Stack, browser: Browser): Promise<string> {
   const page = await signedIn(stack, browser, { width: 1440, height: 900, theme: 'light' });
   const long = await submitByRest(stack, { name: 'estimate-pi', steps: 300, seed: 7, pauseMs: 350 });
-  await post(stack, { name: 'fold-protein-17', command: 'sh', arguments: ['-c', 'exit 3'], max_failures: 1 });
+  await submit(stack, { name: 'fold-protein-17', command: 'sh', arguments: ['-c', 'exit 3'], max_failures: 1 });
   for (let frame = 1; frame <= 8; frame++) {
     const labels = { project: 'film' };
-    await post(stack, { name: `render-frame-${frame}`, command: 'sleep', arguments: ['25'], labels });
+    await submit(stack, { name: `render-frame-${frame}`, command: 'sleep', arguments: ['25'], labels });
+  }
+  await post(stack, '/scaling-rules', { container_group_id: SCALED, max_replicas: ROOM, idle_threshold_seconds: 60 });
+  for (let part = 1; part <= 6; part++) {
+    await submit(stack, {
+      name: `batch-part-${part}`,
+      command: 'sleep',
+      arguments: ['40'],
+      container_group_id: SCALED,
+    });
   }
   await page.goto(`${stack.url}/app/jobs/${long.id}`);
   const sign = page.getByRole('img', { name: /running, .* (?:[5-9]|\d\d) checkpoints/ });
@@ -62,13 +74,17 @@ async function stage(stack: Stack, browser: Browser): Promise<string> {
   return long.id;
 }
 
-async function post({ url, key }: Stack, job: Record<string, unknown>): Promise<void> {
-  const response = await fetch(`${url}/jobs`, {
+async function submit(stack: Stack, job: Record<string, unknown>): Promise<void> {
+  await post(stack, '/jobs', { container_group_id: GROUP, ...job });
+}
+
+async function post({ url, key }: Stack, path: string, body: Record<string, unknown>): Promise<void> {
+  const response = await fetch(`${url}${path}`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', 'X-Kelpie-Key': key },
-    body: JSON.stringify({ ...job, container_group_id: GROUP }),
+    body: JSON.stringify(body),
   });
-  if (response.status !== 202) throw new Error(`POST /jobs answered ${response.status}: ${await response.text()}`);
+  if (!response.ok) throw new Error(`POST ${path} answered ${response.status}: ${await response.text()}`);
 }
 
 interface Look {
@@ -84,6 +100,9 @@ async function shoot(stack: Stack, browser: Browser, look: Look & { jobId: strin
     ['jobs', '/app/jobs', 'render-frame-8'],
     ['job', `/app/jobs/${look.jobId}`, 'Checkpoint saved'],
     ['agents', '/app/agents', 'cores'],
+    ['scaling', '/app/scaling', 'wanted.'],
+    ['submit', '/app/submit', 'Add a directory'],
+    ['keys', '/app/keys', 'Keys in use'],
   ] as const) {
     await page.goto(`${stack.url}${path}`);
     await page.getByText(sign).first().waitFor();

@@ -3,6 +3,7 @@ import { NotFoundError } from '../core/errors.ts';
 import { parseInput } from '../core/input.ts';
 import { containerGroupId, jobFields, machineId } from '../core/jobs/fields.ts';
 import { numberOfCursor } from '../core/number-cursor.ts';
+import { searchText } from '../core/jobs/search.ts';
 import { countJobs, findJob, listJobs, type JobFilter } from '../core/jobs/find.ts';
 import type { Job } from '../db/entities/job.ts';
 import { builder } from './builder.ts';
@@ -25,6 +26,10 @@ export const JobFilterInput = builder.inputType('JobFilter', {
     labels: t.field({ type: 'JSONObject', description: 'With each of these labels, having this value.' }),
     machineId: t.string({ description: 'Held, or last held, by this machine.' }),
     ids: t.idList({ description: 'Any of these, at most 100.' }),
+    search: t.string({
+      description:
+        'With each of these words, at most 10, in its name, command, arguments, machine or id, in capitals or not. At most 200 characters.',
+    }),
   }),
 });
 
@@ -95,6 +100,7 @@ const filterTexts = z.object({
       .max(100)
       .nullish()
       .transform((ids) => ids ?? undefined),
+    search: searchText.nullish().transform((words) => words ?? undefined),
   }),
 });
 

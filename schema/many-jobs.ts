@@ -29,20 +29,24 @@ builder.mutationField('cancelJobs', (t) =>
     description: 'Cancels every pending and running job of a filter, some hundred in one transaction.',
     args: { filter: t.arg({ type: JobFilterInput, required: true, description: 'Which ones.' }) },
     resolve: async (_root, { filter }, { core, viewer }) => {
-      demandIds(filter.ids);
+      demandMeant(filter);
       return { count: await cancelJobs(core, viewer, jobFilter(filter)) };
     },
   }),
 );
 
 /**
- * A variable that was to hold ids and holds nothing must not cancel all jobs of an account.
+ * A variable that was to hold ids or words, and holds nothing, must not cancel all jobs of an account.
  * @throws InvalidInputError
  */
-function demandIds(ids: readonly string[] | null | undefined): void {
-  if (ids !== null) return;
-  const message = 'Expected ids, got null: leave the field out to cancel whatever the rest of the filter names';
-  throw new InvalidInputError([{ path: ['filter', 'ids'], message }]);
+function demandMeant({ ids, search }: typeof JobFilterInput.$inferInput): void {
+  if (ids === null) throw meaningless('ids', 'ids, got null');
+  if (search !== undefined && (search ?? '').trim() === '') throw meaningless('search', 'words, got none');
+}
+
+function meaningless(field: string, expected: string): InvalidInputError {
+  const message = `Expected ${expected}: leave the field out to cancel whatever the rest of the filter names`;
+  return new InvalidInputError([{ path: ['filter', field], message }]);
 }
 
 const purgeArguments = z.object({ containerGroupId });

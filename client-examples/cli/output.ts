@@ -1,5 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
-import Table from 'cli-table3';
+import stringWidth from 'string-width';
 import type { Out } from './world.ts';
 
 /** One line of JSON: what scripts read. */
@@ -14,19 +14,30 @@ export function say(out: Out, line: string): void {
 /** A table without lines; with a head only where there is something below it. */
 export function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0) return '';
-  const table = new Table({ chars: NO_LINES, style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 } });
-  table.push([...head], ...rows.map((row) => [...row]));
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
+  const widths = head.map((name, column) => [name, ...rows.map((row) => row[column] ?? '')].map(widthOf)).map(widest);
+  return [head, ...rows]
+    .map((row) =>
+      row
+        .map((cell, column) => padded(cell, widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 
-const NO_LINES = {
-  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '' },
-  ...{ 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '' },
-};
+/** Columns of a terminal: colours take none, and some letters two. */
+function widthOf(text: string): number {
+  return stringWidth(text);
+}
+
+/** Not by Math.max(...): a list may have more rows than a call takes arguments. */
+function widest(widths: readonly number[]): number {
+  return widths.reduce((most, width) => Math.max(most, width), 0);
+}
+
+function padded(cell: string, width: number): string {
+  return cell + ' '.repeat(Math.max(0, width - widthOf(cell)));
+}
 
 /** Columns under one another: names and values, of which those that are missing are left out. */
 export function factsOf(facts: Readonly<Record<string, string | null | undefined>>): string {

@@ -5,6 +5,7 @@ import { statement } from '../../db/statement.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
 import { namedIds, type JobFilter } from './find.ts';
+import { patternsOf } from './search.ts';
 
 interface LockParameters {
   account_id: string;
@@ -15,6 +16,7 @@ interface LockParameters {
   machine_id: string | null;
   labels: Record<string, unknown> | null;
   ids: readonly string[] | null;
+  search: readonly string[] | null;
   batch: number;
 }
 
@@ -76,6 +78,7 @@ function parameters(
     machine_id: filter.machineId ?? null,
     labels: filter.labels ?? null,
     ids: filter.ids === undefined ? null : namedIds(filter.ids),
+    search: filter.search === undefined ? null : patternsOf(filter.search),
     batch: BATCH,
   };
 }

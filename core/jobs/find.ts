@@ -9,6 +9,7 @@ import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { NotFoundError } from '../errors.ts';
+import { findsAll } from './search.ts';
 
 /** Which jobs: every part that is given must hold. */
 export interface JobFilter {
@@ -20,6 +21,8 @@ export interface JobFilter {
   labels?: Record<string, string> | undefined;
   /** Any of these; what is no id names nothing. */
   ids?: readonly string[] | undefined;
+  /** Words, each of which must be in its name, command line, machine or id, in capitals or not. */
+  search?: readonly string[] | undefined;
 }
 
 /** A part of the list, by order of submission, between two positions, both exclusive. */
@@ -207,6 +210,7 @@ function where(viewer: Viewer, filter: JobFilter) {
     ...(filter.machineId !== undefined && { machineId: filter.machineId }),
     ...(filter.labels !== undefined && { labels: { $contains: filter.labels } }),
     ...(filter.ids !== undefined && { id: { $in: namedIds(filter.ids) } }),
+    ...(filter.search !== undefined && findsAll(filter.search)),
   };
 }
 

@@ -11,6 +11,8 @@ export interface Link {
   epoch: number;
   /** Why the key was refused, in the server's words. */
   reason: string;
+  /** For how long nothing had been heard of the server when it last became LIVE, in milliseconds; a machine's sleep counts. */
+  awayMs: number;
 }
 
 /** Questions go by HTTP, what is followed by one websocket, which is kept open and made anew for as long as the page is. */
@@ -31,6 +33,7 @@ const MAX_WAIT_MS = 3_000;
  */
 export function openConnection(key: string, link: Store<Link>, onBroken: () => void): Connection {
   let pong: ReturnType<typeof setTimeout> | undefined;
+  let heardAt = Date.now();
   const socket = createClient({
     url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
     connectionParams: { [KEY_HEADER]: key },
@@ -44,7 +47,11 @@ export function openConnection(key: string, link: Store<Link>, onBroken: () => v
       if (refusalOf(fault) === undefined) onBroken();
     },
     on: {
-      connected: () => link.set({ status: 'LIVE', epoch: link.get().epoch + 1, reason: '' }),
+      connected: () => {
+        const awayMs = Date.now() - heardAt;
+        heardAt = Date.now();
+        link.set({ status: 'LIVE', epoch: link.get().epoch + 1, reason: '', awayMs });
+      },
       closed: (event) => {
         clearTimeout(pong);
         const reason = refusalOf(event);
@@ -54,7 +61,9 @@ export function openConnection(key: string, link: Store<Link>, onBroken: () => v
         if (!received) pong = setTimeout(() => socket.terminate(), PONG_WITHIN_MS);
       },
       pong: (received) => {
-        if (received) clearTimeout(pong);
+        if (!received) return;
+        clearTimeout(pong);
+        heardAt = Date.now();
       },
     },
   });
@@ -90,6 +99,7 @@ function clientOf(key: string, socket: Socket): Client {
 
 /**
  * One question, or one change.
+ * @throws Mistaken when the question itself is at fault
  * @throws Error with what the server said, or that it does not answer
  */
 export async function ask<Data, Variables extends AnyVariables>(
@@ -98,9 +108,22 @@ export async function ask<Data, Variables extends AnyVariables>(
   variables: Variables,
 ): Promise<Data> {
   const { data, error } = await urql.query(document, variables).toPromise();
-  if (error !== undefined) throw new Error(faultOf(error));
+  if (error !== undefined) throw isMistaken(error) ? new Mistaken(faultOf(error)) : new Error(faultOf(error));
   if (data === undefined) throw new Error('The server answered without data.');
   return data;
+}
+
+/** Asked again, it would be refused again. */
+export class Mistaken extends Error {
+  override name = 'Mistaken';
+}
+
+function isMistaken({
+  graphQLErrors,
+}: {
+  graphQLErrors: readonly { extensions?: Record<string, unknown> }[];
+}): boolean {
+  return graphQLErrors.some(({ extensions }) => extensions?.code === 'INVALID_INPUT');
 }
 
 /** What went wrong, for the person before the screen. */

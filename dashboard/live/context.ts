@@ -25,6 +25,11 @@ export function useMaySubmit(): boolean {
   return role === 'OWNER' || role === 'SUBMITTER';
 }
 
+/** Whether the key may make, change and remove rules, and keys. */
+export function useMayManage(): boolean {
+  return useSession().role === 'OWNER';
+}
+
 /**
  * What a question tells, asked again after every reconnection, and every so often (milliseconds) while the page is seen. While it is
  * asked again, and when that fails, the last answer stays.

@@ -1,11 +1,5 @@
-import {
-  FeedCursorDocument,
-  JobCountDocument,
-  type JobFilter,
-  JobRowDocument,
-  JobsDocument,
-} from '../generated/graphql.ts';
-import { ask, type Connection, pause } from './connection.ts';
+import { FeedCursorDocument, JobCountDocument, type JobFilter, JobsDocument } from '../generated/graphql.ts';
+import { ask, type Connection, Mistaken, pause } from './connection.ts';
 import { followFeed } from './feed.ts';
 import { type FeedEvent, type JobRow, needsLook, statusAfter } from './job-rows.ts';
 import { createRowBook, type RowBook } from './row-book.ts';
@@ -35,10 +29,16 @@ const FIRST_PAGE = 200;
 const PAGE = 1_000;
 /** What has come meanwhile is shown together, so that a busy queue costs a few renderings a second. */
 const SHOW_EVERY_MS = 100;
-/** Jobs that are looked at one by one; when there are more, the newest page is read instead. */
-const LOOKS_AT_ONCE = 20;
+/** So many jobs the server lets be named in one question. */
+const LOOKS_AT_ONCE = 100;
+/** When more wait to be looked at, the list is read anew: events come faster than single jobs can be asked for. */
+const MOST_TO_LOOK_AT = 2_000;
 const COUNT_EVERY_MS = 2_000;
+/** A count that takes long rests so many times as long. */
+const COUNT_RESTS = 9;
 const AGAIN_MS = 2_000;
+/** After a longer absence (a night's sleep, say), reading the list anew is quicker than all that has happened. */
+const CATCH_UP_MS = 120_000;
 
 export function openJobList(connection: Connection, filter: JobFilter): JobList {
   const state = createStore<JobListState>({ rows: [], total: undefined, hasMore: false, fault: undefined });
@@ -56,7 +56,10 @@ class LiveList {
   #older: string | undefined;
   #isLoading = false;
   #isClosed = false;
+  /** Counts how often the list was begun: what was asked for an earlier one is of no use to this. */
+  #turn = 0;
   #unfollow: () => void = () => undefined;
+  readonly #unlink: () => void;
   /** Jobs that an event told of, and that are to be looked at. */
   readonly #toLookAt = new Set<string>();
   #isLooking = false;
@@ -64,46 +67,63 @@ class LiveList {
   readonly #heeding = new Set<Set<string>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #countTimer: ReturnType<typeof setTimeout> | undefined;
+  #countEveryMs = COUNT_EVERY_MS;
 
   constructor(connection: Connection, filter: JobFilter, state: Store<JobListState>) {
     this.#connection = connection;
     this.#filter = filter;
     this.#state = state;
+    let { epoch } = connection.link.get();
+    this.#unlink = connection.link.subscribe(() => {
+      const link = connection.link.get();
+      if (link.epoch === epoch) return;
+      epoch = link.epoch;
+      if (link.awayMs > CATCH_UP_MS) void this.run();
+    });
   }
 
   /** Begins with the cursor, then reads the list: what happens in between is told, and changes nothing twice. */
   async run(): Promise<void> {
-    for (;;) {
+    const turn = ++this.#turn;
+    this.#unfollow();
+    while (!this.#isOver(turn)) {
       try {
         const { feedCursor } = await ask(this.#connection, FeedCursorDocument, {});
-        const page = await this.#page(FIRST_PAGE, undefined);
-        if (this.#isOver()) return;
-        this.#book = createRowBook();
-        this.#book.append(page.nodes);
-        this.#older = page.older;
-        this.#state.set({ ...this.#state.get(), total: page.total, fault: undefined });
-        this.#show();
+        const page = await this.#page({ first: FIRST_PAGE });
+        if (this.#isOver(turn)) return;
+        this.#begin(page);
         this.#follow(feedCursor);
         return;
       } catch (error) {
-        if (this.#isOver()) return;
+        if (this.#isOver(turn)) return;
         this.#fail(error);
+        if (error instanceof Mistaken) return;
         await pause(AGAIN_MS);
       }
     }
   }
 
-  /** Asked after each wait: the type checker takes it that nothing changes meanwhile. */
-  #isOver(): boolean {
-    return this.#isClosed;
+  #isOver(turn: number): boolean {
+    return this.#isClosed || turn !== this.#turn;
+  }
+
+  #begin(page: Page): void {
+    this.#book = createRowBook();
+    this.#book.append(page.nodes);
+    this.#older = page.older;
+    this.#toLookAt.clear();
+    this.#state.set({ ...this.#state.get(), total: page.total, fault: undefined });
+    this.#show();
   }
 
   async loadMore(): Promise<void> {
     if (this.#isLoading || this.#older === undefined || this.#book.size >= MAX_ROWS) return;
+    const turn = this.#turn;
     this.#isLoading = true;
     try {
       await this.#heed(async () => {
-        const page = await this.#page(Math.min(PAGE, MAX_ROWS - this.#book.size), this.#older);
+        const page = await this.#page({ first: Math.min(PAGE, MAX_ROWS - this.#book.size), after: this.#older });
+        if (this.#isOver(turn)) return;
         this.#book.append(page.nodes);
         this.#older = page.older;
       });
@@ -119,46 +139,45 @@ class LiveList {
   close(): void {
     this.#isClosed = true;
     this.#unfollow();
+    this.#unlink();
     clearTimeout(this.#timer);
     clearTimeout(this.#countTimer);
   }
 
+  /** Of the group alone: by the rest of the filter the feed leaves out the very events by which a job leaves the list. */
   #follow(cursor: string): void {
-    // By status the feed leaves out the very events by which a job leaves the list, so those are sorted out here.
-    const { containerGroupId, labels } = this.#filter;
+    const turn = this.#turn;
+    const filter = { containerGroupId: this.#filter.containerGroupId ?? null };
     this.#unfollow = followFeed(
       this.#connection,
-      { cursor, filter: { containerGroupId: containerGroupId ?? null, labels: labels ?? null } },
+      { cursor, filter },
       {
         event: (event) => this.#take(event),
-        gap: () => {
-          this.#unfollow();
-          void this.run();
-        },
-        refused: (why) => void this.#beginAgain(why),
+        gap: () => void this.run(),
+        refused: (why) => void this.#beginAgain(why, turn),
       },
     );
   }
 
-  async #beginAgain(why: string): Promise<void> {
+  async #beginAgain(why: string, turn: number): Promise<void> {
     this.#fail(new Error(why));
     await pause(AGAIN_MS);
-    if (!this.#isClosed) await this.run();
+    if (!this.#isOver(turn)) await this.run();
   }
 
   #take(event: FeedEvent): void {
     this.#heeding.forEach((told) => told.add(event.jobId));
+    const status = statusAfter(event);
     if (event.type === 'PURGED') {
       this.#book.remove(event.jobId);
     } else if (this.#book.has(event.jobId)) {
       this.#book.change(event, this.#fits);
-      if (needsLook(event.type)) this.#lookAt(event.jobId);
-    } else {
-      const status = statusAfter(event);
-      if (status !== undefined && this.#fits(status)) this.#lookAt(event.jobId);
+      if (needsLook(event.type) || this.#mayLeave(event)) this.#lookAt(event.jobId);
+    } else if (status !== undefined && this.#fits(status)) {
+      this.#lookAt(event.jobId);
     }
     this.#showSoon();
-    if (statusAfter(event) !== undefined || event.type === 'PURGED') this.#countSoon();
+    if (status !== undefined || event.type === 'PURGED') this.#countSoon();
   }
 
   readonly #fits = (status: JobRow['status']): boolean => {
@@ -166,9 +185,19 @@ class LiveList {
     return wanted.length === 0 || wanted.includes(status);
   };
 
+  /** What was found by its machine is no longer, on another one. */
+  #mayLeave({ type }: FeedEvent): boolean {
+    return type === 'CLAIMED' && this.#filter.search != null;
+  }
+
   #lookAt(id: string): void {
     this.#toLookAt.add(id);
-    if (!this.#isLooking) void this.#look();
+    if (this.#toLookAt.size > MOST_TO_LOOK_AT) {
+      this.#toLookAt.clear();
+      void this.run();
+    } else if (!this.#isLooking) {
+      void this.#look();
+    }
   }
 
   /** Looks at what is to be looked at until nothing is; what is told meanwhile waits for the next turn. */
@@ -176,14 +205,10 @@ class LiveList {
     this.#isLooking = true;
     while (this.#toLookAt.size > 0 && !this.#isClosed) {
       await pause(SHOW_EVERY_MS);
-      const ids = [...this.#toLookAt];
-      this.#toLookAt.clear();
+      const ids = [...this.#toLookAt].slice(0, LOOKS_AT_ONCE);
+      ids.forEach((id) => this.#toLookAt.delete(id));
       try {
-        await this.#heed(async () => {
-          const left = ids.length > LOOKS_AT_ONCE ? await this.#lookAtNewest(ids) : ids;
-          await Promise.all(left.slice(0, LOOKS_AT_ONCE).map(async (id) => this.#lookAtOne(id)));
-          left.slice(LOOKS_AT_ONCE).forEach((id) => this.#toLookAt.add(id));
-        });
+        await this.#heed(async () => this.#lookAtAll(ids));
       } catch (error) {
         ids.forEach((id) => this.#toLookAt.add(id));
         this.#fail(error);
@@ -194,22 +219,15 @@ class LiveList {
     this.#isLooking = false;
   }
 
-  /** @returns which of the jobs are not among the newest */
-  async #lookAtNewest(ids: string[]): Promise<string[]> {
-    const { nodes } = await this.#page(PAGE, undefined);
-    this.#put(nodes);
-    const seen = new Set(nodes.map(({ id }) => id));
-    return ids.filter((id) => !seen.has(id));
-  }
-
-  async #lookAtOne(id: string): Promise<void> {
-    const { job } = await ask(this.#connection, JobRowDocument, { id });
-    if (job === null) this.#book.remove(id);
-    else this.#put([job]);
-  }
-
-  #put(rows: readonly JobRow[]): void {
-    this.#book.put(rows, { hasOlder: this.#older !== undefined, fits: this.#fits });
+  /** The server says which of them fit the filter, as they are now. */
+  async #lookAtAll(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const turn = this.#turn;
+    const { nodes } = await this.#page({ first: LOOKS_AT_ONCE, ids });
+    if (this.#isOver(turn)) return;
+    const found = new Set(nodes.map(({ id }) => id));
+    ids.filter((id) => !found.has(id)).forEach((id) => this.#book.remove(id));
+    this.#book.put(nodes, { hasOlder: this.#older !== undefined, fits: this.#fits });
     if (this.#book.trim(MAX_ROWS)) this.#older = undefined;
   }
 
@@ -227,20 +245,30 @@ class LiveList {
     });
   }
 
-  async #page(first: number, after: string | undefined) {
-    const variables = { filter: this.#filter, first, after: after ?? null };
-    const { nodes, pageInfo, totalCount } = (await ask(this.#connection, JobsDocument, variables)).jobs;
+  async #page(part: { first: number; after?: string | undefined; ids?: readonly string[] }): Promise<Page> {
+    const { first, after = null, ids } = part;
+    const filter = ids === undefined ? this.#filter : { ...this.#filter, ids: [...ids] };
+    const counted = ids === undefined && after === null;
+    const { nodes, pageInfo, totalCount } = (
+      await ask(this.#connection, JobsDocument, { filter, first, after, counted })
+    ).jobs;
     return { nodes, total: totalCount, older: pageInfo.hasNextPage ? (pageInfo.endCursor ?? undefined) : undefined };
   }
 
   #countSoon(): void {
-    this.#countTimer ??= setTimeout(() => {
-      this.#countTimer = undefined;
-      ask(this.#connection, JobCountDocument, { filter: this.#filter }).then(
-        ({ jobs }) => this.#state.set({ ...this.#state.get(), total: jobs.totalCount }),
-        (error: unknown) => this.#fail(error),
-      );
-    }, COUNT_EVERY_MS);
+    this.#countTimer ??= setTimeout(() => void this.#count(), this.#countEveryMs);
+  }
+
+  async #count(): Promise<void> {
+    const began = performance.now();
+    try {
+      const { jobs } = await ask(this.#connection, JobCountDocument, { filter: this.#filter });
+      if (!this.#isClosed) this.#state.set({ ...this.#state.get(), total: jobs.totalCount });
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#countEveryMs = Math.max(COUNT_EVERY_MS, (performance.now() - began) * COUNT_RESTS);
+    this.#countTimer = undefined;
   }
 
   #showSoon(): void {
@@ -259,4 +287,12 @@ class LiveList {
     if (this.#isClosed) return;
     this.#state.set({ ...this.#state.get(), fault: error instanceof Error ? error.message : String(error) });
   }
+}
+
+interface Page {
+  nodes: readonly JobRow[];
+  /** undefined where it was not asked for */
+  total: number | undefined;
+  /** Where the next older page begins; undefined when there is none. */
+  older: string | undefined;
 }

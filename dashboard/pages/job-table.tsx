@@ -1,6 +1,6 @@
 import { createColumnHelper, FlexRender, type Row, tableFeatures, useTable } from '@tanstack/react-table';
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useRef } from 'react';
+import { memo, type RefObject, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import type { JobRow } from '../live/job-rows.ts';
 import { percent, shortId, titleOf, words } from '../parts/format.ts';
@@ -34,12 +34,13 @@ const columns = helper.columns([
 /** Thousands of rows, of which only those exist that are seen: the table is made of those alone, so a change costs little. */
 export function JobTable({ rows, onNearEnd }: { rows: readonly JobRow[]; onNearEnd: () => void }) {
   const body = useRef<HTMLDivElement>(null);
+  // No keys of its own: with a new function for them it would measure all rows again at each frame.
   const virtualizer = useWindowVirtualizer({
     count: rows.length,
     estimateSize: () => ROW_HEIGHT,
     overscan: OVERSCAN,
-    scrollMargin: body.current?.offsetTop ?? 0,
-    getItemKey: (index) => rows[index]?.id ?? index,
+    scrollMargin: useTop(body),
+    useFlushSync: false,
   });
   const seen = virtualizer.getVirtualItems();
   const first = seen[0]?.index ?? 0;
@@ -72,19 +73,41 @@ export function JobTable({ rows, onNearEnd }: { rows: readonly JobRow[]; onNearE
   );
 }
 
+/** Where the element begins on the page, in pixels. Asked for in a rendering, it would make the browser lay out the page at each. */
+function useTop(element: RefObject<HTMLElement | null>): number {
+  const [top, setTop] = useState(0);
+  useLayoutEffect(() => {
+    const measure = (): void => setTop(element.current?.offsetTop ?? 0);
+    measure();
+    // Whatever moves it makes the whole page higher or lower.
+    const resized = new ResizeObserver(measure);
+    resized.observe(document.body);
+    return () => resized.disconnect();
+  }, [element]);
+  return top;
+}
+
 /** `top` in pixels from the first row, `index` among all rows. */
 function TableRow({ row, top, index }: { row: Row<typeof features, JobRow>; top: number; index: number }) {
   const style = { transform: `translateY(${top}px)`, height: ROW_HEIGHT };
   return (
     <div className={styles.row} role="row" aria-rowindex={index + 2} style={style}>
-      {row.getAllCells().map((cell) => (
-        <div key={cell.id} role="cell" data-column={cell.column.id}>
-          <FlexRender cell={cell} />
-        </div>
-      ))}
+      <Cells row={row} />
     </div>
   );
 }
+
+/** Of a job that has not changed, nothing is made again while it is scrolled past. */
+const Cells = memo(
+  function Cells({ row }: { row: Row<typeof features, JobRow> }) {
+    return row.getAllCells().map((cell) => (
+      <div key={cell.id} role="cell" data-column={cell.column.id}>
+        <FlexRender cell={cell} />
+      </div>
+    ));
+  },
+  (before, after) => before.row.original === after.row.original,
+);
 
 function Title({ job }: { job: JobRow }) {
   return (

@@ -1,11 +1,10 @@
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import type { JobFilter, JobStatus } from '../generated/graphql.ts';
 import { useSession } from '../live/context.ts';
 import { type JobList, type JobListState, MAX_ROWS, openJobList } from '../live/job-list.ts';
-import type { JobRow } from '../live/job-rows.ts';
 import { createStore, useStore } from '../live/store.ts';
 import { Empty } from '../parts/command.tsx';
-import { count } from '../parts/format.ts';
+import { count, counted } from '../parts/format.ts';
 import { Fault, Page, ui } from '../parts/ui.tsx';
 import { type Filters, JobFilters, useFilters } from './job-filters.tsx';
 import { JobTable } from './job-table.tsx';
@@ -16,34 +15,26 @@ const NOTHING_YET = createStore<JobListState>({ rows: [], total: undefined, hasM
 export function Jobs() {
   const [filters, setFilters] = useFilters();
   const { state, loadMore } = useJobList(filters);
-  const { rows, total, hasMore, fault } = useStore(state);
-  const found = useMemo(() => searched(rows, filters.search), [rows, filters.search]);
-  // What is searched is what is loaded, so a search loads what there is.
-  const isSearching = filters.search !== '';
-  useEffect(() => {
-    if (isSearching && hasMore) loadMore();
-  }, [isSearching, hasMore, rows, loadMore]);
-
+  const { rows, total, fault } = useSettled(useStore(state));
   return (
-    <Page title="Jobs" lead={said({ found: found.length, loaded: rows.length, total, isSearching })}>
+    <Page title="Jobs" lead={said(total)}>
       <JobFilters filters={filters} onChange={setFilters} />
       {fault !== undefined && <Fault>{fault}</Fault>}
-      {found.length === 0 && total !== undefined ? (
+      {rows.length === 0 && total !== undefined ? (
         <section className={ui.panel}>
-          <NoJobs isFiltered={isSearching || isFiltered(filters)} />
+          <NoJobs isFiltered={isFiltered(filters)} />
         </section>
       ) : (
-        <JobTable rows={found} onNearEnd={loadMore} />
+        <JobTable rows={rows} onNearEnd={loadMore} />
       )}
     </Page>
   );
 }
 
-function said(is: { found: number; loaded: number; total: number | undefined; isSearching: boolean }): string {
-  if (is.total === undefined) return 'Loading …';
-  if (is.isSearching) return `${count(is.found)} found among the newest ${count(is.loaded)} of ${count(is.total)} jobs`;
-  const all = `${count(is.total)} ${is.total === 1 ? 'job' : 'jobs'}, newest first`;
-  return is.total > MAX_ROWS ? `${all}; the newest ${count(MAX_ROWS)} can be scrolled through` : all;
+function said(total: number | undefined): string {
+  if (total === undefined) return 'Loading …';
+  const all = `${counted(total, 'job')}, newest first`;
+  return total > MAX_ROWS ? `${all}; the newest ${count(MAX_ROWS)} can be scrolled through` : all;
 }
 
 function NoJobs({ isFiltered }: { isFiltered: boolean }) {
@@ -60,20 +51,27 @@ function NoJobs({ isFiltered }: { isFiltered: boolean }) {
 const FIRST_JOB = `curl ${location.origin}/jobs -H "X-Kelpie-Key: $KEY" \\
   -d '{"command": "echo", "arguments": ["hello"], "container_group_id": "local"}'`;
 
-function isFiltered({ status, group, label }: Filters): boolean {
-  return status.length > 0 || group !== '' || label !== '';
+function isFiltered({ status, group, label, search }: Filters): boolean {
+  return status.length > 0 || group !== '' || label !== '' || search !== '';
+}
+
+/** While the list of another filter is on its way, what was shown stays: nothing flickers under who types. */
+function useSettled(newest: JobListState): JobListState {
+  const settled = useRef(newest);
+  if (newest.total !== undefined || newest.fault !== undefined) settled.current = newest;
+  return settled.current;
 }
 
 /** Opens the list anew when what the server filters by changes. */
-function useJobList({ status, group, label }: Filters): Pick<JobList, 'state' | 'loadMore'> {
+function useJobList({ status, group, label, search }: Filters): Pick<JobList, 'state' | 'loadMore'> {
   const { connection } = useSession();
   const statuses = status.join(',');
   const [list, setList] = useState<JobList>();
   useEffect(() => {
-    const opened = openJobList(connection, filterOf(statuses, group, label));
+    const opened = openJobList(connection, filterOf({ statuses, group, label, search }));
     setList(opened);
     return () => opened.close();
-  }, [connection, statuses, group, label]);
+  }, [connection, statuses, group, label, search]);
   return list ?? { state: NOTHING_YET, loadMore: nothing };
 }
 
@@ -81,20 +79,14 @@ function nothing(): void {
   // There is no list yet.
 }
 
-function filterOf(statuses: string, group: string, label: string): JobFilter {
+function filterOf(given: { statuses: string; group: string; label: string; search: string }): JobFilter {
+  const { statuses, group, label, search } = given;
   const [name = '', ...value] = label.split('=');
   return {
     // Joined from statuses by the caller.
     status: statuses === '' ? null : (statuses.split(',') as JobStatus[]),
     containerGroupId: group === '' ? null : group,
     labels: label === '' ? null : { [name]: value.join('=') },
+    search: search === '' ? null : search,
   };
-}
-
-function searched(rows: readonly JobRow[], search: string): readonly JobRow[] {
-  const wanted = search.toLowerCase();
-  if (wanted === '') return rows;
-  return rows.filter(({ id, name, command, arguments: given, machineId }) =>
-    [id, name ?? '', command, given.join(' '), machineId ?? ''].some((text) => text.toLowerCase().includes(wanted)),
-  );
 }

@@ -136,7 +136,7 @@ function KeyRow({ known: { name, role, createdAt }, onRevoke }: { known: Key; on
     <tr>
       <td>{name ?? <span className={ui.muted}>without a name</span>}</td>
       <td>{words(role)}</td>
-      <td data-tight>
+      <td>
         <Ago at={createdAt} />
       </td>
       <td data-number>

@@ -1,12 +1,13 @@
 import { useEffect, useState } from 'react';
 import { useSubscription } from 'urql';
 import { GroupUpdatedDocument, ScalingRulesDocument, type ScalingRulesQuery } from '../generated/graphql.ts';
-import { useAnswer } from '../live/context.ts';
+import { useAnswer, useMayManage } from '../live/context.ts';
 import { Empty } from '../parts/command.tsx';
 import { count, duration } from '../parts/format.ts';
 import { type Point, Sparkline } from '../parts/sparkline.tsx';
 import { Ago } from '../parts/time.tsx';
 import { Badge, Fault, Figure, Figures, Page, Panel, ui } from '../parts/ui.tsx';
+import { ChangeRule, NewRule, RemoveRule } from './scaling-form.tsx';
 import styles from '../style/fleet.module.css';
 
 type Rule = ScalingRulesQuery['scalingRules'][number];
@@ -18,21 +19,45 @@ const MOST_EVENTS = 8;
 
 /** How many machines each group should have, and why. */
 export function Scaling() {
-  const { data, fault } = useAnswer(ScalingRulesDocument, {}, EVERY_MS);
+  const { data, fault, refresh } = useAnswer(ScalingRulesDocument, {}, EVERY_MS);
   const rules = data?.scalingRules;
+  const mayManage = useMayManage();
+  const [isMaking, setMaking] = useState(false);
+  const isFirst = rules?.length === 0;
   return (
-    <Page title="Scaling" lead="How many replicas each container group should have, as a function of its queue.">
+    <Page
+      title="Scaling"
+      lead="How many replicas each container group should have, as a function of its queue."
+      actions={
+        mayManage && rules !== undefined && !isFirst && !isMaking ? (
+          <button type="button" className={ui.button} onClick={() => setMaking(true)}>
+            New rule
+          </button>
+        ) : undefined
+      }
+    >
       {fault !== undefined && <Fault>{fault}</Fault>}
       {rules === undefined && fault === undefined && <p className={ui.muted}>Loading …</p>}
-      {rules?.length === 0 && (
+      {isFirst && (
         <section className={ui.panel}>
           <Empty title="No scaling rules yet" command={FIRST_RULE}>
-            A rule lets a container group follow its queue. Make one from a shell, with the key in $KEY:
+            {mayManage
+              ? 'A rule lets a container group follow its queue. Make one below, or from a shell, with the key in $KEY:'
+              : 'A rule lets a container group follow its queue. An owner makes one, here or from a shell, with the key in $KEY:'}
           </Empty>
         </section>
       )}
+      {mayManage && (isMaking || isFirst) && (
+        <NewRule
+          onClose={isFirst ? undefined : () => setMaking(false)}
+          onDone={() => {
+            setMaking(false);
+            refresh();
+          }}
+        />
+      )}
       {rules?.map((rule) => (
-        <RulePanel key={rule.containerGroupId} rule={rule} />
+        <RulePanel key={rule.containerGroupId} rule={rule} mayManage={mayManage} onChanged={refresh} />
       ))}
     </Page>
   );
@@ -41,8 +66,10 @@ export function Scaling() {
 const FIRST_RULE = `curl ${location.origin}/scaling-rules -H "X-Kelpie-Key: $KEY" \\
   -d '{"container_group_id": "local", "min_replicas": 0, "max_replicas": 10}'`;
 
-function RulePanel({ rule }: { rule: Rule }) {
+function RulePanel({ rule, mayManage, onChanged }: { rule: Rule; mayManage: boolean; onChanged: () => void }) {
   const { lastDecision, lastAnswer } = rule;
+  const [isChanging, setChanging] = useState(false);
+  const [fault, setFault] = useState<string>();
   const queue = useQueue(rule.containerGroupId);
   return (
     <Panel title={rule.containerGroupId} note={<State rule={rule} />}>
@@ -56,6 +83,7 @@ function RulePanel({ rule }: { rule: Rule }) {
           </p>
         )}
         {lastAnswer !== null && !lastAnswer.ok && <Fault>{lastAnswer.message}</Fault>}
+        {fault !== undefined && <Fault>{fault}</Fault>}
         <Figures>
           <Figure name="Replicas allowed">
             {count(rule.minReplicas)} to {count(rule.maxReplicas)}
@@ -65,6 +93,15 @@ function RulePanel({ rule }: { rule: Rule }) {
             {rule.nextActionAt === null ? 'when it is changed' : <At at={rule.nextActionAt} />}
           </Figure>
         </Figures>
+        {mayManage && !isChanging && (
+          <div className={ui.actions}>
+            <button type="button" className={ui.button} onClick={() => setChanging(true)}>
+              Change
+            </button>
+            <RemoveRule group={rule.containerGroupId} onDone={onChanged} onFault={setFault} />
+          </div>
+        )}
+        {mayManage && isChanging && <ChangeRule rule={rule} onDone={onChanged} onClose={() => setChanging(false)} />}
         <div className={styles.charts}>
           <Sparkline caption="Jobs waiting and running, since this page was opened" points={queue} />
           <Sparkline caption="Replicas wanted" points={wantedOf(rule)} />

@@ -1,9 +1,9 @@
 import { type SubmitEvent, useState } from 'react';
 import { useMutation } from 'urql';
 import { useLocation, useSearchParams } from 'wouter';
-import { JobSpecDocument, type SubmitJobMutation, SubmitJobDocument } from '../generated/graphql.ts';
-import { faultOf } from '../live/connection.ts';
+import { JobSpecDocument, SubmitJobDocument } from '../generated/graphql.ts';
 import { useAnswer, useMaySubmit } from '../live/context.ts';
+import { type Issue, issuesIn, refusalIn } from '../live/refusal.ts';
 import { type Draft, draftOf, EMPTY_DRAFT, fitsDraft, inputOf } from '../live/submission.ts';
 import { Fault, Page, Panel, ui } from '../parts/ui.tsx';
 import { SubmitFields } from './submit-fields.tsx';
@@ -27,8 +27,6 @@ function Copy({ from }: { from: string }) {
 const NOT_WHOLE =
   'An argument or a variable of this job is empty or has a line break in it, which this form cannot show: look at each before you submit.';
 
-type Issue = { path: string[]; message: string };
-
 function Form({ initial, hint }: { initial: Draft; hint?: string | undefined }) {
   const [draft, setDraft] = useState(initial);
   const [issues, setIssues] = useState<Issue[]>([]);
@@ -39,11 +37,11 @@ function Form({ initial, hint }: { initial: Draft; hint?: string | undefined }) 
   const change = (part: Partial<Draft>): void => setDraft((last) => ({ ...last, ...part }));
   const send = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
-    const { data, error } = await submit({ input: inputOf(draft) });
-    const answer = data?.submitJob;
+    const result = await submit({ input: inputOf(draft) });
+    const answer = result.data?.submitJob;
     if (answer !== undefined && 'id' in answer) navigate(`/app/jobs/${answer.id}`);
-    setIssues(issuesIn(answer));
-    setFault(error === undefined ? messageIn(answer) : faultOf(error));
+    setIssues(issuesIn(result));
+    setFault(refusalIn(result));
   };
   if (!maySubmit)
     return <Fault>This key may look, and not submit. Sign in with a key of the role OWNER or SUBMITTER.</Fault>;
@@ -70,14 +68,6 @@ function Form({ initial, hint }: { initial: Draft; hint?: string | undefined }) 
       </form>
     </Page>
   );
-}
-
-function issuesIn(answer: SubmitJobMutation['submitJob'] | undefined): Issue[] {
-  return answer !== undefined && 'issues' in answer ? answer.issues : [];
-}
-
-function messageIn(answer: SubmitJobMutation['submitJob'] | undefined): string | undefined {
-  return answer !== undefined && 'message' in answer ? answer.message : undefined;
 }
 
 function issueAt(issues: readonly Issue[], name: string): string | undefined {

@@ -54,10 +54,13 @@ export function Sparkline({ caption, points }: { caption: string; points: readon
   );
 }
 
-/** As uPlot has it: seconds, then a list for each line. What was last so is so until now. */
+/**
+ * As uPlot has it: seconds, then a list for each line. What was last so is so until now, which is never the same moment: an axis of time
+ * that has one moment alone is made years long.
+ */
 function dataOf(points: readonly Point[], lines: number): uPlot.AlignedData {
   const last = points.at(-1);
-  const all = last === undefined ? [] : [...points, { at: Date.now(), values: last.values }];
+  const all = last === undefined ? [] : [...points, { at: Math.max(Date.now(), last.at + 1), values: last.values }];
   const series = Array.from({ length: lines }, (_, line) => all.map(({ values }) => values[line] ?? null));
   return [all.map(({ at }) => at / 1_000), ...series];
 }

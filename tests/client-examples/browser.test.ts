@@ -1,17 +1,16 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
 import { afterAll, expect, test } from 'vitest';
 import { finishAttempt } from '../../core/leases/finish.ts';
 import { heartbeat } from '../../core/leases/renew.ts';
 import { startTestApp } from '../support/app.ts';
+import { hasChromium, sharedChromium } from '../support/chromium.ts';
 import { claim, endings, submit } from '../support/jobs.ts';
 import { EXAMPLES } from './transcript.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
+const isThere = hasChromium('the example of a page in a browser');
 
 const app = await startTestApp();
 afterAll(() => app.close());
@@ -37,62 +36,60 @@ test('a page of any origin may bring a key and the place to resume from', async 
   expect(headers.get('Access-Control-Allow-Headers')?.split(/, */)).toEqual(['x-kelpie-key', 'last-event-id']);
 });
 
-test('a page in a browser follows a job to its end by server-sent events', async ({ skip, onTestFinished }) => {
-  if (!existsSync(CHROMIUM)) skip(`${CHROMIUM} is not installed`);
-  const [page, browser] = [
-    await servePage(),
-    await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] }),
-  ];
-  onTestFinished(async () => {
-    await browser.close();
-    page.close();
-  });
-  const { viewer } = await app.account('OWNER', 'browsing');
-  const { secret } = await app.account('VIEWER', 'browsing');
-  const { id } = await submit(app.core, viewer);
+test.skipIf(!isThere)(
+  'a page in a browser follows a job to its end by server-sent events',
+  { timeout: 60_000 },
+  async ({ onTestFinished }) => {
+    const [page, tab] = [await servePage(), await (await sharedChromium()).newPage()];
+    onTestFinished(async () => {
+      await tab.close();
+      page.close();
+    });
+    const { viewer } = await app.account('OWNER', 'browsing');
+    const { secret } = await app.account('VIEWER', 'browsing');
+    const { id } = await submit(app.core, viewer);
 
-  const tab = await browser.newPage();
-  const faults: string[] = [];
-  tab.on('pageerror', (error) => faults.push(error.message));
-  await tab.goto(page.url);
-  await tab.getByLabel('Server').fill(app.url);
-  await tab.getByLabel('Key').fill(secret);
-  await tab.getByLabel('Job').fill(id);
-  await tab.getByRole('button').click();
-  await tab.getByText('submitted').waitFor();
-  const { lease } = await claim(app.core, viewer, '<b>machine</b>');
-  const progress = { fraction: 0.5, message: 'halfway', metrics: null };
-  await heartbeat(app.core, viewer, lease, { phase: 'RUNNING', progress });
-  await tab.getByText('halfway').waitFor();
-  expect(await tab.locator('progress').getAttribute('value')).toBe('0.5');
-  await finishAttempt(app.core, viewer, lease, endings.completed);
-  await tab.locator('output', { hasText: 'completed' }).waitFor();
-  expect(await tab.locator('li').allTextContents()).toEqual([
-    'submitted',
-    'claimed (attempt 1) <b>machine</b>',
-    'phase changed (attempt 1)',
-    'attempt ended (attempt 1) <b>machine</b> COMPLETED',
-    'completed (attempt 1)',
-  ]);
-  expect(tab.url()).not.toContain(secret);
-  expect(faults).toEqual([]);
-});
+    const faults: string[] = [];
+    tab.on('pageerror', (error) => faults.push(error.message));
+    await tab.goto(page.url);
+    await tab.getByLabel('Server').fill(app.url);
+    await tab.getByLabel('Key').fill(secret);
+    await tab.getByLabel('Job').fill(id);
+    await tab.getByRole('button').click();
+    await tab.getByText('submitted').waitFor();
+    const { lease } = await claim(app.core, viewer, '<b>machine</b>');
+    const progress = { fraction: 0.5, message: 'halfway', metrics: null };
+    await heartbeat(app.core, viewer, lease, { phase: 'RUNNING', progress });
+    await tab.getByText('halfway').waitFor();
+    expect(await tab.locator('progress').getAttribute('value')).toBe('0.5');
+    await finishAttempt(app.core, viewer, lease, endings.completed);
+    await tab.locator('output', { hasText: 'completed' }).waitFor();
+    expect(await tab.locator('li').allTextContents()).toEqual([
+      'submitted',
+      'claimed (attempt 1) <b>machine</b>',
+      'phase changed (attempt 1)',
+      'attempt ended (attempt 1) <b>machine</b> COMPLETED',
+      'completed (attempt 1)',
+    ]);
+    expect(tab.url()).not.toContain(secret);
+    expect(faults).toEqual([]);
+  },
+);
 
-test('the page says why it may not follow, and does not try again', async ({ skip, onTestFinished }) => {
-  if (!existsSync(CHROMIUM)) skip(`${CHROMIUM} is not installed`);
-  const [page, browser] = [
-    await servePage(),
-    await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] }),
-  ];
-  onTestFinished(async () => {
-    await browser.close();
-    page.close();
-  });
-  const tab = await browser.newPage();
-  await tab.goto(page.url);
-  await tab.getByLabel('Server').fill(app.url);
-  await tab.getByLabel('Key').fill('wrong');
-  await tab.getByLabel('Job').fill('x');
-  await tab.getByRole('button').click();
-  await tab.getByText('unknown, revoked or expired').waitFor();
-});
+test.skipIf(!isThere)(
+  'the page says why it may not follow, and does not try again',
+  { timeout: 60_000 },
+  async ({ onTestFinished }) => {
+    const [page, tab] = [await servePage(), await (await sharedChromium()).newPage()];
+    onTestFinished(async () => {
+      await tab.close();
+      page.close();
+    });
+    await tab.goto(page.url);
+    await tab.getByLabel('Server').fill(app.url);
+    await tab.getByLabel('Key').fill('wrong');
+    await tab.getByLabel('Job').fill('x');
+    await tab.getByRole('button').click();
+    await tab.getByText('unknown, revoked or expired').waitFor();
+  },
+);

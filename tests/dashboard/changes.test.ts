@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findJob } from '../../core/jobs/find.ts';
 import { finishAttempt } from '../../core/leases/finish.ts';
+import { createScalingRule, findScalingRule, listScalingRules, updateScalingRule } from '../../core/scaling/rules.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { describeInBrowser } from '../support/browser.ts';
 import { claim, endings, submit } from '../support/jobs.ts';
@@ -52,7 +53,7 @@ describeInBrowser('a job', (open) => {
     const job = await submit(app.core, viewer, { name: 'to-be-cancelled' });
     const { page, ...tab } = await open({ url: app.url });
     await tab.signIn(secret);
-    await page.goto(`${app.url}/app/jobs/${job.id}`);
+    await tab.go(`/app/jobs/${job.id}`);
     await page.getByRole('button', { name: 'Cancel', exact: true }).click();
     await page.getByRole('button', { name: 'Keep it' }).click();
     await page.getByRole('button', { name: 'Cancel', exact: true }).click();
@@ -71,7 +72,7 @@ describeInBrowser('a job', (open) => {
     await finishAttempt(app.core, viewer, lease, { ...endings.failed, reason: 'no licence left' });
     const { page, ...tab } = await open({ url: app.url });
     await tab.signIn(secret);
-    await page.goto(`${app.url}/app/jobs/${job.id}`);
+    await tab.go(`/app/jobs/${job.id}`);
     await page.getByText('no licence left').first().waitFor();
     await page.getByRole('img', { name: /Attempt 1 on machine-3: failed/ }).waitFor();
     await page.getByRole('region', { name: 'Submission' }).waitFor();
@@ -86,7 +87,7 @@ describeInBrowser('a job', (open) => {
     const job = await submit(app.core, viewer);
     const { page, ...tab } = await open({ url: app.url });
     await tab.signIn(secret);
-    await page.goto(`${app.url}/app/jobs/${job.id}`);
+    await tab.go(`/app/jobs/${job.id}`);
     await page.getByRole('heading', { name: 'There is no such job' }).waitFor();
   });
 });
@@ -113,6 +114,54 @@ describeInBrowser('keys', (open) => {
     await known.waitFor({ state: 'detached' });
     await wall.page.getByRole('alert').filter({ hasText: 'no longer takes this key' }).waitFor();
     await wall.page.getByLabel('API key').waitFor();
+  });
+});
+
+describeInBrowser('a scaling rule', (open) => {
+  test('is made, changed and removed by an owner, who is told at the field what is wrong', async () => {
+    const { viewer, secret } = await app.account('OWNER', 'scaled');
+    const { page, ...tab } = await open({ url: app.url });
+    await tab.signIn(secret);
+    await tab.go('/app/scaling');
+    await page.getByLabel('Container group').fill('films');
+    await page.getByLabel('Replicas at most').fill('501');
+    await page.getByRole('button', { name: 'Make the rule' }).click();
+    await page.locator('label', { hasText: 'Replicas at most' }).getByText('500').nth(1).waitFor();
+    await page.getByLabel('Replicas at most').and(page.locator('[aria-invalid=true]')).fill('2');
+    await page.getByLabel('Replicas at least').fill('3');
+    await page.getByRole('button', { name: 'Make the rule' }).click();
+    await page.getByRole('alert').filter({ hasText: 'at most the greatest, got 3 and 2' }).waitFor();
+    await page.getByLabel('Replicas at least').fill('1');
+    await page.getByRole('button', { name: 'Make the rule' }).click();
+    await page.getByText('1 to 2').waitFor();
+    expect(await findScalingRule(app.core, viewer, 'films')).toMatchObject({ idleThresholdSeconds: 300 });
+
+    await page.getByRole('button', { name: 'Change', exact: true }).click();
+    // Somebody else changes another part of it meanwhile.
+    await updateScalingRule(app.core, viewer, 'films', { maxReplicas: 9 });
+    await page.getByLabel('Idle threshold').fill('60');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('1 to 9').waitFor();
+    expect(await findScalingRule(app.core, viewer, 'films')).toMatchObject({
+      minReplicas: 1,
+      idleThresholdSeconds: 60,
+    });
+    await page.getByRole('button', { name: 'Remove' }).click();
+    await page.getByRole('button', { name: 'Remove the rule' }).click();
+    await page.getByText('No scaling rules yet').waitFor();
+    expect(await listScalingRules(app.core, viewer)).toEqual([]);
+  });
+
+  test('is only looked at by who may not manage', async () => {
+    const { viewer } = await app.account('OWNER', 'scaled-too');
+    await createScalingRule(app.core, viewer, 'films', { minReplicas: 0, maxReplicas: 3, idleThresholdSeconds: 60 });
+    const { secret } = await app.account('SUBMITTER', 'scaled-too');
+    const { page, ...tab } = await open({ url: app.url });
+    await tab.signIn(secret);
+    await tab.go('/app/scaling');
+    await page.getByText('0 to 3').waitFor();
+    await page.getByRole('link', { name: 'Submit a job' }).waitFor();
+    expect(await page.getByRole('button', { name: /Change|Remove|New rule/ }).count()).toBe(0);
   });
 });
 

@@ -24,7 +24,7 @@ describeInBrowser('a job on machines', (open) => {
         during: ['checkpoints'],
         heartbeatInterval: 1,
       });
-      await page.goto(`${scene.fleet.app.url}/app/jobs/${job.id}`);
+      await tab.go(`/app/jobs/${job.id}`);
       await page.getByText('began with 0 checkpoints').waitFor();
       await tab.mark();
       await page.getByText('half way').first().waitFor();

@@ -118,6 +118,8 @@ describe('pages of jobs', () => {
     [{ filter: { machineId: 'x'.repeat(300) } }, 'machineId'],
     [{ filter: { labels: { a: 1 } } }, 'labels.a'],
     [{ filter: { labels: { 'a\0': 'x' } } }, 'labels'],
+    [{ filter: { search: 'x'.repeat(201) } }, 'search'],
+    [{ filter: { search: 'a b c d e f g h i j k' } }, 'search'],
     [{ filter: { status: ['LOST'] } }, 'LOST'],
     [{ filter: { colour: 'red' } }, 'colour'],
     [{ orderBy: 'SIDEWAYS' }, 'SIDEWAYS'],
@@ -165,6 +167,60 @@ describe('filters', () => {
     const next = await page({ filter, orderBy: 'OLDEST_FIRST', first: 5, after: first.pageInfo.endCursor });
     expect([...first.names, ...next.names]).toEqual(even.slice(0, 10));
     expect(next.totalCount).toBe(even.length);
+  });
+});
+
+describe('a search', async () => {
+  const { secret } = await app.account();
+  const parts = [
+    { name: 'Fold protein', command: 'python', arguments: ['fold.py', '--seed', '17', '100%'] },
+    {
+      name: 'fold_other',
+      command: '/opt/fold',
+      arguments: ['a "quoted" word', 'back\\slash'],
+      containerGroupId: 'two',
+    },
+    { command: 'sh', arguments: ['-c', 'echo 100'] },
+  ];
+  const jobs = await mutate(
+    app,
+    secret,
+    'submitJobs',
+    parts.map((part) => ({ containerGroupId: 'one', labels: { kind: part.command }, ...part })),
+  );
+  const commands = async (filter: object): Promise<string[]> => {
+    const query =
+      'query ($filter: JobFilter) { jobs(filter: $filter, orderBy: OLDEST_FIRST) { totalCount nodes { command } } }';
+    const { nodes, totalCount } = await ask(app, secret, query, { filter });
+    expect(totalCount).toBe((nodes as Answer[]).length);
+    return (nodes as { command: string }[]).map(({ command }) => command);
+  };
+
+  test.each([
+    ['FOLD', ['python', '/opt/fold']],
+    ['17 protein', ['python']],
+    ['--seed 17', ['python']],
+    ['  seed \t other ', []],
+    ['100%', ['python']],
+    ['100', ['python', 'sh']],
+    ['fold_', ['/opt/fold']],
+    ['"quoted"', ['/opt/fold']],
+    ['back\\slash', ['/opt/fold']],
+    ['\\', ['/opt/fold']],
+    ["'; drop table jobs; --", []],
+    ['?', []],
+    ['', ['python', '/opt/fold', 'sh']],
+    ['  ', ['python', '/opt/fold', 'sh']],
+  ])('for %j finds the jobs that have each of its words', async (search, expected) => {
+    expect(await commands({ search })).toEqual(expected);
+  });
+
+  test('knows ids, fits together with every other part of a filter, and nobody else’s jobs', async () => {
+    expect(await commands({ search: (jobs.jobs as { id: string }[])[2]!.id.slice(3).toUpperCase() })).toEqual(['sh']);
+    expect(await commands({ search: 'fold', containerGroupId: 'two' })).toEqual(['/opt/fold']);
+    expect(await commands({ search: 'fold', labels: { kind: 'python' } })).toEqual(['python']);
+    expect(await commands({ search: 'fold', status: ['RUNNING'] })).toEqual([]);
+    expect(await commands({ search: 'job' })).toEqual([]);
   });
 });
 

@@ -94,6 +94,10 @@ describe('many jobs', () => {
     // Ids that were to come from somewhere and did not are no wish to cancel everything.
     const nothing = await ask(app, secret, cancel, { filter: { ids: null } });
     expect(nothing).toMatchObject({ issues: [{ path: ['filter', 'ids'] }] });
+    for (const search of [null, '', ' ']) {
+      const blank = await ask(app, secret, cancel, { filter: { search } });
+      expect(blank).toMatchObject({ issues: [{ path: ['filter', 'search'] }] });
+    }
     expect(await ask(app, secret, cancel, { filter: { ids: [] } })).toMatchObject({ count: 0 });
     expect(await ask(app, secret, cancel, { filter: { labels: { kind: 'b' } } })).toMatchObject({ count: 2 });
     expect(await ask(app, secret, purge, { id: 'group' })).toMatchObject({ removed: 1, canceled: 0 });

@@ -1,14 +1,15 @@
 import axe from 'axe-core';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { z } from 'zod';
-import { findChromium, launchChromium } from '../../deploy/chromium.ts';
 import { buildDashboard } from '../../deploy/dashboard.ts';
+import { hasChromium, sharedChromium } from './chromium.ts';
 
 /** A browser tab on the dashboard, which is watched for what it must not do. */
 export interface Tab {
   page: Page;
-  context: BrowserContext;
+  /** From then on it is so wide (pixels), and its system's setting is this. */
+  look(theme: Theme, width: number): Promise<void>;
   /** Signs in at the door, and waits until the page is connected. */
   signIn(key: string): Promise<void>;
   /** Goes to another page of the dashboard, as its links do: without loading it anew. */
@@ -16,55 +17,66 @@ export interface Tab {
   /** Marks the page; `isTheSame` tells whether it has been loaded anew since. */
   mark(): Promise<void>;
   isTheSame(): Promise<boolean>;
-  /** Violations of accessibility rules, as `rule: elements`. */
-  violations(): Promise<string[]>;
+  /** Violations of accessibility rules, of all or of those given, as `rule: elements`. */
+  violations(rules?: readonly string[]): Promise<string[]>;
 }
+
+export type Theme = 'light' | 'dark';
+
+const HEIGHT = 900;
 
 export interface TabOptions {
   url: string;
   width?: number;
-  theme?: 'light' | 'dark';
+  theme?: Theme;
 }
 
-const PATIENCE_MS = 15_000;
+/** What is awaited comes at once on a machine that has nothing else to do. */
+const PATIENCE_MS = 30_000;
 
 /**
- * A chapter of tests in a browser: one Chromium, the dashboard as it is now, and a tab for whoever asks. Where the machine has no
- * Chromium, its tests are skipped, and why is printed.
+ * A chapter of tests in a browser: the process's Chromium, the dashboard as it is now, and a tab for whoever asks. Where the machine has no Chromium, its tests are skipped, and why is printed.
  */
 export function describeInBrowser(name: string, body: (open: (options: TabOptions) => Promise<Tab>) => void): void {
-  const isThere = findChromium() !== undefined;
-  if (!isThere) process.stderr.write(`Skipped: ${name}: no Chromium (apt-get install chromium)\n`);
-  describe.skipIf(!isThere)(name, { timeout: PATIENCE_MS * 4 }, () => {
-    let browser: Browser | undefined;
-    const tabs: { context: BrowserContext; faults: string[] }[] = [];
+  describe.skipIf(!hasChromium(name))(name, { timeout: PATIENCE_MS * 4 }, () => {
+    let context: BrowserContext | undefined;
+    const used: { page: Page; faults: string[]; url: string }[] = [];
+    // Each new page starts two processes, which costs more than most tests: one that was used is used again, with nothing left in it.
+    const idle: Page[] = [];
     beforeAll(async () => {
       await buildDashboard();
-      browser = await launchChromium();
+      context = await (await sharedChromium()).newContext();
+      context.setDefaultTimeout(PATIENCE_MS);
     }, PATIENCE_MS * 4);
-    afterAll(async () => {
-      await Promise.all(tabs.map(({ context }) => context.close()));
-      await browser?.close();
-      expect(tabs.flatMap(({ faults }) => faults)).toEqual([]);
+    afterEach(async () => {
+      const ended = used.splice(0);
+      for (const { page, url } of ended) {
+        page.removeAllListeners();
+        await page.evaluate('sessionStorage.clear()');
+        // What is open would go on asking its server.
+        await page.goto(`${url}/openapi.json`);
+        idle.push(page);
+      }
+      expect(ended.flatMap(({ faults }) => faults)).toEqual([]);
     });
+    afterAll(() => context?.close());
     body(async (options) => {
-      if (browser === undefined) throw new Error('the browser did not start');
-      const { tab, faults } = await openTab(browser, options);
-      tabs.push({ context: tab.context, faults });
+      const page = idle.pop() ?? (await context?.newPage());
+      if (page === undefined) throw new Error('the browser did not start');
+      const { tab, faults } = await openTab(page, options);
+      used.push({ page, faults, url: options.url });
       return tab;
     });
   });
 }
 
-async function openTab(browser: Browser, { url, width = 1280, theme = 'light' }: TabOptions) {
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: theme });
-  context.setDefaultTimeout(PATIENCE_MS);
-  const page = await context.newPage();
+async function openTab(page: Page, { url, width = 1280, theme = 'light' }: TabOptions) {
+  await lookAs(page, theme, width);
   const faults = watch(page, url);
   await page.goto(url);
   const tab: Tab = {
     page,
-    context,
+    look: async (...as) => lookAs(page, ...as),
     async signIn(key) {
       await page.getByLabel('API key').fill(key);
       await page.getByRole('button', { name: 'Sign in' }).click();
@@ -77,9 +89,14 @@ async function openTab(browser: Browser, { url, width = 1280, theme = 'light' }:
       await page.evaluate('void (window.sameSince = true)');
     },
     isTheSame: async () => (await page.evaluate('window.sameSince === true')) === true,
-    violations: async () => violationsOn(page),
+    violations: async (rules) => violationsOn(page, rules),
   };
   return { tab, faults };
+}
+
+async function lookAs(page: Page, theme: Theme, width: number): Promise<void> {
+  await page.setViewportSize({ width, height: HEIGHT });
+  await page.emulateMedia({ colorScheme: theme });
 }
 
 /** A page may ask only its own server, keeps its key out of addresses, and breaks neither a rule of its policy nor anything else. */
@@ -105,9 +122,11 @@ const axeResults = z.object({
   violations: z.array(z.object({ id: z.string(), nodes: z.array(z.object({ html: z.string() })) })),
 });
 
-async function violationsOn(page: Page): Promise<string[]> {
+async function violationsOn(page: Page, rules?: readonly string[]): Promise<string[]> {
   // By the debugger's way in: the page's policy lets no script of ours in.
-  await page.evaluate(axe.source);
-  const results = axeResults.parse(await page.evaluate('axe.run(document, { resultTypes: ["violations"] })'));
+  if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axe.source);
+  // Without asking for each style sheet again.
+  const options = { resultTypes: ['violations'], preload: false, ...(rules !== undefined && { runOnly: rules }) };
+  const results = axeResults.parse(await page.evaluate(`axe.run(document, ${JSON.stringify(options)})`));
   return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' ')}`);
 }

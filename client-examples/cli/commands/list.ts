@@ -14,6 +14,7 @@ const upper = z
 const options = filterFlags.extend({
   status: z.array(upper),
   machine: z.string().optional(),
+  search: z.string().optional(),
   limit: z.string(),
   oldest: z.boolean().default(false),
   json: z.boolean().default(false),
@@ -28,6 +29,7 @@ export function listCommand(context: Context): Command {
   return addFilterFlags(commandOf('list', 'list jobs, the last submitted first'))
     .addOption(status.argParser(collect))
     .option('--machine <id>', 'held, or last held, by this machine')
+    .option('--search <words>', 'with each of these words in its name, command, arguments, machine or id')
     .option('-n, --limit <number>', 'so many at most', '50')
     .option('--oldest', 'the first submitted first')
     .action(async (given: unknown) => list(context, options.parse(given)));
@@ -39,6 +41,7 @@ async function list(context: Context, given: z.infer<typeof options>): Promise<v
     ...filterOf(given),
     ...(given.status.length > 0 && { status: given.status }),
     ...(given.machine !== undefined && { machineId: given.machine }),
+    ...(given.search !== undefined && { search: given.search }),
   };
   const connection = await context.connect();
   const found: JobRowFragment[] = [];

@@ -41,7 +41,7 @@ export function logoutCommand(context: Context): Command {
 }
 
 function isPrivate(url: string): boolean {
-  return url.startsWith('https:') || /^http:\/\/(localhost|127\.|\[::1\])/.test(url);
+  return url.startsWith('https:') || /^http:\/\/(localhost|127(\.\d+){3}|\[::1\])([:/]|$)/.test(url);
 }
 
 /** Never from an argument: those can be read by everybody on the machine, and stay in the shell's history. */

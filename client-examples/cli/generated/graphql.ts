@@ -115,6 +115,8 @@ export type JobFilter = {
   labels?: Record<string, unknown> | null | undefined;
   /** Held, or last held, by this machine. */
   machineId?: string | null | undefined;
+  /** With each of these words, at most 10, in its name, command, arguments, machine or id, in capitals or not. At most 200 characters. */
+  search?: string | null | undefined;
   /** Any of these. */
   status?: Array<JobStatus> | null | undefined;
 };

@@ -76,22 +76,39 @@ describe('completion', () => {
     expect(statuses).toEqual(expect.arrayContaining(['completed', 'canceled']));
   });
 
-  test.for(['bash', 'zsh', 'fish'])('the script for %s is taken by it', async (name, { skip }) => {
-    const { out, code } = await shell('kelpie-cli', ['completion', name]);
-    expect([code, out]).toEqual([0, expect.stringContaining('kelpie-cli') as string]);
-    if (spawnSync(name, ['-c', 'true']).error !== undefined) skip(`${name} is not installed`);
-    const syntax = spawnSync(name, ['-n'], { input: out, encoding: 'utf8' });
-    expect([syntax.status, syntax.stderr]).toEqual([0, '']);
-  });
-
-  test('bash completes a command line with it', async () => {
-    // Of the package bash-completion, which every bash that completes has.
-    const script = `_get_comp_words_by_ref() { cur=\${COMP_WORDS[COMP_CWORD]}; words=("\${COMP_WORDS[@]}"); cword=$COMP_CWORD; }
-      source <(kelpie-cli completion bash)
-      COMP_WORDS=(kelpie-cli wat); COMP_CWORD=1; COMP_LINE='kelpie-cli wat'; COMP_POINT=14
-      $(complete -p kelpie-cli | sed -E 's/.*-F ([^ ]+).*/\\1/')
-      printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const { out } = await shell('bash', ['-c', script]);
-    expect(out.trim()).toMatch(/^watch/);
-  });
+  test.for(Object.entries(COMPLETING))(
+    '%s completes a command line with its script',
+    async ([name, script], { skip }) => {
+      const { out: taken, code } = await shell('kelpie-cli', ['completion', name]);
+      expect([code, taken]).toEqual([0, expect.stringContaining('kelpie-cli') as string]);
+      if (spawnSync(name, ['-c', 'true']).error !== undefined) skipAloud(skip, `${name} is not installed`);
+      const { out, err } = await shell(name, ['-c', script]);
+      expect(out, err).toMatch(/kelpie-cli watch|^watch/m);
+    },
+  );
 });
+
+/** What somebody types before they press the tab key, and what the shell makes of it. */
+const COMPLETING = {
+  // The first line is of the package bash-completion, which every bash that completes has.
+  bash: `_get_comp_words_by_ref() { cur=\${COMP_WORDS[COMP_CWORD]}; words=("\${COMP_WORDS[@]}"); cword=$COMP_CWORD; }
+    source <(kelpie-cli completion bash)
+    COMP_WORDS=(kelpie-cli wat); COMP_CWORD=1; COMP_LINE='kelpie-cli wat'; COMP_POINT=14
+    $(complete -p kelpie-cli | sed -E 's/.*-F ([^ ]+).*/\\1/')
+    printf '%s\\n' "\${COMPREPLY[@]}"`,
+  // At a terminal of its own.
+  zsh: `zmodload zsh/zpty
+    zpty tty zsh -f -i
+    zpty -w tty 'PS1=; autoload -U compinit; compinit -u -D; source <(kelpie-cli completion zsh); print ready-$((1+1))'
+    zpty -r tty seen '*ready-2*'
+    zpty -w -n tty $'kelpie-cli wat\\t'
+    zpty -r tty seen '*kelpie-cli watch*'
+    print -r -- "$seen"
+    zpty -d tty`,
+  fish: `kelpie-cli completion fish | source; complete -C 'kelpie-cli wat'`,
+};
+
+function skipAloud(skip: (note: string) => never, why: string): never {
+  process.stderr.write(`Skipped: completion: ${why}\n`);
+  return skip(why);
+}

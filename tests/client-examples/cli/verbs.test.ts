@@ -79,6 +79,7 @@ describe('list and get', () => {
     expect(await names('--label', 'n=1')).toEqual(['job-1']);
     expect(await names('--status', 'running', '--status', 'failed')).toEqual(['job-2']);
     expect(await names('--machine', 'm')).toEqual(['job-2']);
+    expect(await names('--search', 'JOB-1')).toEqual(['job-1']);
     const { out, err } = await cli('list', '--limit', '2');
     expect(out).toMatch(new RegExp(`^id .*\n${id} +job-2 +running +b +1 on m `));
     expect(err).toBe('2 of 3; --limit shows more\n');

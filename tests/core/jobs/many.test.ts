@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { authenticate, type Viewer } from '../../../core/accounts/keys.ts';
 import { cancelJobs } from '../../../core/jobs/cancel.ts';
-import { findJob } from '../../../core/jobs/find.ts';
+import { findJob, listJobs } from '../../../core/jobs/find.ts';
 import { clearJobs, purgeJobs } from '../../../core/jobs/purge.ts';
 import { submitJobs } from '../../../core/jobs/submit.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
@@ -102,6 +102,18 @@ describe('cancelling by a filter', () => {
     expect(await cancelJobs(core, viewer, { ids: ['no id'] })).toBe(0);
     expect(await cancelJobs(core, viewer, { ids: [other.id, gpu.id] })).toBe(1);
     expect(await cancelJobs(core, viewer, { status: ['PENDING'] })).toBe(1);
+  });
+
+  test('cancels what a search finds, and nothing else', async () => {
+    const { core } = await fresh();
+    const wanted = await submit(core, viewer, { command: 'python', arguments: ['fold.py', '100%'] });
+    const other = await submit(core, viewer, { command: 'python', arguments: ['fold.py', '100'] });
+    const filter = { search: ['PYTHON', '100%'] };
+    expect((await listJobs(core, viewer, filter, { limit: 5, ascending: true })).map(({ id }) => id)).toEqual([
+      wanted.id,
+    ]);
+    expect(await cancelJobs(core, viewer, filter)).toBe(1);
+    expect((await findJob(core, viewer, other.id)).status).toBe('PENDING');
   });
 
   test('ends each attempt once, with its events in order', async () => {

@@ -1,0 +1,297 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { z } from 'zod';
+import { authenticate, createKey, ensureAccount, type Viewer } from '../core/accounts/keys.ts';
+import { parseInput } from '../core/input.ts';
+import { jobSpecSchema } from '../core/jobs/spec.ts';
+import { submitJobs } from '../core/jobs/submit.ts';
+import { claimJob } from '../core/leases/claim.ts';
+import { finishAttempt } from '../core/leases/finish.ts';
+import { heartbeat } from '../core/leases/renew.ts';
+import type { LeaseRef } from '../core/leases/terms.ts';
+import { openCore, type OpenCore } from '../core/open.ts';
+import { launchChromium } from '../deploy/chromium.ts';
+import { buildDashboard, firstLoad } from '../deploy/dashboard.ts';
+import { startProgram } from '../deploy/local/program.ts';
+import { freePort } from '../lib/port.ts';
+import { makeTemporaryDirectory } from '../lib/temporary.ts';
+import { insertWaiting } from './support/backlog.ts';
+import { sql, startBenchPostgres } from './support/postgres.ts';
+import { median, quantile, rounded, say } from './support/stats.ts';
+
+/**
+ * How many frames a second does the list of jobs draw while it is scrolled through, with 10,000 jobs in it and 50 changes a second? The
+ * built dashboard in the machine's Chromium, on a server of its own process; frames are counted by the page itself, between calls of
+ * requestAnimationFrame. An empty page that scrolls in the same browser, with the same load beside it, is the ceiling; both by turns.
+ */
+const JOBS = 10_000;
+const RUNNING = 100;
+const CHANGES_PER_S = 50;
+/** Most changes are progress; but each so many-th time one job completes, one is submitted, and one is claimed. */
+const TURNS_PER_LIFE = 23;
+const WRITERS = 5;
+const ROUNDS = 3;
+const SECONDS = 20;
+const EMPTY_SECONDS = 8;
+const LIVE_GROUP = 'live';
+/** How long a page may take to show what is awaited, in milliseconds. */
+const PATIENCE_MS = 120_000;
+
+interface Bench {
+  core: OpenCore;
+  viewer: Viewer;
+  url: string;
+  key: string;
+  databaseUrl: string;
+}
+
+interface Frames {
+  /** Milliseconds between one frame and the next. */
+  deltas: number[];
+  /** Milliseconds of each task that kept the page from drawing for more than 50. */
+  longTasks: number[];
+}
+
+export async function dashboard(): Promise<Record<string, unknown>> {
+  await buildDashboard();
+  await using parts = new AsyncDisposableStack();
+  const directory = await makeTemporaryDirectory('kelpie-bench-dashboard-');
+  parts.defer(() => rm(directory, { recursive: true, force: true }));
+  const postgres = await startBenchPostgres();
+  parts.defer(() => postgres.stop());
+  const bench = await open(await postgres.database('dashboard'), directory, parts);
+  const browser = await launchChromium();
+  parts.defer(() => browser.close());
+  const changes = changing(bench, await prepare(bench));
+  parts.defer(async () => {
+    await changes.stop();
+  });
+
+  const rounds = [];
+  for (let turn = 1; turn <= ROUNDS; turn++) {
+    const empty = await emptyPage(browser);
+    const told = changes.count();
+    const shown = await jobList(browser, bench);
+    rounds.push({ empty, ...shown });
+    say(`round ${turn}: ${told} changes so far; ${fpsOf(shown.frames)} frames a second, empty page ${fpsOf(empty)}`);
+  }
+  const perSecond = await changes.stop();
+  return report(rounds, perSecond, await firstLoad());
+}
+
+async function open(databaseUrl: string, directory: string, parts: AsyncDisposableStack): Promise<Bench> {
+  const masterKey = 'only of this benchmark';
+  const core = await openCore({ databaseUrl, masterKey, onError: (error) => say(`  ${error.message}`) });
+  parts.defer(() => core.close());
+  const account = await ensureAccount(core, 'bench');
+  const { secret: key } = await createKey(core, { accountId: account.id, role: 'OWNER' });
+  const viewer = await authenticate(core, key);
+  if (viewer === undefined) throw new Error('A key that was just made is not known');
+  const server = startProgram('server', ['server/main.ts'], {
+    log: join(directory, 'server.log'),
+    environment: {
+      DATABASE_URL: databaseUrl,
+      KELPIE_MASTER_KEY: masterKey,
+      KELPIE_PORT: String(await freePort(4000)),
+    },
+  });
+  parts.defer(() => server.stop());
+  const line = await server.line((text) => text.includes('"msg":"Listening"'));
+  return { core, viewer, key, databaseUrl, url: z.object({ url: z.string() }).parse(JSON.parse(line)).url };
+}
+
+/** @returns the leases of those that run, which are the newest, and so the first in the list */
+async function prepare(bench: Bench): Promise<LeaseRef[]> {
+  say(`Preparing ${JOBS} jobs, of which ${RUNNING} run`);
+  await insertWaiting({ url: bench.databaseUrl, viewer: bench.viewer }, JOBS - RUNNING);
+  await submit(bench, RUNNING);
+  const leases: LeaseRef[] = [];
+  while (leases.length < RUNNING) leases.push(await claim(bench));
+  await sql(bench.databaseUrl, 'vacuum analyze');
+  return leases;
+}
+
+async function submit({ core, viewer }: Bench, count: number): Promise<void> {
+  const given = { command: 'python', arguments: ['train.py'], containerGroupId: LIVE_GROUP, heartbeatInterval: 3_600 };
+  const specs = Array.from({ length: count }, () => parseInput(jobSpecSchema, { ...given, name: 'a job that runs' }));
+  await submitJobs(core, viewer, specs);
+}
+
+async function claim({ core, viewer }: Bench): Promise<LeaseRef> {
+  const job = await claimJob(core, viewer, { machineId: 'machine', containerGroupId: LIVE_GROUP, agentId: null });
+  if (job === undefined) throw new Error('A queue with jobs in it gave none');
+  return { jobId: job.id, attempt: job.attemptNumber };
+}
+
+/** Changes jobs at a steady rate until it is stopped, which tells how many a second that were. */
+function changing(bench: Bench, leases: LeaseRef[]): { count(): number; stop(): Promise<number> } {
+  const began = performance.now();
+  let count = 0;
+  let isOver = false;
+  // Several at a time, each with jobs of its own: one alone would wait for the disk at each change.
+  const work = async (own: LeaseRef[]): Promise<void> => {
+    for (let turn = 0, changes = 0; !isOver; turn++) {
+      const late = began + (changes / (CHANGES_PER_S / WRITERS)) * 1_000 - performance.now();
+      if (late > 0) await delay(late);
+      const made = turn % TURNS_PER_LIFE === 0 ? await live(bench, own) : await progress(bench, own, turn);
+      changes += made;
+      count += made;
+    }
+  };
+  const part = leases.length / WRITERS;
+  const run = Promise.all(
+    Array.from({ length: WRITERS }, (_, index) => work(leases.slice(index * part, (index + 1) * part))),
+  );
+  // Told by `stop`.
+  run.catch(() => undefined);
+  return {
+    count: () => count,
+    async stop() {
+      isOver = true;
+      const seconds = (performance.now() - began) / 1_000;
+      await run;
+      return count / seconds;
+    },
+  };
+}
+
+/** Three changes: the oldest of those that run completes, and another job is submitted, and takes its place. */
+async function live(bench: Bench, leases: LeaseRef[]): Promise<number> {
+  const oldest = leases.shift();
+  if (oldest === undefined) throw new Error('Expected a job that runs');
+  await finishAttempt(bench.core, bench.viewer, oldest, { outcome: 'COMPLETED', reason: null });
+  await submit(bench, 1);
+  leases.push(await claim(bench));
+  return 3;
+}
+
+async function progress({ core, viewer }: Bench, leases: LeaseRef[], turn: number): Promise<number> {
+  const lease = leases[turn % leases.length];
+  if (lease === undefined) throw new Error('Expected a job that runs');
+  const said = { fraction: (turn % 1_000) / 1_000, message: `step ${turn}`, metrics: null };
+  await heartbeat(core, viewer, lease, { phase: 'RUNNING', progress: said });
+  return 1;
+}
+
+async function emptyPage(browser: Browser): Promise<Frames> {
+  const context = await contextOf(browser);
+  try {
+    const page = await context.newPage();
+    await page.setContent('<body style="height: 600000px">');
+    return await framesOf(page, EMPTY_SECONDS);
+  } finally {
+    await context.close();
+  }
+}
+
+async function jobList(browser: Browser, bench: Bench): Promise<{ frames: Frames; rows: number; heapBytes: number }> {
+  const context = await contextOf(browser);
+  try {
+    const page = await context.newPage();
+    await page.goto(`${bench.url}/app/jobs`);
+    await page.getByLabel('API key').fill(bench.key);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('jobs, newest first').waitFor();
+    const table = page.getByRole('table', { name: 'Jobs' });
+    // Older ones are loaded as they are come to.
+    for (let rows = 0; rows < JOBS;) {
+      await page.evaluate('window.scrollTo(0, document.body.scrollHeight)');
+      await delay(100);
+      rows = Number(await table.getAttribute('aria-rowcount')) - 1;
+    }
+    await page.evaluate('window.scrollTo(0, 0)');
+    const frames = await framesOf(page, SECONDS);
+    const rows = Number(await table.getAttribute('aria-rowcount')) - 1;
+    await demandNews(page, bench);
+    return { frames, rows, heapBytes: Number(await page.evaluate('performance.memory.usedJSHeapSize')) };
+  } finally {
+    await context.close();
+  }
+}
+
+/** What is measured must be what it is said to be: a job that is submitted now stands in the first row. */
+async function demandNews(page: Page, { core, viewer }: Bench): Promise<void> {
+  await page.evaluate('window.scrollTo(0, 0)');
+  const name = `seen at ${Date.now()}`;
+  await submitJobs(core, viewer, [parseInput(jobSpecSchema, { command: 'true', containerGroupId: 'seen', name })]);
+  await page.getByRole('row').filter({ hasText: name }).waitFor();
+}
+
+async function contextOf(browser: Browser): Promise<BrowserContext> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  context.setDefaultTimeout(PATIENCE_MS);
+  return context;
+}
+
+const framesSchema = z.object({ deltas: z.array(z.number()).min(10), longTasks: z.array(z.number()) });
+
+/** Scrolls at a reader's pace, down and up again over the newest thousand rows, where most of the changes are, and counts. */
+async function framesOf(page: Page, seconds: number): Promise<Frames> {
+  return framesSchema.parse(
+    await page.evaluate(`new Promise((resolve) => {
+      const deltas = [];
+      const longTasks = [];
+      const observer = new PerformanceObserver((list) => longTasks.push(...list.getEntries().map((entry) => entry.duration)));
+      observer.observe({ type: 'longtask' });
+      let last;
+      let step = 25;
+      const until = performance.now() + ${seconds * 1_000};
+      const frame = (now) => {
+        if (last !== undefined) deltas.push(now - last);
+        last = now;
+        window.scrollBy(0, step);
+        if (window.scrollY > 3000) step = -25;
+        if (window.scrollY < 1) step = 25;
+        if (performance.now() < until) return requestAnimationFrame(frame);
+        observer.disconnect();
+        resolve({ deltas, longTasks });
+      };
+      requestAnimationFrame(frame);
+    })`),
+  );
+}
+
+function fpsOf({ deltas }: Frames): number {
+  return rounded((deltas.length / deltas.reduce((sum, delta) => sum + delta, 0)) * 1_000);
+}
+
+function report(
+  rounds: { empty: Frames; frames: Frames; rows: number; heapBytes: number }[],
+  perSecond: number,
+  { gzipBytes }: { gzipBytes: number },
+): Record<string, unknown> {
+  const deltas = rounds.flatMap(({ frames }) => frames.deltas);
+  const longTasks = rounds.flatMap(({ frames }) => frames.longTasks);
+  const figures = {
+    fps: median(rounds.map(({ frames }) => fpsOf(frames))),
+    fps_p5: rounded(1_000 / quantile(deltas, 0.95)),
+    fps_low_1: rounded(1_000 / quantile(deltas, 0.99)),
+    ceiling_fps: median(rounds.map(({ empty }) => fpsOf(empty))),
+    ceiling_fps_p5: rounded(
+      1_000 /
+        quantile(
+          rounds.flatMap(({ empty }) => empty.deltas),
+          0.95,
+        ),
+    ),
+    long_tasks: longTasks.length,
+    longest_task_ms: rounded(Math.max(0, ...longTasks), 0),
+    rows: Math.min(...rounds.map(({ rows }) => rows)),
+    updates_per_s: rounded(perSecond),
+    heap_mib: rounded(Math.max(...rounds.map(({ heapBytes }) => heapBytes)) / 2 ** 20),
+    script_kb: rounded(gzipBytes / 1_000),
+    rounds: rounds.map(({ frames }) => fpsOf(frames)),
+  };
+  say(`${figures.rows} rows, ${figures.updates_per_s} changes a second, scrolled for ${ROUNDS} × ${SECONDS} s:`);
+  say(
+    `  frames a second        ${figures.fps} (5 % of frames below ${figures.fps_p5}, 1 % below ${figures.fps_low_1})`,
+  );
+  say(`  of an empty page       ${figures.ceiling_fps} (5 % of frames below ${figures.ceiling_fps_p5})`);
+  say(
+    `  tasks over 50 ms       ${figures.long_tasks}, the longest ${figures.longest_task_ms} ms; heap ${figures.heap_mib} MiB`,
+  );
+  say(`  script on first load   ${figures.script_kb} kB compressed`);
+  return figures;
+}
