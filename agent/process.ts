@@ -7,7 +7,7 @@ import type { Readable, Writable } from 'node:stream';
 import { messageOf } from '../lib/errors.ts';
 import { keepLastLines } from '../lib/last-lines.ts';
 import { pause, whenAborted } from '../lib/pause.ts';
-import { groupEnded, signalGroup } from './process-group.ts';
+import { endGroup, groupEnded, signalGroup } from './process-group.ts';
 
 const TAIL_LINES = 20;
 const TAIL_WIDTH = 300;
@@ -22,6 +22,8 @@ export interface CommandSpec {
   /** Where the command's output is passed on to. */
   stdout: Writable;
   stderr: Writable;
+  /** How long something of the command may run on after SIGKILL, in milliseconds, until it is given up. */
+  killWaitMs: number;
   /** Called whenever the command has written something. */
   onOutput?: (chunk: Buffer, stream: 'STDOUT' | 'STDERR') => void;
 }
@@ -36,6 +38,8 @@ export interface CommandExit {
   killedAt?: number;
   /** The last lines the command wrote to stderr, oldest first. */
   stderrTail: string[];
+  /** What of the command runs on although it was killed, for a person: what that may still be writing nobody may publish. */
+  survivor?: string;
 }
 
 export interface PoliteStop {
@@ -48,7 +52,10 @@ export interface PoliteStop {
 
 export interface RunningCommand {
   readonly pid: number;
-  /** Resolves when the command has ended, nothing of its process group runs any more, and its output is passed on. */
+  /**
+   * Resolves when the command has ended, nothing of its process group runs any more, and its output is passed on; or when what was
+   * killed has survived for too long.
+   */
   readonly exited: Promise<CommandExit>;
   /** Asks the whole group to end, and kills what is left after the grace. */
   stop(how: PoliteStop): Promise<CommandExit>;
@@ -77,28 +84,33 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
     spec.onOutput?.(chunk, 'STDERR');
   });
 
-  let patience: AbortSignal | undefined;
+  /** Ends the wait for those that were asked to end. */
+  let patience: AbortController | undefined;
   let hasEnded = false;
+  const { killAll, givenUp } = killing(child.pid, spec.killWaitMs);
   const exited = ended();
 
   async function ended(): Promise<CommandExit> {
-    const { exitCode, signal } = await leaderExit(child);
+    const { exitCode, signal } = await Promise.race([leaderExit(child), givenUp]);
     let killedAt = isKilling(exitCode, signal) ? Date.now() : undefined;
     // A shell that is told to stop dies at once, while the program it runs may still be saving its state.
-    if (patience !== undefined) await groupEnded(child.pid, patience);
-    if (patience?.aborted === true) killedAt = Date.now();
-    signalGroup(child.pid, 'SIGKILL');
+    if (patience !== undefined) await groupEnded(child.pid, patience.signal);
+    if (patience?.signal.aborted === true) killedAt = Date.now();
+    const survivor = await killAll();
     hasEnded = true;
     await drained(child);
-    return { exitCode, signal, ...(killedAt === undefined ? {} : { killedAt }), stderrTail: tail.lines() };
+    return {
+      ...{ exitCode, signal, stderrTail: tail.lines() },
+      ...(killedAt === undefined ? {} : { killedAt }),
+      ...(survivor === undefined ? {} : { survivor }),
+    };
   }
 
   async function stop({ signal, graceMs, hurry }: PoliteStop): Promise<CommandExit> {
     // Once the group is gone its number may be another's.
     if (hasEnded) return exited;
     const over = new AbortController();
-    const graceOver = new AbortController();
-    patience = AbortSignal.any([graceOver.signal, hurry]);
+    patience = new AbortController();
     signalGroup(child.pid, signal);
     const endedInTime = await Promise.race([
       exited.then(() => true),
@@ -106,13 +118,13 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
       whenAborted(hurry, over.signal).then(() => false),
     ]);
     over.abort();
-    graceOver.abort();
-    if (!endedInTime) signalGroup(child.pid, 'SIGKILL');
+    patience.abort();
+    if (!endedInTime) void killAll();
     return exited;
   }
 
   async function kill(): Promise<CommandExit> {
-    if (!hasEnded) signalGroup(child.pid, 'SIGKILL');
+    if (!hasEnded) void killAll();
     return exited;
   }
 
@@ -195,7 +207,9 @@ function passOn(source: Readable, sink: Writable, onChunk: (chunk: Buffer) => vo
   });
 }
 
-function leaderExit(child: Child): Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }> {
+type LeaderExit = Pick<CommandExit, 'exitCode' | 'signal'>;
+
+function leaderExit(child: Child): Promise<LeaderExit> {
   return new Promise((resolve) => {
     child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }));
   });
@@ -212,6 +226,24 @@ const DEADLY = (['SIGILL', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGKILL', 'SIGSEGV'] 
  */
 function isKilling(exitCode: number | null, signal: NodeJS.Signals | null): boolean {
   return signal !== null || DEADLY.some((number) => exitCode === 128 + number);
+}
+
+interface Killing {
+  /** The same for each call. Resolves when nothing of the group is left, or to what has survived. */
+  killAll: () => Promise<string | undefined>;
+  /** In place of an exit that does not come. */
+  givenUp: Promise<LeaderExit>;
+}
+
+function killing(leader: number, killWaitMs: number): Killing {
+  const givenUp = Promise.withResolvers<LeaderExit>();
+  let survivor: Promise<string | undefined> | undefined;
+  async function kill(): Promise<string | undefined> {
+    const left = await endGroup(leader, killWaitMs);
+    if (left !== undefined) givenUp.resolve({ exitCode: null, signal: null });
+    return left;
+  }
+  return { killAll: () => (survivor ??= kill()), givenUp: givenUp.promise };
 }
 
 /** 'close' never comes while a process that has left the group holds the pipes open. */

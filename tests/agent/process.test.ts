@@ -26,6 +26,7 @@ async function shell(script: string, environment: Record<string, string> = {}) {
     arguments: ['-c', script],
     environment: { PATH: process.env['PATH'] ?? '', ...environment },
     workingDirectory: folder,
+    killWaitMs: 30_000,
     stdout,
     stderr,
   });
@@ -117,6 +118,7 @@ describe('a command', () => {
       arguments: ['-c', '3000000', '/dev/zero'],
       environment: { PATH: process.env['PATH'] ?? '' },
       workingDirectory: folder,
+      killWaitMs: 30_000,
       stdout: slow,
       stderr: new PassThrough(),
     });
@@ -134,6 +136,7 @@ describe('a command', () => {
       arguments: ['-c', 'head -c 1000000 /dev/zero; exit 4'],
       environment: { PATH: process.env['PATH'] ?? '' },
       workingDirectory: folder,
+      killWaitMs: 30_000,
       stdout: broken,
       stderr: new PassThrough(),
     });
@@ -228,6 +231,7 @@ describe('a command that cannot be started', () => {
       arguments: args,
       environment: { PATH: '/nowhere:/neither/here' },
       workingDirectory,
+      killWaitMs: 30_000,
       stdout: new PassThrough(),
       stderr: new PassThrough(),
     }).then(
