@@ -175,8 +175,8 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
   lease.enter('RUNNING');
   try {
     const command = await start(attempt);
-    void command.exited.then(({ killedAt }) => {
-      attempt.sync.commandEnded(killedAt);
+    void command.exited.then(({ deaths }) => {
+      attempt.sync.commandEnded(deaths);
       // While the last uploads go on.
       void attempt.logs.end();
     });
@@ -196,7 +196,7 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
   }
 }
 
-function start({ claim, config, stateFile, progress, activity, logs }: Attempt): Promise<RunningCommand> {
+function start({ claim, config, stateFile, progress, activity, logs, sync }: Attempt): Promise<RunningCommand> {
   return startCommand({
     command: claim.job.command,
     arguments: claim.job.arguments,
@@ -217,6 +217,7 @@ function start({ claim, config, stateFile, progress, activity, logs }: Attempt):
       activity.seen();
       logs.push(stream, chunk);
     },
+    onDanger: (at, isDeadly) => sync.commandInDanger(at, isDeadly),
   });
 }
 

@@ -1,4 +1,4 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, readlink } from 'node:fs/promises';
 import { pause } from '../lib/pause.ts';
 
 const LOOK_AGAIN_MS = 50;
@@ -14,7 +14,12 @@ export function signalGroup(leader: number, signal: NodeJS.Signals): void {
 
 /** Waits until nothing of the group runs any more, or `until` is aborted. There is no event for this. */
 export async function groupEnded(leader: number, until: AbortSignal): Promise<void> {
-  while (!until.aborted && (await running(leader)).length > 0) await pause(LOOK_AGAIN_MS, until);
+  while (!until.aborted && (await groupRuns(leader))) await pause(LOOK_AGAIN_MS, until);
+}
+
+/** Whether anything of the group runs. */
+export async function groupRuns(leader: number): Promise<boolean> {
+  return (await running(leader)).length > 0;
 }
 
 const FIRST_LOOK_MS = 1;
@@ -35,6 +40,55 @@ export async function endGroup(leader: number, patienceMs: number): Promise<stri
     if (waitedMs >= patienceMs) return left.slice(0, MOST_NAMED).map(description).join(', ');
     await pause(pauseMs);
   }
+}
+
+/** What an answer about the group may take; the signal is worth more. */
+const LOOK_WITHIN_MS = 200;
+
+/**
+ * Whether somebody in the group has a file open to write and no handler for the signal of this number, so that it may leave the file
+ * half-written. True where that cannot be told.
+ */
+export async function writesUnguarded(leader: number, signal: number): Promise<boolean> {
+  const over = new AbortController();
+  const look = async () => {
+    const members = await running(leader);
+    return (await Promise.all(members.map((member) => isUnguardedWriter(member, signal)))).includes(true);
+  };
+  return Promise.race([look(), pause(LOOK_WITHIN_MS, over.signal).then(() => true)]).finally(() => over.abort());
+}
+
+async function isUnguardedWriter({ pid, state }: Member, signal: number): Promise<boolean> {
+  if (state === undefined) return true;
+  try {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    const isIn = (mask: string) =>
+      ((BigInt(`0x${new RegExp(`^${mask}:\\s*([0-9a-f]+)`, 'm').exec(status)?.[1] ?? '0'}`) >> BigInt(signal - 1)) &
+        1n) ===
+      1n;
+    if (isIn('SigCgt') || isIn('SigIgn')) return false;
+    const files = await readdir(`/proc/${pid}/fd`);
+    return (await Promise.all(files.map((file) => isWritten(pid, file)))).includes(true);
+  } catch (error) {
+    // Who has ended meanwhile died of something else.
+    return !isGone(error);
+  }
+}
+
+/** Goes by the name alone: to look at the file itself may take for ever where its disk does not answer. */
+async function isWritten(pid: number, file: string): Promise<boolean> {
+  try {
+    const path = await readlink(`/proc/${pid}/fd/${file}`);
+    if (!path.startsWith('/') || /^\/(?:dev(?!\/shm\/)|proc|sys)\//.test(path)) return false;
+    const flags = /^flags:\s*([0-7]+)/m.exec(await readFile(`/proc/${pid}/fdinfo/${file}`, 'utf8'))?.[1] ?? '0';
+    return (Number.parseInt(flags, 8) & 3) !== 0;
+  } catch (error) {
+    return !isGone(error);
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return hasCode(error, 'ENOENT') || hasCode(error, 'ESRCH');
 }
 
 const MOST_NAMED = 3;
@@ -80,7 +134,7 @@ async function running(leader: number): Promise<Member[]> {
 /** Process `pid`, if it belongs to the group and lives. Its name may hold blanks and brackets. */
 async function memberOf(leader: number, pid: number): Promise<Member | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT') || hasCode(error, 'ESRCH')) return '';
+    if (isGone(error)) return '';
     throw error;
   });
   const end = stat.lastIndexOf(')');

@@ -34,18 +34,18 @@ function settlement(link: Link, signals: { cut?: AbortSignal; hurrying?: AbortSi
 }
 
 test('a command that succeeded has not ended its attempt yet', () => {
-  expect(endingOfExit({ exitCode: 0, signal: null, stderrTail: ['a warning'] })).toBeUndefined();
+  expect(endingOfExit({ exitCode: 0, signal: null, deaths: [], stderrTail: ['a warning'] })).toBeUndefined();
 });
 
 test('a failure says the exit code and what stderr said last', () => {
-  expect(endingOfExit({ exitCode: 3, signal: null, stderrTail: ['Traceback', 'ValueError: x'] })).toEqual({
+  expect(endingOfExit({ exitCode: 3, signal: null, deaths: [], stderrTail: ['Traceback', 'ValueError: x'] })).toEqual({
     kind: 'FAILED',
     exitCode: 3,
     reason: 'The command exited with code 3. Last lines of stderr:\nTraceback\nValueError: x',
   });
 });
 
-const survived = { exitCode: null, signal: null, stderrTail: [], survivor: 'process 7 (python3, state D)' };
+const survived = { exitCode: null, signal: null, deaths: [], stderrTail: [], survivor: 'process 7 (python3, state D)' };
 const shutdown = { stopping: AbortSignal.abort('SIGTERM'), signaled: never(), hurrying: never() };
 const job = { timeoutSeconds: 5, stallTimeoutSeconds: 6 } as Claim['job'];
 
@@ -79,7 +79,7 @@ test.each(['CANCELED', 'LEASE_LOST'] as const)(
 );
 
 test('a death by signal names the signal', () => {
-  const ending = endingOfExit({ exitCode: null, signal: 'SIGKILL', stderrTail: [] });
+  const ending = endingOfExit({ exitCode: null, signal: 'SIGKILL', deaths: [1], stderrTail: [] });
   expect(ending).toMatchObject({ kind: 'FAILED', signal: 'SIGKILL' });
   expect(ending).toHaveProperty('reason', expect.stringMatching(/SIGKILL.*memory.*nothing to stderr/));
   expect(ending).not.toHaveProperty('exitCode');
