@@ -18,6 +18,8 @@ export type Ending = (
 ) & {
   /** What of its command nobody could end. */
   survivor?: string;
+  /** Of a SYNC_FAILED: it speaks of this machine, not of the store. */
+  fault?: 'MACHINE';
 };
 
 const REPEAT = { baseMs: 200, capMs: 10_000, tryMs: 10_000 };

@@ -20,7 +20,7 @@ import { RECALLED, type Shutdown, graceAfter } from './shutdown.ts';
 import { type Activity, createActivity } from './stall.ts';
 import { type Verdict, supervise } from './supervise.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
-import { SyncError } from './sync/errors.ts';
+import { isOfMachine, SyncError } from './sync/errors.ts';
 import type { Vigil } from './vigil.ts';
 
 export interface AttemptParts {
@@ -148,9 +148,14 @@ async function take(step: Step, attempt: Attempt): Promise<Ending | undefined> {
   } catch (error) {
     if (isAborted(attempt.cut)) return cutShort(attempt);
     if (attempt.shutdown.stopping.aborted) return released(attempt.shutdown);
-    if (error instanceof SyncError) return { kind: 'SYNC_FAILED', reason: error.message };
+    const fault = isOfMachine(error) ? { fault: 'MACHINE' as const } : {};
+    if (error instanceof SyncError) return { kind: 'SYNC_FAILED', reason: error.message, ...fault };
     attempt.log.error({ err: error, step: step.name }, 'A step of the attempt failed');
-    return { kind: 'SYNC_FAILED', reason: `The agent failed in the step "${step.name}": ${messageOf(error)}` };
+    return {
+      kind: 'SYNC_FAILED',
+      reason: `The agent failed in the step "${step.name}": ${messageOf(error)}`,
+      ...fault,
+    };
   }
 }
 
@@ -190,7 +195,8 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
     return await afterCommand(await supervise({ command, cut, shutdown, activity, ...limits }), attempt);
   } catch (error) {
     if (!(error instanceof CommandNotStarted)) throw error;
-    return { kind: error.fault === 'COMMAND' ? 'FAILED' : 'SYNC_FAILED', reason: error.message };
+    const { fault, message: reason } = error;
+    return fault === 'COMMAND' ? { kind: 'FAILED', reason } : { kind: 'SYNC_FAILED', reason, fault };
   } finally {
     await progress.finish();
   }
