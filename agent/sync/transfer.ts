@@ -20,7 +20,8 @@ import {
   type SentObject,
 } from './multipart.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
-import type { ObjectHeaders, ObjectStore } from './s3.ts';
+import type { ObjectHeaders } from './object-headers.ts';
+import type { ObjectStore } from './s3.ts';
 import { isSame, looksSame, observe, type Observed, observedOf } from './scan.ts';
 
 /** A file on its way into the store. */
