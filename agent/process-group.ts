@@ -42,8 +42,8 @@ export async function endGroup(leader: number, patienceMs: number): Promise<stri
   }
 }
 
-/** What an answer about the group may take; the signal is worth more. */
-const LOOK_WITHIN_MS = 200;
+/** What an answer about the group may take: it waits for threads that a disk which does not answer may hold, and the signal is worth more. */
+const LOOK_WITHIN_MS = 2000;
 
 /**
  * Whether somebody in the group has a file open to write and no handler for the signal of this number, so that it may leave the file
