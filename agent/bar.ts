@@ -8,13 +8,15 @@ export interface Bar {
   /** No more work is wanted here for a while, for this reason, which whoever keeps the machines may read. */
   raise(reason: string): void;
   /** Counts the jobs that fail one after the other, and raises the bar when they are too many. */
-  ended(ending: Pick<Ending, 'kind'>): void;
+  ended(ending: Verdict): void;
   /**
    * Waits while the bar is up, having asked for another machine. Resolves when work may be asked for again, or `over` is aborted.
    * @param settled resolves when nothing is under way that would be lost with the machine
    */
   pass(settled: () => Promise<unknown>, over: AbortSignal): Promise<void>;
 }
+
+type Verdict = Pick<Ending, 'kind' | 'fault'>;
 
 /** A machine that is to be reallocated gets no work, unless somebody lifts its bans. */
 const BARRED_MS = 60_000;
@@ -55,13 +57,17 @@ export function createBar(parts: { instance: Pick<Instance, 'reallocate'>; maxJo
   };
 }
 
-/** How many jobs in a row have failed, now that one more has ended. One that was taken away says nothing of the machine. */
-export function failuresInARow(before: number, { kind }: Pick<Ending, 'kind'>): number {
+/**
+ * How many jobs in a row have failed, now that one more has ended. One that was taken away says nothing of the machine, and neither does a
+ * fault of the storage: in an outage the whole fleet would ask for other machines, which would meet it as well.
+ */
+export function failuresInARow(before: number, { kind, fault }: Verdict): number {
   switch (kind) {
     case 'FAILED':
-    case 'SYNC_FAILED':
     case 'TIMED_OUT':
       return before + 1;
+    case 'SYNC_FAILED':
+      return fault === 'MACHINE' ? before + 1 : before;
     case 'COMPLETED':
       return 0;
     case 'RELEASED':

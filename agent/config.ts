@@ -32,6 +32,8 @@ export interface AgentConfig {
   uploadGraceMs: number;
   /** How long a command that is canceled or out of time has between SIGTERM and SIGKILL. */
   killGraceMs: number;
+  /** How long something of a command may run on after SIGKILL, until this agent gives it up, and this machine with it. */
+  killWaitMs: number;
   /** How long the server waits for an agent whose connection is gone: the server's own setting, or less. */
   reconnectGraceMs: number;
   sync: SyncSettings;
@@ -72,6 +74,7 @@ const variables = z.object({
   KELPIE_SHUTDOWN_GRACE_S: number({ min: 0, integer: false }).default(20),
   KELPIE_UPLOAD_GRACE_S: number({ min: 0, integer: false }).optional(),
   KELPIE_KILL_GRACE_S: number({ min: 0, integer: false }).default(10),
+  KELPIE_KILL_WAIT_S: number({ min: 1, integer: false }).default(30),
   KELPIE_RECONNECT_GRACE: number({ min: 1, integer: false }).default(5),
   MAX_RETRIES: number({ min: 0, integer: true }).default(DEFAULT_RETRIES),
   KELPIE_MAX_UPLOAD_MBPS: rate(),
@@ -140,6 +143,7 @@ function assemble(
     shutdownGraceMs: read.KELPIE_SHUTDOWN_GRACE_S * 1000,
     uploadGraceMs: (read.KELPIE_UPLOAD_GRACE_S ?? read.KELPIE_SHUTDOWN_GRACE_S) * 1000,
     killGraceMs: read.KELPIE_KILL_GRACE_S * 1000,
+    killWaitMs: read.KELPIE_KILL_WAIT_S * 1000,
     reconnectGraceMs: read.KELPIE_RECONNECT_GRACE * 1000,
     sync: {
       debounceMs: read.FILE_WATCHER_DEBOUNCE_MS,

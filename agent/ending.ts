@@ -3,22 +3,78 @@ import { messageOf } from '../lib/errors.ts';
 import { repeatUntilAnswered } from '../lib/repeat.ts';
 import { pause, whenAborted } from '../lib/pause.ts';
 import { storable } from '../lib/storable.ts';
-import type { Link, ReportAnswer } from './link.ts';
+import type { Claim, Link, ReportAnswer } from './link.ts';
 import type { Totals } from './news.ts';
 import type { CommandExit } from './process.ts';
+import { type Shutdown, whyStopping } from './shutdown.ts';
+import type { Verdict } from './supervise.ts';
 
 /** What became of an attempt, as this agent saw it. Of the last kind nothing is reported: the server said it. */
-export type Ending =
+export type Ending = (
   | { kind: 'COMPLETED' }
   | { kind: 'FAILED' | 'SYNC_FAILED' | 'TIMED_OUT'; reason: string; exitCode?: number; signal?: string }
   | { kind: 'RELEASED'; reason: string }
-  | { kind: 'CANCELED' | 'LEASE_LOST' };
+  | { kind: 'CANCELED' | 'LEASE_LOST' }
+) & {
+  /** What of its command nobody could end. */
+  survivor?: string;
+  /** Of a SYNC_FAILED: it speaks of this machine, not of the store. */
+  fault?: 'MACHINE';
+};
 
 const REPEAT = { baseMs: 200, capMs: 10_000, tryMs: 10_000 };
 /** A second signal leaves the report this long; a job that is not released waits for its lease to run out. */
 const LAST_CHANCE_MS = 1000;
 /** Characters; above what twenty lines of stderr take. */
 const LONGEST_REASON = 8000;
+
+/** What the end of a command means for its attempt: nothing yet where it has succeeded. */
+export function endingOf({ rule, exit }: Verdict, job: Claim['job'], shutdown: Shutdown): Ending | undefined {
+  const ending = endingByRule(rule, exit, job, shutdown);
+  const { survivor } = exit;
+  if (survivor === undefined) return ending;
+  const what = `${survivor} runs on although it was killed, so what it may still be writing was not uploaded.`;
+  const advice =
+    'The disk or the driver that it waits for does not answer, or it is another user’s; this machine gets no more work.';
+  if (ending === undefined)
+    return { kind: 'SYNC_FAILED', reason: `The command succeeded, but ${what} ${advice}`, survivor };
+  if (!('reason' in ending)) return { ...ending, survivor };
+  return { ...ending, reason: `${ending.reason}\n${capitalized(what)} ${advice}`, survivor };
+}
+
+function endingByRule(
+  rule: Verdict['rule'],
+  exit: CommandExit,
+  { timeoutSeconds, stallTimeoutSeconds }: Claim['job'],
+  shutdown: Shutdown,
+): Ending | undefined {
+  switch (rule) {
+    case 'EXITED':
+      return endingOfExit(exit);
+    case 'CANCELED':
+    case 'LEASE_LOST':
+      return { kind: rule };
+    case 'TIMED_OUT':
+      return timedOut(`The command ran longer than its timeout of ${String(timeoutSeconds)} s.`);
+    case 'STALLED':
+      return timedOut(`stalled: no progress, no output and no published file for ${String(stallTimeoutSeconds)} s.`);
+    case 'STOPPING':
+      // Whatever code it exited with: a command that saves and exits 0 when it is told to stop has not done its work.
+      return released(shutdown);
+  }
+}
+
+function timedOut(reason: string): Ending {
+  return { kind: 'TIMED_OUT', reason };
+}
+
+export function released(shutdown: Shutdown): Ending {
+  return { kind: 'RELEASED', reason: whyStopping(shutdown) };
+}
+
+function capitalized(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
 
 /** What a command's own exit means: nothing yet when it succeeded, a failure otherwise. */
 export function endingOfExit(exit: CommandExit): Ending | undefined {
@@ -61,8 +117,10 @@ export async function settle(ending: Ending, settlement: Settlement): Promise<vo
     case 'FAILED':
     case 'SYNC_FAILED':
     case 'TIMED_OUT': {
-      const { kind: outcome, reason, ...how } = ending;
-      return report((signal) => link.fail({ ...input, outcome, reason: bounded(reason), ...how }, signal), settlement);
+      const { kind: outcome, exitCode, signal: name } = ending;
+      const exit = { ...(exitCode === undefined ? {} : { exitCode }), ...(name === undefined ? {} : { signal: name }) };
+      const failure = { ...input, outcome, reason: bounded(ending.reason), ...exit };
+      return report((signal) => link.fail(failure, signal), settlement);
     }
     case 'RELEASED':
       return report((signal) => link.release({ ...input, reason: ending.reason }, signal), settlement);

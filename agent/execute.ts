@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
-import { isAborted } from '../lib/pause.ts';
+import { atMost, isAborted } from '../lib/pause.ts';
 import type { Slots } from '../lib/slots.ts';
 import { purge, stopSync } from './closing.ts';
 import type { AgentConfig } from './config.ts';
-import { type Ending, endingOfExit, settle } from './ending.ts';
+import { type Ending, endingOf, released, settle } from './ending.ts';
 import { commandEnvironment } from './environment.ts';
 import { type HandOver, createHandOver } from './hand-over.ts';
 import { holdLease } from './hold.ts';
@@ -16,11 +16,11 @@ import type { Witness } from './occupation.ts';
 import type { PresenceRecord } from './presence.ts';
 import { CommandNotStarted, type RunningCommand, startCommand } from './process.ts';
 import { type ProgressFile, createProgressFile } from './progress.ts';
-import { RECALLED, type Shutdown, graceAfter, whyStopping } from './shutdown.ts';
+import { RECALLED, type Shutdown, graceAfter } from './shutdown.ts';
 import { type Activity, createActivity } from './stall.ts';
 import { type Verdict, supervise } from './supervise.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
-import { SyncError } from './sync/errors.ts';
+import { isOfMachine, SyncError } from './sync/errors.ts';
 import type { Vigil } from './vigil.ts';
 
 export interface AttemptParts {
@@ -103,6 +103,8 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
   };
 }
 
+const STOPPED_WITHIN_MS = 5000;
+
 async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity' | 'patience' | 'logs'>): Promise<Ending> {
   const { log, lease, sync, link, claim, cut, shutdown, handOver } = parts;
   log.info({ command: claim.job.command }, 'Attempt begins');
@@ -117,12 +119,14 @@ async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity' | 'patien
   handOver.cease();
   over.abort();
   log.info({ ending }, 'Attempt ends');
-  await stopSync(sync, log);
+  // Nothing is sent once it has begun to stop; what hangs, as the survivor does, need not be waited for.
+  await (ending.survivor === undefined ? stopSync(sync, log) : atMost(STOPPED_WITHIN_MS, stopSync(sync, log)));
   // After the report nobody may speak of the attempt any more, so what its command said last goes before.
   await Promise.all([lease.tellLast(AbortSignal.any([cut, shutdown.hurrying])), logs.end()]);
   await settle(ending, { link, lease: named, totals: totalsOf(sync.state()), cut, hurrying: shutdown.hurrying, log });
   lease.stop();
-  await purge(attempt);
+  // What a survivor still works on is left to the next agent, which empties what it finds of a job that is not its own.
+  if (ending.survivor === undefined) await purge(attempt);
   await handOver.end();
   return ending;
 }
@@ -140,13 +144,18 @@ async function take(step: Step, attempt: Attempt): Promise<Ending | undefined> {
   if (isAborted(attempt.cut)) return cutShort(attempt);
   try {
     const ending = await step(attempt);
-    return isAborted(attempt.cut) ? cutShort(attempt) : ending;
+    return isAborted(attempt.cut) ? cutShort(attempt, ending) : ending;
   } catch (error) {
     if (isAborted(attempt.cut)) return cutShort(attempt);
-    if (attempt.shutdown.stopping.aborted) return released(attempt);
-    if (error instanceof SyncError) return { kind: 'SYNC_FAILED', reason: error.message };
+    if (attempt.shutdown.stopping.aborted) return released(attempt.shutdown);
+    const fault = isOfMachine(error) ? { fault: 'MACHINE' as const } : {};
+    if (error instanceof SyncError) return { kind: 'SYNC_FAILED', reason: error.message, ...fault };
     attempt.log.error({ err: error, step: step.name }, 'A step of the attempt failed');
-    return { kind: 'SYNC_FAILED', reason: `The agent failed in the step "${step.name}": ${messageOf(error)}` };
+    return {
+      kind: 'SYNC_FAILED',
+      reason: `The agent failed in the step "${step.name}": ${messageOf(error)}`,
+      ...fault,
+    };
   }
 }
 
@@ -158,7 +167,7 @@ async function prepare({ lease, sync }: Attempt): Promise<undefined> {
 async function download(attempt: Attempt): Promise<Ending | undefined> {
   const { shutdown, sync, cut } = attempt;
   await sync.download(AbortSignal.any([cut, shutdown.stopping]));
-  return shutdown.stopping.aborted ? released(attempt) : undefined;
+  return shutdown.stopping.aborted ? released(shutdown) : undefined;
 }
 
 async function watch({ sync }: Attempt): Promise<undefined> {
@@ -167,12 +176,12 @@ async function watch({ sync }: Attempt): Promise<undefined> {
 
 async function run(attempt: Attempt): Promise<Ending | undefined> {
   const { claim, config, lease, progress, activity, cut, shutdown } = attempt;
-  if (shutdown.stopping.aborted) return released(attempt);
+  if (shutdown.stopping.aborted) return released(shutdown);
   lease.enter('RUNNING');
   try {
     const command = await start(attempt);
-    void command.exited.then(({ killedAt }) => {
-      attempt.sync.commandEnded(killedAt);
+    void command.exited.then(({ deaths }) => {
+      attempt.sync.commandEnded(deaths);
       // While the last uploads go on.
       void attempt.logs.end();
     });
@@ -186,13 +195,14 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
     return await afterCommand(await supervise({ command, cut, shutdown, activity, ...limits }), attempt);
   } catch (error) {
     if (!(error instanceof CommandNotStarted)) throw error;
-    return { kind: error.fault === 'COMMAND' ? 'FAILED' : 'SYNC_FAILED', reason: error.message };
+    const { fault, message: reason } = error;
+    return fault === 'COMMAND' ? { kind: 'FAILED', reason } : { kind: 'SYNC_FAILED', reason, fault };
   } finally {
     await progress.finish();
   }
 }
 
-function start({ claim, config, stateFile, progress, activity, logs }: Attempt): Promise<RunningCommand> {
+function start({ claim, config, stateFile, progress, activity, logs, sync }: Attempt): Promise<RunningCommand> {
   return startCommand({
     command: claim.job.command,
     arguments: claim.job.arguments,
@@ -206,47 +216,37 @@ function start({ claim, config, stateFile, progress, activity, logs }: Attempt):
       stateFile,
     }),
     workingDirectory: config.workingDirectory,
+    killWaitMs: config.killWaitMs,
     stdout: process.stdout,
     stderr: process.stderr,
     onOutput: (chunk, stream) => {
       activity.seen();
       logs.push(stream, chunk);
     },
+    onDanger: (at, isDeadly) => sync.commandInDanger(at, isDeadly),
   });
 }
 
 /** What the end of the command means for the attempt; undefined: the next step follows. */
 async function afterCommand(verdict: Verdict, attempt: Attempt): Promise<Ending | undefined> {
-  const { timeoutSeconds, stallTimeoutSeconds } = attempt.claim.job;
+  const ending = endingOf(verdict, attempt.claim.job, attempt.shutdown);
+  if (verdict.exit.survivor !== undefined) return ending;
   switch (verdict.rule) {
-    case 'EXITED':
-      return withLastCheckpoints(endingOfExit(verdict.exit), attempt);
     case 'CANCELED':
     case 'LEASE_LOST':
-      return cutShort(attempt);
+      return ending;
+    case 'EXITED':
     case 'TIMED_OUT':
-      return withLastCheckpoints(
-        timedOut(`The command ran longer than its timeout of ${String(timeoutSeconds)} s.`),
-        attempt,
-      );
     case 'STALLED':
-      return withLastCheckpoints(
-        timedOut(`stalled: no progress, no output and no published file for ${String(stallTimeoutSeconds)} s.`),
-        attempt,
-      );
+      return withLastCheckpoints(ending, attempt);
     case 'STOPPING':
-      // Whatever code it exited with: a command that saves and exits 0 when it is told to stop has not done its work.
-      return withLastCheckpoints(released(attempt), attempt, patienceWhenStopped(attempt));
+      return withLastCheckpoints(ending, attempt, patienceWhenStopped(attempt));
   }
 }
 
 /** A machine whose agent got a signal may soon be gone. Where the server has asked for the job, or for the agent to leave, it stays. */
 function patienceWhenStopped({ shutdown, config, patience }: Attempt): AbortSignal {
   return isAborted(shutdown.signaled) ? AbortSignal.timeout(config.uploadGraceMs) : patience;
-}
-
-function timedOut(reason: string): Ending {
-  return { kind: 'TIMED_OUT', reason };
 }
 
 /** The next attempt goes on from what this one has saved, so what it saved last goes up first, if it can. */
@@ -283,10 +283,7 @@ async function uploadAfter({ sync, cut, shutdown, patience }: Attempt): Promise<
   await sync.uploadAfter(AbortSignal.any([cut, shutdown.hurrying, patience]));
 }
 
-function released({ shutdown }: Attempt): Ending {
-  return { kind: 'RELEASED', reason: whyStopping(shutdown) };
-}
-
-function cutShort({ cut }: Attempt): Ending {
-  return { kind: cut.reason === 'CANCELED' ? 'CANCELED' : 'LEASE_LOST' };
+function cutShort({ cut }: Attempt, { survivor }: Pick<Ending, 'survivor'> = {}): Ending {
+  const kind = cut.reason === 'CANCELED' ? 'CANCELED' : 'LEASE_LOST';
+  return { kind, ...(survivor === undefined ? {} : { survivor }) };
 }

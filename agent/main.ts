@@ -13,7 +13,7 @@ import { createInstance } from './instance.ts';
 import { type Claim, createLink } from './link.ts';
 import { createOccupation } from './occupation.ts';
 import { createPresence } from './presence.ts';
-import { type AgentParts, runAgent } from './run.ts';
+import { type AgentParts, MachineUnusable, runAgent } from './run.ts';
 import { listenForShutdown } from './shutdown.ts';
 import { createStateFile } from './state-file.ts';
 import { createAttemptSync, type EarlierAttempts } from './sync/attempt-sync.ts';
@@ -51,7 +51,13 @@ async function work(): Promise<void> {
   // What the command writes to stdout is the user's; the agent speaks on stderr.
   const log = pino({ level: config.logLevel, base: null }, destination({ dest: 2, sync: true }));
   survivePipesWithoutReader();
-  await run(config, log);
+  try {
+    await run(config, log);
+  } catch (error) {
+    if (!(error instanceof MachineUnusable)) throw error;
+    log.fatal({ reason: error.message }, 'This machine is of no use until it is restarted, and the agent ends');
+    process.exit(EXIT_SOMETHING_WRONG);
+  }
   // A connection to the storage that is still kept alive must not keep the container.
   process.exit(0);
 }
@@ -93,13 +99,16 @@ async function run(config: AgentConfig, log: Logger): Promise<void> {
     log.warn({ reason: messageOf(error) }, 'Every job that has files to sync is going to fail here');
   });
   log.info({ version: VERSION, machineId, containerGroupId, server: config.graphqlUrl }, 'The agent starts');
-  await runAgent({
-    ...{ config, log, vigil, shutdown, instance, occupation, stateFile: stateFile.path },
-    ...talking(config, service, log),
-    createSync: syncing(config, store),
-  });
-  await stateFile.remove();
-  instance.stop();
+  try {
+    await runAgent({
+      ...{ config, log, vigil, shutdown, instance, occupation, stateFile: stateFile.path },
+      ...talking(config, service, log),
+      createSync: syncing(config, store),
+    });
+  } finally {
+    await stateFile.remove();
+    instance.stop();
+  }
 }
 
 /** How the server is spoken to, and as whom. */

@@ -7,7 +7,7 @@ import type { Readable, Writable } from 'node:stream';
 import { messageOf } from '../lib/errors.ts';
 import { keepLastLines } from '../lib/last-lines.ts';
 import { pause, whenAborted } from '../lib/pause.ts';
-import { groupEnded, signalGroup } from './process-group.ts';
+import { endGroup, groupEnded, groupRuns, signalGroup, writesUnguarded } from './process-group.ts';
 
 const TAIL_LINES = 20;
 const TAIL_WIDTH = 300;
@@ -22,8 +22,15 @@ export interface CommandSpec {
   /** Where the command's output is passed on to. */
   stdout: Writable;
   stderr: Writable;
+  /** How long something of the command may run on after SIGKILL, in milliseconds, until it is given up. */
+  killWaitMs: number;
   /** Called whenever the command has written something. */
   onOutput?: (chunk: Buffer, stream: 'STDOUT' | 'STDERR') => void;
+  /**
+   * Called when something of the command may have been ended by a signal, `at` (milliseconds since 1970). `isDeadly`: everything was,
+   * though it may take a while. Which of them were deaths, the exit says.
+   */
+  onDanger?: (at: number, isDeadly: boolean) => void;
 }
 
 export interface CommandExit {
@@ -31,11 +38,14 @@ export interface CommandExit {
   signal: NodeJS.Signals | null;
   /**
    * When the command, or what it had started, was ended by a signal rather than by itself, in milliseconds since 1970:
-   * what it was writing then may be half-written. What a program of its group wrote later it wrote well.
+   * what it was writing then may be half-written. What a program of its group wrote later it wrote well. Empty where it ended by
+   * itself, which any exit code says but those of `deathsOf`.
    */
-  killedAt?: number;
+  deaths: readonly number[];
   /** The last lines the command wrote to stderr, oldest first. */
   stderrTail: string[];
+  /** What of the command runs on although it was killed, for a person: what that may still be writing nobody may publish. */
+  survivor?: string;
 }
 
 export interface PoliteStop {
@@ -48,7 +58,10 @@ export interface PoliteStop {
 
 export interface RunningCommand {
   readonly pid: number;
-  /** Resolves when the command has ended, nothing of its process group runs any more, and its output is passed on. */
+  /**
+   * Resolves when the command has ended, nothing of its process group runs any more, and its output is passed on; or when what was
+   * killed has survived for too long.
+   */
   readonly exited: Promise<CommandExit>;
   /** Asks the whole group to end, and kills what is left after the grace. */
   stop(how: PoliteStop): Promise<CommandExit>;
@@ -70,49 +83,52 @@ export class CommandNotStarted extends Error {
 /** Starts a command as the leader of a process group of its own. Throws CommandNotStarted. */
 export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
   const child = await spawned(spec);
-  const tail = keepLastLines(TAIL_LINES, TAIL_WIDTH);
-  passOn(child.stdout, spec.stdout, (chunk) => spec.onOutput?.(chunk, 'STDOUT'));
-  passOn(child.stderr, spec.stderr, (chunk) => {
-    tail.push(chunk);
-    spec.onOutput?.(chunk, 'STDERR');
-  });
-
-  let patience: AbortSignal | undefined;
+  const tail = passOnAll(child, spec);
+  /** Ends the wait for those that were asked to end. */
+  let patience: AbortController | undefined;
   let hasEnded = false;
+  let asked: Asked | undefined;
+  const { killAll, givenUp } = killing(child.pid, spec);
   const exited = ended();
 
   async function ended(): Promise<CommandExit> {
-    const { exitCode, signal } = await leaderExit(child);
-    let killedAt = isKilling(exitCode, signal) ? Date.now() : undefined;
+    const exit = await Promise.race([leaderExit(child), givenUp]);
+    const deaths = deathsOf(exit, asked);
+    for (const at of deaths) spec.onDanger?.(at, false);
     // A shell that is told to stop dies at once, while the program it runs may still be saving its state.
-    if (patience !== undefined) await groupEnded(child.pid, patience);
-    if (patience?.aborted === true) killedAt = Date.now();
-    signalGroup(child.pid, 'SIGKILL');
+    if (patience !== undefined) await groupEnded(child.pid, patience.signal);
+    // Who succeeds has left nothing that matters; else what is left may have been at work.
+    const hasLeft = exit.exitCode !== 0 && (await groupRuns(child.pid));
+    if (hasLeft || patience?.signal.aborted === true) deaths.push(Date.now());
+    const survivor = await killAll();
     hasEnded = true;
     await drained(child);
-    return { exitCode, signal, ...(killedAt === undefined ? {} : { killedAt }), stderrTail: tail.lines() };
+    return { ...exit, deaths, stderrTail: tail.lines(), ...(survivor === undefined ? {} : { survivor }) };
   }
 
   async function stop({ signal, graceMs, hurry }: PoliteStop): Promise<CommandExit> {
+    const endangers = hasEnded || (await writesUnguarded(child.pid, systemConstants.signals[signal]));
     // Once the group is gone its number may be another's.
     if (hasEnded) return exited;
     const over = new AbortController();
-    const graceOver = new AbortController();
-    patience = AbortSignal.any([graceOver.signal, hurry]);
+    patience = new AbortController();
     signalGroup(child.pid, signal);
+    // After the signal, so that nothing that was written before it looks later.
+    asked = { signal, at: Date.now(), endangers };
+    spec.onDanger?.(asked.at, false);
     const endedInTime = await Promise.race([
       exited.then(() => true),
       pause(graceMs, over.signal).then(() => false),
       whenAborted(hurry, over.signal).then(() => false),
     ]);
     over.abort();
-    graceOver.abort();
-    if (!endedInTime) signalGroup(child.pid, 'SIGKILL');
+    patience.abort();
+    if (!endedInTime) void killAll();
     return exited;
   }
 
   async function kill(): Promise<CommandExit> {
-    if (!hasEnded) signalGroup(child.pid, 'SIGKILL');
+    if (!hasEnded) void killAll();
     return exited;
   }
 
@@ -180,6 +196,17 @@ function whereLooked(spec: CommandSpec): string {
   return `Looked in PATH=${spec.environment['PATH'] ?? '(not set)'}`;
 }
 
+/** Returns the tail of stderr. */
+function passOnAll({ stdout, stderr }: Child, spec: CommandSpec): ReturnType<typeof keepLastLines> {
+  const tail = keepLastLines(TAIL_LINES, TAIL_WIDTH);
+  passOn(stdout, spec.stdout, (chunk) => spec.onOutput?.(chunk, 'STDOUT'));
+  passOn(stderr, spec.stderr, (chunk) => {
+    tail.push(chunk);
+    spec.onOutput?.(chunk, 'STDERR');
+  });
+  return tail;
+}
+
 function passOn(source: Readable, sink: Writable, onChunk: (chunk: Buffer) => void): void {
   source.on('data', (chunk: Buffer) => {
     onChunk(chunk);
@@ -195,7 +222,9 @@ function passOn(source: Readable, sink: Writable, onChunk: (chunk: Buffer) => vo
   });
 }
 
-function leaderExit(child: Child): Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }> {
+type LeaderExit = Pick<CommandExit, 'exitCode' | 'signal'>;
+
+function leaderExit(child: Child): Promise<LeaderExit> {
   return new Promise((resolve) => {
     child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }));
   });
@@ -206,12 +235,44 @@ const DEADLY = (['SIGILL', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGKILL', 'SIGSEGV'] 
   (name) => systemConstants.signals[name],
 );
 
+interface Asked {
+  signal: PoliteStop['signal'];
+  at: number;
+  /** Whether somebody had a file open to write then, and no handler for the signal. */
+  endangers: boolean;
+}
+
 /**
- * Whether the command died of a signal. Of the codes above 128, by which a shell tells that of its program, most are also what
- * programs exit with by themselves, as after SIGTERM (143) when everything is saved: those are taken for an end in order.
+ * When the command died, if it did. Of the codes above 128, by which a shell tells of what its program died, most are also what
+ * programs exit with by themselves, as after SIGTERM (143) when everything is saved. So the signal that was sent here, and its code,
+ * mean: who had no handler died when it was sent, which matters if he was writing, and whatever was written after that somebody lived to
+ * write. Any other code is that of an end in order.
  */
-function isKilling(exitCode: number | null, signal: NodeJS.Signals | null): boolean {
-  return signal !== null || DEADLY.some((number) => exitCode === 128 + number);
+function deathsOf({ exitCode, signal }: LeaderExit, asked: Asked | undefined): number[] {
+  if (asked !== undefined && (signal === asked.signal || exitCode === 128 + systemConstants.signals[asked.signal])) {
+    return asked.endangers ? [asked.at] : [];
+  }
+  const isDead = signal !== null || DEADLY.some((number) => exitCode === 128 + number);
+  return isDead ? [Date.now()] : [];
+}
+
+interface Killing {
+  /** The same for each call. Resolves when nothing of the group is left, or to what has survived. */
+  killAll: () => Promise<string | undefined>;
+  /** In place of an exit that does not come. */
+  givenUp: Promise<LeaderExit>;
+}
+
+function killing(leader: number, { killWaitMs, onDanger }: CommandSpec): Killing {
+  const givenUp = Promise.withResolvers<LeaderExit>();
+  let survivor: Promise<string | undefined> | undefined;
+  async function kill(): Promise<string | undefined> {
+    onDanger?.(Date.now(), true);
+    const left = await endGroup(leader, killWaitMs);
+    if (left !== undefined) givenUp.resolve({ exitCode: null, signal: null });
+    return left;
+  }
+  return { killAll: () => (survivor ??= kill()), givenUp: givenUp.promise };
 }
 
 /** 'close' never comes while a process that has left the group holds the pipes open. */

@@ -40,9 +40,15 @@ const LAST_ANSWER_MS = 2000;
 /** How long an instance that was promised to be made anew may take to go; then the agent ends by itself. */
 const RECREATED_WITHIN_MS = 60_000;
 
+/** Something of a command runs on here that nobody can end. */
+export class MachineUnusable extends Error {
+  override name = 'MachineUnusable';
+}
+
 /**
  * Asks for work, does it, asks again. Resolves when the agent was told to stop, or drained, had no work for too long, or has done
- * the one job that it was there for, and nothing is left to do.
+ * the one job that it was there for, and nothing is left to do. Rejects with MachineUnusable, when everything is reported, after a
+ * command that could not be ended: it may hold the files, the memory and the GPU that the next one wants.
  */
 export async function runAgent(parts: AgentParts): Promise<void> {
   const { log, shutdown, instance, config } = parts;
@@ -50,10 +56,12 @@ export async function runAgent(parts: AgentParts): Promise<void> {
   const drained = new AbortController();
   const over = AbortSignal.any([shutdown.stopping, drained.signal]);
   const idleness = watchIdleness(config.maxIdleMs);
+  /** Aborted with what could not be ended. */
+  const haunted = new AbortController();
   /** No further question for work; unlike `over`, it ends nothing that is under way. */
-  const leaving = AbortSignal.any([over, idleness.tooLong]);
-  const bar = createBar({ instance, maxJobFailures: config.maxJobFailures, log });
-  const herd = createHerd(parts, { over, idleness, bar });
+  const leaving = AbortSignal.any([over, idleness.tooLong, haunted.signal]);
+  const bar = createBar({ ...config, instance, log });
+  const herd = createHerd(parts, { over, idleness, bar, haunted });
 
   const onSignal = (signal: AgentSignal) =>
     heed(signal, {
@@ -95,6 +103,7 @@ export async function runAgent(parts: AgentParts): Promise<void> {
   await herd.settled();
   idleness.end();
   await link.close();
+  if (haunted.signal.aborted) await giveUp(messageOf(haunted.signal.reason), instance, over);
   if (config.recreateBetweenJobs && herd.hasWorked() && !over.aborted) await makeWay(instance, log, over);
 }
 
@@ -114,9 +123,10 @@ interface HerdMeans {
   over: AbortSignal;
   idleness: Idleness;
   bar: Bar;
+  haunted: AbortController;
 }
 
-function createHerd(parts: AgentParts, { over, idleness, bar }: HerdMeans): Herd {
+function createHerd(parts: AgentParts, { over, idleness, bar, haunted }: HerdMeans): Herd {
   const live = new Set<LiveAttempt>();
   const setbacks = countSetbacks();
   const { overlapUploads, recreateBetweenJobs } = parts.config;
@@ -142,6 +152,7 @@ function createHerd(parts: AgentParts, { over, idleness, bar }: HerdMeans): Herd
         witness.ended();
         setbacks.ended(ending);
         bar.ended(ending);
+        if (ending.survivor !== undefined) haunted.abort(ending.survivor);
         if (live.size === 0) idleness.begin();
       });
       await Promise.race([attempt.madeWay, ended]);
@@ -184,6 +195,12 @@ async function rest(setbacks: number, log: Logger, over: AbortSignal): Promise<v
   if (millis === 0) return;
   log.warn({ setbacks, millis }, 'No work is taken for a while, as storage or the start of a job failed');
   await pause(millis, over);
+}
+
+async function giveUp(survivor: string, instance: Instance, over: AbortSignal): Promise<never> {
+  const reason = `A command could not be ended on this machine: ${survivor} survives SIGKILL`;
+  await instance.reallocate(reason, over);
+  throw new MachineUnusable(reason);
 }
 
 /** The next job is to find a fresh container: who makes one is the metadata service, or else whoever restarts this agent. */

@@ -4,8 +4,10 @@ import { type Shutdown, shutdownSignal } from './shutdown.ts';
 import type { Activity } from './stall.ts';
 
 /** Why a command has ended. All but the first were this agent's doing, whatever the exit code then was. */
-export type Verdict =
-  { rule: 'EXITED'; exit: CommandExit } | { rule: 'CANCELED' | 'LEASE_LOST' | 'STOPPING' | 'TIMED_OUT' | 'STALLED' };
+export interface Verdict {
+  rule: 'EXITED' | 'CANCELED' | 'LEASE_LOST' | 'STOPPING' | 'TIMED_OUT' | 'STALLED';
+  exit: CommandExit;
+}
 
 export interface Supervision {
   command: RunningCommand;
@@ -24,27 +26,27 @@ export interface Supervision {
 
 /** Waits until the command has ended, by itself or by the first rule that applies. */
 export async function supervise(supervision: Supervision): Promise<Verdict> {
-  const { command, cut, shutdown, killGraceMs, shutdownGraceMs } = supervision;
   const rule = await firstRule(supervision);
+  return { rule, exit: await endBy(rule, supervision) };
+}
+
+function endBy(rule: Verdict['rule'], supervision: Supervision): Promise<CommandExit> {
+  const { command, cut, shutdown, killGraceMs, shutdownGraceMs } = supervision;
   const hurry = AbortSignal.any([cut, shutdown.hurrying]);
   switch (rule) {
     case 'EXITED':
-      return { rule, exit: await command.exited };
+      return command.exited;
     case 'LEASE_LOST':
       // Nothing of it may be kept any more, and the job may already run elsewhere.
-      await command.kill();
-      break;
+      return command.kill();
     case 'CANCELED':
-      await command.stop({ signal: 'SIGTERM', graceMs: killGraceMs, hurry: shutdown.hurrying });
-      break;
+      return command.stop({ signal: 'SIGTERM', graceMs: killGraceMs, hurry: shutdown.hurrying });
     case 'TIMED_OUT':
     case 'STALLED':
-      await command.stop({ signal: 'SIGTERM', graceMs: killGraceMs, hurry });
-      break;
+      return command.stop({ signal: 'SIGTERM', graceMs: killGraceMs, hurry });
     case 'STOPPING':
-      await command.stop({ signal: shutdownSignal(shutdown), graceMs: shutdownGraceMs, hurry });
+      return command.stop({ signal: shutdownSignal(shutdown), graceMs: shutdownGraceMs, hurry });
   }
-  return { rule };
 }
 
 async function firstRule(supervision: Supervision): Promise<Verdict['rule']> {

@@ -9,6 +9,7 @@ export function unusableSync(why: string): AttemptSync {
     prepare: () => Promise.reject(new SyncError(`The sync instructions of the job cannot be used: ${why}`)),
     download: nothing,
     watch: nothing,
+    commandInDanger: () => undefined,
     commandEnded: () => undefined,
     flush: nothing,
     makeWay: async () => true,

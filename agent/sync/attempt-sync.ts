@@ -12,6 +12,7 @@ import { createObservation, type Observation, type SyncCounts, type SyncState } 
 import { untilAborted } from './parallel.ts';
 import { createPlaces, type PlacesParts } from './places.ts';
 import type { ObjectStore } from './s3.ts';
+import { createSuspicion } from './suspicion.ts';
 import { demandNothingVanished } from './vanished.ts';
 import { createWatch, type Watch } from './watch.ts';
 
@@ -68,10 +69,12 @@ export interface AttemptSync {
   /** Discards what earlier attempts had begun to upload long ago, and begins to mirror `during`; resolves when changes are seen. */
   watch(): Promise<void>;
   /**
-   * The command is no more. If it was killed, at `killedAt` (milliseconds since 1970), what it was writing over just then
-   * does not replace what the bucket has.
+   * Something of the command may have been ended by a signal, `at` (milliseconds since 1970): until it is known how the command ended, what was
+   * being written just then waits. `isDeadly`: everything was; what is written later waits as well.
    */
-  commandEnded(killedAt: number | undefined): void;
+  commandInDanger(at: number, isDeadly: boolean): void;
+  /** The command is no more. What was being written when something of it died, at `deaths`, is not published. */
+  commandEnded(deaths: readonly number[]): void;
   /** The last look at `during`: publishes everything that is not yet in the bucket, and ends the watching. */
   flush(signal: AbortSignal): Promise<void>;
   /**
@@ -112,10 +115,11 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
   const policy = { maxRetries: settings.maxRetries, log };
   const common = { store, policy, ledger, aside, gate, times: settings, concurrency: settings.concurrency };
   const { mirroring: observer, following } = observation;
-  const mirrored = createMirror({ ...common, observer, entries: entries.during, onLate: () => watching.hint() });
+  const suspicion = createSuspicion(settings);
+  const onLate = () => watching.hint();
+  const mirrored = createMirror({ ...common, observer, suspicion, entries: entries.during, onLate });
   const watching: Watch = watchFor(entries.during, mirrored, parts, stopping.signal);
   const discard = discarding({ ...common, entries: published(entries), log }, parts.earlier, work);
-  let killedAt: number | undefined;
 
   const upload = (signal: AbortSignal, task: (own: AbortSignal) => Promise<void>) => {
     observation.beginUploads();
@@ -128,16 +132,14 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
   return {
     prepare: () => places.prepare(),
     download: (signal) => work.run(signal, (own) => bringAll({ ...common, signal: own }, entries.before, observation)),
-    watch: async () => {
-      // What is begun from now on is this attempt's own.
-      await discard();
-      await watching.start();
-    },
-    commandEnded: (at) => (killedAt = at),
+    // What is begun from then on is this attempt's own.
+    watch: () => discard().then(() => watching.start()),
+    commandInDanger: (at, isDeadly) => suspicion.raise(at, isDeadly),
+    commandEnded: (deaths) => suspicion.settle(deaths),
     flush: (signal) =>
       upload(signal, async (own) => {
         await untilAborted(watching.stop(), own);
-        await mirrored.finish({ deletes: true, killedAt }, own);
+        await mirrored.finish({ deletes: true }, own);
       }),
     makeWay: () => aside.move(),
     uploadAfter: (signal) =>

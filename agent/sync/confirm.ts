@@ -70,7 +70,7 @@ async function missingAmong(parts: Confirmation, ids: readonly string[], signal:
     const own = [...open].filter(([id, sent]) => sent !== undefined && id.startsWith(begin));
     for (const [id] of own) open.delete(id);
     const doubtful = await notListed(parts, entry, new Map(own), signal);
-    missing.push(...(await notThere(parts, doubtful, signal)));
+    missing.push(...(await notThere(parts, entry, doubtful, signal)));
   }
   return missing;
 }
@@ -99,10 +99,15 @@ async function notListed(
 }
 
 /** The listing of some stores lags behind, so it is the object itself that counts. */
-async function notThere(parts: Confirmation, open: Map<string, Sent>, signal: AbortSignal): Promise<string[]> {
+async function notThere(
+  parts: Confirmation,
+  { compression }: SyncEntry,
+  open: Map<string, Sent>,
+  signal: AbortSignal,
+): Promise<string[]> {
   const { store, policy } = parts;
   const tasks = [...open].map(([id, sent]): Task<string | undefined> => async (own) => {
-    const look = () => store.head(addressOfId(id), own).catch(refused);
+    const look = () => found(store, { id, sent, compression }, own).catch(refused);
     const object = await asked(withRetries(policy, `look up ${id}`, own, look), id, own);
     if (object !== 'REFUSED') return isAsSent(sent, object) ? undefined : id;
     policy.log.debug({ object: id }, 'this key may not look whether the store has what it acknowledged');
@@ -110,6 +115,18 @@ async function notThere(parts: Confirmation, open: Map<string, Sent>, signal: Ab
   });
   const missing = await inParallel(tasks, parts.concurrency, signal);
   return missing.filter((id) => id !== undefined);
+}
+
+/** Of what they would expand on its way some stores give no length, and another ETag; their listing tells what they have. */
+async function found(
+  store: Confirmation['store'],
+  { id, sent, compression }: { id: string; sent: Sent; compression: boolean },
+  signal: AbortSignal,
+): Promise<Pick<StoredObject, 'size' | 'etag'> | undefined> {
+  const { bucket, key } = addressOfId(id);
+  const page = compression ? await store.listPage(bucket, key, undefined, signal) : undefined;
+  const listed = page?.objects.find((object) => object.key === key);
+  return isAsSent(sent, listed) ? listed : store.head({ bucket, key }, signal);
 }
 
 async function asked<T>(answer: Promise<T>, what: string, signal: AbortSignal): Promise<T> {

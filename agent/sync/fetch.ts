@@ -74,7 +74,7 @@ async function fetchTo(
   try {
     const first = await begin(request);
     const { etag, totalSize: bytes } = first;
-    const object: Received = { ...request, etag };
+    const object: Received = { ...request, etag, asGzip: expandedPath !== undefined };
     const expands = expandedPath !== undefined && first.contentEncoding === 'gzip';
     // What is expanded has to come in order, and what comes in order can be checked on the way.
     const digest = expands || first.size === bytes ? createDigest(etag) : undefined;
@@ -100,11 +100,13 @@ async function fetchTo(
   }
 }
 
-async function begin({ store, address, size, signal }: FetchRequest): Promise<FetchedObject> {
+async function begin({ store, address, size, expandedPath, signal }: FetchRequest): Promise<FetchedObject> {
   const range: [number, number] = [0, RANGE_BYTES - 1];
-  const first = await store.get(address, size > RANGE_BYTES ? { range } : {}, signal).catch((error: unknown) => {
+  const asGzip = expandedPath !== undefined;
+  const only = size > RANGE_BYTES ? { range, asGzip } : { asGzip };
+  const first = await store.get(address, only, signal).catch((error: unknown) => {
     // It was large when it was listed, and is empty now: no range of it can be had.
-    if (error instanceof Error && error.name === 'InvalidRange') return store.get(address, {}, signal);
+    if (error instanceof Error && error.name === 'InvalidRange') return store.get(address, { asGzip }, signal);
     throw error;
   });
   if (first.totalSize === size) return first;

@@ -17,6 +17,8 @@ import type { RetryPolicy } from './retry.ts';
 import type { ObjectStore } from './s3.ts';
 import type { SettleTimes } from './settle.ts';
 import type { Candidate, Survey } from './survey.ts';
+import type { Suspicion } from './suspicion.ts';
+import { tornAmong } from './torn.ts';
 import { memoryOf, type Outcome } from './transfer.ts';
 
 export interface MirrorParts {
@@ -30,6 +32,8 @@ export interface MirrorParts {
   /** Files on their way at once, and MiB of memory that they take together. */
   concurrency: number;
   observer: UploadObserver;
+  /** Of the command that writes the files; absent where none can have died. */
+  suspicion?: Suspicion;
   /** Something that a pass had left under way is done, so another pass may do more. */
   onLate?: () => void;
 }
@@ -49,8 +53,6 @@ export interface Mirror {
 
 export interface Finish {
   deletes: boolean;
-  /** When the command was ended by a signal, in milliseconds since 1970. */
-  killedAt?: number | undefined;
   /** Whether a directory that is not there is a fault: all that it held is lost. */
   demandsRoots?: boolean;
 }
@@ -73,6 +75,7 @@ export function createMirror(parts: MirrorParts): Mirror {
   const { underWay, batches } = bench;
   const lookout = createLookout(parts);
 
+  const isSuspected = ({ state, previous }: PlannedUpload) => parts.suspicion?.isOn(state, previous) === true;
   const deleteReleased = (results: readonly Result[], deleting: RetryPolicy, signal: AbortSignal) =>
     deleteAll({ ...bench, policy: deleting }, lookout.release(arrivedAmong(results)), signal);
 
@@ -80,7 +83,8 @@ export function createMirror(parts: MirrorParts): Mirror {
     async pass(signal) {
       const { found, plan, lookedMs } = await lookout.look();
       const waits = publisher.lookAt(plan.uploads);
-      const isReady = (id: string) => !waits.has(id) && !underWay.has(id);
+      const inDoubt = new Set(plan.uploads.filter(isSuspected).map(({ id }) => id));
+      const isReady = (id: string) => !waits.has(id) && !underWay.has(id) && !inDoubt.has(id);
       const uploads = startable(plan.uploads, isReady, BURST_WAITS * times.maxWaitMs);
       const batch = { found, uploads, publish: publisher.publishSettled };
       const results = await uploadInTime(bench, batch, signal);
@@ -92,13 +96,10 @@ export function createMirror(parts: MirrorParts): Mirror {
       return { again: again === Infinity ? undefined : again, lookedMs };
     },
 
-    async finish({ deletes, killedAt, demandsRoots = false }, signal) {
+    async finish({ deletes, demandsRoots = false }, signal) {
       await untilAborted(Promise.allSettled(batches), signal);
       bench.failures.clear();
-      const results = await publishAll(
-        { bench, lookout, publish: publisher.publishNow(killedAt), demandsRoots },
-        signal,
-      );
+      const results = await publishAll({ bench, lookout, publish: publisher.publishNow, demandsRoots }, signal);
       if (!deletes || !lookout.hasDeletions()) return;
       await lookout.lookWell();
       await deleteReleased(results, policy, signal);
@@ -168,7 +169,9 @@ async function publishAll({ bench, lookout, publish, demandsRoots }: LastLook, s
   let restless: string[] = [];
   for (let rounds = 0, moved = true; moved && rounds < LOOKS; rounds++) {
     const { found, plan } = await lookout.lookWell();
-    const round = await uploadAll(bench, { found, uploads: plan.uploads, publish }, signal);
+    const torn = await tornAmong(bench, plan.uploads, found.candidates, signal);
+    const uploads = plan.uploads.filter(({ id }) => !torn.has(id));
+    const round = await uploadAll(bench, { found, uploads, publish }, signal);
     results.push(...round);
     const failures = round.flatMap((one) => (one.kind === 'failed' ? [one.reason] : []));
     rejectOn([...(demandsRoots ? found.missing.map(goneAltogether) : []), ...found.problems, ...failures]);
@@ -277,12 +280,6 @@ function record(bench: Bench, id: string, { path, entry }: Candidate, outcome: O
     }
     case 'unchanged':
       ledger.set(id, { ...ledger.get(id), path, state: outcome.state });
-      return;
-    case 'torn':
-      policy.log.warn(
-        { object: id },
-        'the command died while it wrote this file over: the bucket keeps the last whole one',
-      );
       return;
     case 'changed':
     case 'gone':

@@ -11,7 +11,8 @@ import { partSizeOf } from './part-size.ts';
 import { FileShrank, rangeOf, readAll } from './pieces.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { CopiedPart } from './s3-copy.ts';
-import type { ObjectHeaders, ObjectStore } from './s3.ts';
+import type { ObjectHeaders } from './object-headers.ts';
+import type { ObjectStore } from './s3.ts';
 import type { Body } from './sending.ts';
 
 /** MiB of memory that one upload takes: two pieces of each part under way; */

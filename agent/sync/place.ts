@@ -19,10 +19,10 @@ export async function findPlace(client: S3Client, bucket: string): Promise<Place
     (_next, context) => () => {
       const { url, properties } = context.endpointV2 ?? {};
       if (url === undefined) throw new Error(`the address of the bucket "${bucket}" is not known`);
-      place = placeAt(url, schemeOf(properties?.authSchemes));
+      place = placeAt(url, schemeOf(properties?.authSchemes, bucket));
       throw new Found();
     },
-    { step: 'finalizeRequest', priority: 'high', name: 'findPlace' },
+    { step: 'build', priority: 'high', name: 'findPlace' },
   );
   await client.send(command).catch((error: unknown) => {
     if (!(error instanceof Found)) throw error;
@@ -39,12 +39,17 @@ interface Scheme {
   signingRegion?: string;
 }
 
-function schemeOf(schemes: unknown): Scheme {
+/** Thrown for a bucket of a kind that is not supported; trying again is of no use. */
+export class UnsupportedBucket extends Error {
+  override name = 'UnsupportedBucket';
+}
+
+function schemeOf(schemes: unknown, bucket: string): Scheme {
   const [first] = Array.isArray(schemes) ? (schemes as Scheme[]) : [];
   if (first?.name !== 'sigv4') {
-    throw new Error(
-      `expected a bucket that takes AWS Signature Version 4, got one that wants ${first?.name ?? 'none'}`,
-    );
+    const supported = 'a general purpose bucket, of Amazon S3 or of any store that takes AWS Signature Version 4';
+    const others = 'directory buckets (S3 Express One Zone) and multi-region access points are not supported';
+    throw new UnsupportedBucket(`"${bucket}" wants ${first?.name ?? 'no signature'}: expected ${supported}; ${others}`);
   }
   return first;
 }

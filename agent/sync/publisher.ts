@@ -11,14 +11,12 @@ import {
   judge,
   look,
   type Published,
-  settlesMs,
   type SettleTimes,
   type Track,
   type Verdict,
 } from './settle.ts';
 import type { Candidate } from './survey.ts';
 import {
-  CLOCK_TICK_MS,
   confirm,
   hasOnlyGrown,
   type Outcome,
@@ -46,10 +44,9 @@ export interface Publisher {
   publishSettled: Publish;
   /**
    * Publishes a file although it may still change: as one consistent state of it, from after this call. Rejects when it
-   * does not hold still for long enough to be read, in a bounded number of tries. What a command that was killed at
-   * `killedAt` (milliseconds since 1970) was writing over just then does not replace what the bucket has.
+   * does not hold still for long enough to be read, in a bounded number of tries.
    */
-  publishNow: (killedAt: number | undefined) => Publish;
+  publishNow: Publish;
 }
 
 export type Publish = (id: string, candidate: Candidate, signal: AbortSignal) => Promise<Outcome>;
@@ -88,12 +85,10 @@ export function createPublisher(parts: PublisherParts): Publisher {
       witnesses.set(id, seen);
       return { kind: 'changed' };
     },
-    publishNow: (killedAt) => async (id, candidate, signal) => {
+    publishNow: async (id, candidate, signal) => {
       const publication = publicationOf(parts, id, candidate, signal);
       const untouched = await confirmed(ledger.get(id), candidate, publication);
       if (untouched !== undefined) return memory.keep(id, untouched);
-      const isTorn = await wasWrittenOver(ledger.get(id), candidate, publication, { killedAt, times });
-      if (isTorn) return { kind: 'torn' };
       return memory.keep(id, await insist(publication, witnesses.get(id), times.stabilityCheckMs));
     },
   };
@@ -184,23 +179,6 @@ async function isBelievedToGrow(
 ): Promise<boolean> {
   if (known?.state.ino !== state.ino) return true;
   return known.etag === undefined ? isUsefulAtAnyLength(relativePath) : hasOnlyGrown(publication, known);
-}
-
-/**
- * Whether the command died while it wrote over a file that the bucket has whole. What was written later was written by what outlived
- * it, as a program does whose shell took the signal that was meant for both.
- */
-async function wasWrittenOver(
-  known: LedgerRecord | undefined,
-  { state }: Candidate,
-  publication: Publication,
-  { killedAt, times }: { killedAt: number | undefined; times: SettleTimes },
-): Promise<boolean> {
-  if (killedAt === undefined || known?.state.ino !== state.ino) return false;
-  const writtenAt = Number(state.ctimeNs / 1_000_000n);
-  const settledAt = writtenAt + CLOCK_TICK_MS + settlesMs(state.size < known.state.size, times);
-  const isOfThatTime = writtenAt <= killedAt && killedAt < settledAt;
-  return isOfThatTime && !(await hasOnlyGrown(publication, known));
 }
 
 const TRIES_NOW = 5;

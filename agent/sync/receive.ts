@@ -10,6 +10,8 @@ export interface Received {
   policy: RetryPolicy;
   address: Address;
   etag: string;
+  /** See `Only`. */
+  asGzip: boolean;
   /** Is told of bytes as they arrive. */
   onMoved: Meter;
   signal: AbortSignal;
@@ -77,8 +79,12 @@ export class ObjectReplaced extends Error {
   }
 }
 
-async function ask({ store, address, etag, signal }: Received, start: number, end: number): Promise<FetchedObject> {
-  const answer = await store.get(address, { range: [start, end - 1], etag }, signal);
+async function ask(
+  { store, address, etag, asGzip, signal }: Received,
+  start: number,
+  end: number,
+): Promise<FetchedObject> {
+  const answer = await store.get(address, { range: [start, end - 1], etag, asGzip }, signal);
   // There are stores that do not look at If-Match, and some that do not look at Range.
   if (answer.etag !== etag) {
     answer.body.destroy();

@@ -53,6 +53,7 @@ const PERMANENT = new Set([
   ...['NoSuchBucket', 'AccessDenied', 'InvalidAccessKeyId', 'SignatureDoesNotMatch', 'CredentialsProviderError'],
   ...[
     'InvalidBucketName',
+    'UnsupportedBucket',
     'KeyTooLongError',
     'EntityTooLarge',
     'FileShrank',

@@ -14,6 +14,7 @@ import { messageOf } from '../../lib/errors.ts';
 import type { IncomingBody } from './arrival.ts';
 import type { Address } from './entry.ts';
 import type { LineAnswer } from './lines.ts';
+import { headerFields, headerLines, type ObjectHeaders } from './object-headers.ts';
 import { type CopyPart, copyRequests } from './s3-copy.ts';
 import { decodeKey, lastPart, type LastPart, listUploads, own, type UnfinishedUploads } from './s3-uploads.ts';
 import { createStorageAgents, type StorageAgents } from './sockets.ts';
@@ -40,9 +41,12 @@ export interface FetchedObject {
   lastModified: Date | undefined;
 }
 
-export interface ObjectHeaders {
-  contentType: string;
-  contentEncoding?: 'gzip';
+export interface Only {
+  /** Inclusive at both ends. */
+  range?: [number, number];
+  etag?: string;
+  /** As it is stored: some stores expand what is gzip, and say no length then, for whoever does not accept it. */
+  asGzip?: boolean;
 }
 
 export interface Part {
@@ -62,8 +66,7 @@ export interface ObjectStore {
   /** Resolves when credentials and region are known; rejects with what to set when there are none. */
   ready(): Promise<void>;
   listPage(bucket: string, prefix: string, token: string | undefined, signal: AbortSignal): Promise<ObjectPage>;
-  /** `range` is inclusive at both ends. */
-  get(address: Address, only: { range?: [number, number]; etag?: string }, signal: AbortSignal): Promise<FetchedObject>;
+  get(address: Address, only: Only, signal: AbortSignal): Promise<FetchedObject>;
   /** Size in bytes and ETag; undefined when there is no such object. */
   head(address: Address, signal: AbortSignal): Promise<{ size: number; etag: string } | undefined>;
   /** Resolves to the ETag. */
@@ -188,10 +191,11 @@ type ObjectRequests = Pick<ObjectStore, 'get' | 'head' | 'put' | 'delete'>;
 
 function objectRequests(client: S3Client, wire: Wire): ObjectRequests {
   return {
-    async get(address, { range, etag }, signal) {
+    async get(address, { range, etag, asGzip = false }, signal) {
       const headers = {
         ...(range === undefined ? {} : { range: `bytes=${range[0]}-${range[1]}` }),
         ...(etag === undefined ? {} : { 'if-match': etag }),
+        ...(asGzip ? { 'accept-encoding': 'gzip' } : {}),
       };
       const answer = await wire.get({ address, headers }, signal);
       try {
@@ -263,17 +267,6 @@ function multipartRequests(client: S3Client, patient: S3Client, wire: Wire): Mul
 function notFromStore(what: string, missing: string): Error {
   const advice = 'check that AWS_ENDPOINT_URL is the address of the store, and that no proxy answers for it';
   return new Error(`the answer to ${what} succeeded without ${missing}, so it is no store's: ${advice}`);
-}
-
-function headerFields({ contentType, contentEncoding }: ObjectHeaders) {
-  return { ContentType: contentType, ...(contentEncoding === undefined ? {} : { ContentEncoding: contentEncoding }) };
-}
-
-function headerLines({ contentType, contentEncoding }: ObjectHeaders): Record<string, string> {
-  return {
-    'content-type': contentType,
-    ...(contentEncoding === undefined ? {} : { 'content-encoding': contentEncoding }),
-  };
 }
 
 function described({ headers, size }: LineAnswer, key: string): Omit<FetchedObject, 'body'> {

@@ -20,7 +20,8 @@ import {
   type SentObject,
 } from './multipart.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
-import type { ObjectHeaders, ObjectStore } from './s3.ts';
+import type { ObjectHeaders } from './object-headers.ts';
+import type { ObjectStore } from './s3.ts';
 import { isSame, looksSame, observe, type Observed, observedOf } from './scan.ts';
 
 /** A file on its way into the store. */
@@ -43,13 +44,12 @@ export interface Publication {
 /**
  * `published`: the object has so many `bytes`, of which `copied` were in the bucket before and the rest went over the wire, and
  * this `etag`. `unchanged`:
- * the object has this content already. `changed`: nothing was published, because the file did not hold still. `torn`:
- * nothing was published, because the command died while it wrote the file over.
+ * the object has this content already. `changed`: nothing was published, because the file did not hold still.
  */
 export type Outcome =
   | { kind: 'published'; state: Observed; bytes: number; copied?: number; etag: string; witness?: Witness }
   | { kind: 'unchanged'; state: Observed }
-  | { kind: 'changed' | 'gone' | 'torn' };
+  | { kind: 'changed' | 'gone' };
 
 /** Up to so many bytes a file is sent from memory in one request; a larger one in parts of at least that size. */
 export const SMALL_FILE_BYTES = 8 * 2 ** 20;
@@ -101,7 +101,10 @@ export async function confirm(publication: Publication, known: LedgerRecord): Pr
 }
 
 /** Whether the file begins with all that the bucket has of it. False also when that cannot be told. */
-export async function hasOnlyGrown(publication: Publication, known: LedgerRecord): Promise<boolean> {
+export async function hasOnlyGrown(
+  publication: Pick<Publication, 'source' | 'signal'>,
+  known: LedgerRecord,
+): Promise<boolean> {
   const { etag, state } = known;
   if (etag === undefined) return false;
   const opened = await openFile(publication.source);

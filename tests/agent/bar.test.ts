@@ -49,6 +49,8 @@ test.each([
 ])('when too many fail in a row another machine is asked for (granted: %s)', async (isGranted, millis, said) => {
   const { bar, reasons, lines, passing } = barred(3, isGranted);
   for (const kind of ['FAILED', 'SYNC_FAILED', 'RELEASED', 'TIMED_OUT'] as const) bar.ended({ kind });
+  expect(await passing()).toBe(0);
+  bar.ended({ kind: 'SYNC_FAILED', fault: 'MACHINE' });
   expect(await passing()).toBe(millis);
   expect(reasons).toEqual(['Jobs failed on this machine, in a row: 3']);
   expect(lines).toMatchObject([{ level: 50, msg: expect.stringContaining(said) as string }]);
@@ -95,11 +97,11 @@ test('the same trouble is an error in the log once, until a job has completed', 
   expect(reasons).toHaveLength(3);
 });
 
-test('a job that was taken away is no further failure', async () => {
+test('a job that was taken away, or that the storage has failed, is no further failure', async () => {
   const { bar, reasons, passing } = barred(2);
   for (const kind of ['FAILED', 'FAILED'] as const) bar.ended({ kind });
   expect(await passing()).toBe(60_000);
-  for (const kind of ['CANCELED', 'LEASE_LOST', 'RELEASED'] as const) bar.ended({ kind });
+  for (const kind of ['CANCELED', 'LEASE_LOST', 'RELEASED', 'SYNC_FAILED'] as const) bar.ended({ kind });
   expect(await passing()).toBe(0);
   bar.ended({ kind: 'FAILED' });
   expect(await passing()).toBe(60_000);
@@ -121,7 +123,7 @@ test('failures in a row are those since the last completion', () => {
     fc.property(fc.array(kinds), (endings) => {
       const counted = endings.reduce((before, kind) => failuresInARow(before, { kind }), 0);
       const since = endings.slice(endings.lastIndexOf('COMPLETED') + 1);
-      expect(counted).toBe(since.filter((kind) => /FAILED|TIMED_OUT/.test(kind)).length);
+      expect(counted).toBe(since.filter((kind) => /^FAILED|TIMED_OUT/.test(kind)).length);
     }),
   );
 });

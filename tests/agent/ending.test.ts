@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { endingOfExit, settle } from '../../agent/ending.ts';
-import type { Link, ReportAnswer } from '../../agent/link.ts';
+import { endingOf, endingOfExit, settle } from '../../agent/ending.ts';
+import type { Claim, Link, ReportAnswer } from '../../agent/link.ts';
 
 const lease = { jobId: 'job-1', attempt: 1 };
 const totals = { bytesDownloaded: '1', bytesUploaded: '2' };
@@ -34,19 +34,52 @@ function settlement(link: Link, signals: { cut?: AbortSignal; hurrying?: AbortSi
 }
 
 test('a command that succeeded has not ended its attempt yet', () => {
-  expect(endingOfExit({ exitCode: 0, signal: null, stderrTail: ['a warning'] })).toBeUndefined();
+  expect(endingOfExit({ exitCode: 0, signal: null, deaths: [], stderrTail: ['a warning'] })).toBeUndefined();
 });
 
 test('a failure says the exit code and what stderr said last', () => {
-  expect(endingOfExit({ exitCode: 3, signal: null, stderrTail: ['Traceback', 'ValueError: x'] })).toEqual({
+  expect(endingOfExit({ exitCode: 3, signal: null, deaths: [], stderrTail: ['Traceback', 'ValueError: x'] })).toEqual({
     kind: 'FAILED',
     exitCode: 3,
     reason: 'The command exited with code 3. Last lines of stderr:\nTraceback\nValueError: x',
   });
 });
 
+const survived = { exitCode: null, signal: null, deaths: [], stderrTail: [], survivor: 'process 7 (python3, state D)' };
+const shutdown = { stopping: AbortSignal.abort('SIGTERM'), signaled: never(), hurrying: never() };
+const job = { timeoutSeconds: 5, stallTimeoutSeconds: 6 } as Claim['job'];
+
+function never(): AbortSignal {
+  return new AbortController().signal;
+}
+
+test.each([
+  ['TIMED_OUT', survived, 'TIMED_OUT', 'ran longer than its timeout of 5 s'],
+  ['STALLED', survived, 'TIMED_OUT', 'no published file for 6 s'],
+  ['STOPPING', survived, 'RELEASED', 'told to stop (SIGTERM)'],
+  ['EXITED', { ...survived, exitCode: 3 }, 'FAILED', 'exited with code 3'],
+  // Not completed, as what it has left may still be written.
+  ['EXITED', { ...survived, exitCode: 0 }, 'SYNC_FAILED', 'The command succeeded, but'],
+] as const)(
+  'an attempt whose command survives its end (%s) ends for its own reason and says so',
+  (rule, exit, kind, why) => {
+    const ending = endingOf({ rule, exit }, job, shutdown);
+    expect(ending).toMatchObject({ kind, survivor: 'process 7 (python3, state D)' });
+    const reason = ending !== undefined && 'reason' in ending ? ending.reason : '';
+    expect(reason).toContain(why);
+    expect(reason).toMatch(/rocess 7 \(python3, state D\) runs on although it was killed.*was not uploaded/);
+  },
+);
+
+test.each(['CANCELED', 'LEASE_LOST'] as const)(
+  'what survives is remembered when there is nothing to report: %s',
+  (rule) => {
+    expect(endingOf({ rule, exit: survived }, job, shutdown)).toEqual({ kind: rule, survivor: survived.survivor });
+  },
+);
+
 test('a death by signal names the signal', () => {
-  const ending = endingOfExit({ exitCode: null, signal: 'SIGKILL', stderrTail: [] });
+  const ending = endingOfExit({ exitCode: null, signal: 'SIGKILL', deaths: [1], stderrTail: [] });
   expect(ending).toMatchObject({ kind: 'FAILED', signal: 'SIGKILL' });
   expect(ending).toHaveProperty('reason', expect.stringMatching(/SIGKILL.*memory.*nothing to stderr/));
   expect(ending).not.toHaveProperty('exitCode');

@@ -16,7 +16,11 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 /** Starts `script` under a shell. `line` resolves when the command's stdout has said that text. */
-async function shell(script: string, environment: Record<string, string> = {}) {
+async function shell(
+  script: string,
+  environment: Record<string, string> = {},
+  onDanger: (at: number, isDeadly: boolean) => void = () => undefined,
+) {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const said = listen(stdout);
@@ -26,8 +30,10 @@ async function shell(script: string, environment: Record<string, string> = {}) {
     arguments: ['-c', script],
     environment: { PATH: process.env['PATH'] ?? '', ...environment },
     workingDirectory: folder,
+    killWaitMs: 30_000,
     stdout,
     stderr,
+    onDanger,
   });
   return { command, said, saidInError };
 }
@@ -67,7 +73,7 @@ function stop(command: RunningCommand, graceMs: number, hurry: AbortSignal = nev
 describe('a command', () => {
   test('reports its exit code and passes its output on', async () => {
     const { command, said, saidInError } = await shell('echo out; echo err >&2; exit 3');
-    expect(await command.exited).toEqual({ exitCode: 3, signal: null, stderrTail: ['err'] });
+    expect(await command.exited).toEqual({ exitCode: 3, signal: null, deaths: [], stderrTail: ['err'] });
     expect(said.all()).toBe('out\n');
     expect(saidInError.all()).toBe('err\n');
   });
@@ -82,7 +88,8 @@ describe('a command', () => {
     const { command } = await shell('kill -9 $$');
     const began = Date.now();
     expect(await command.exited).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
-    expect((await command.exited).killedAt).toBeGreaterThanOrEqual(began - 1000);
+    const [death] = (await command.exited).deaths;
+    expect(death).toBeGreaterThanOrEqual(began - 1000);
   });
 
   test.each([
@@ -94,11 +101,14 @@ describe('a command', () => {
     ['exit 255', false],
     ['exit 1', false],
     ['exit 0', false],
+    // What is left of one that failed was perhaps at work; what is left of one that succeeded was not.
+    ['sleep 300 & exit 1', true],
+    ['sleep 300 & exit 0', false],
   ])(
     'says when it was killed, also by a shell’s code, and not when it ended by itself: %s',
     async (script, isKilled) => {
-      const { killedAt } = await (await shell(script)).command.exited;
-      expect(killedAt !== undefined).toBe(isKilled);
+      const { deaths } = await (await shell(script)).command.exited;
+      expect(deaths.length > 0).toBe(isKilled);
     },
   );
 
@@ -117,6 +127,7 @@ describe('a command', () => {
       arguments: ['-c', '3000000', '/dev/zero'],
       environment: { PATH: process.env['PATH'] ?? '' },
       workingDirectory: folder,
+      killWaitMs: 30_000,
       stdout: slow,
       stderr: new PassThrough(),
     });
@@ -134,6 +145,7 @@ describe('a command', () => {
       arguments: ['-c', 'head -c 1000000 /dev/zero; exit 4'],
       environment: { PATH: process.env['PATH'] ?? '' },
       workingDirectory: folder,
+      killWaitMs: 30_000,
       stdout: broken,
       stderr: new PassThrough(),
     });
@@ -173,7 +185,7 @@ describe('stopping a command', () => {
     await said.match(/ready/);
     const exit = await stop(command, 20_000);
     expect(exit).toMatchObject({ exitCode: 0 });
-    expect(exit.killedAt).toBe(undefined);
+    expect(exit.deaths).toEqual([]);
     expect(said.all()).toContain('saved');
   });
 
@@ -182,17 +194,52 @@ describe('stopping a command', () => {
       `sh -c 'trap "sleep 0.3; echo saved; exit 0" TERM; echo ready; while :; do sleep 0.02; done'; true`,
     );
     await said.match(/ready/);
-    const { killedAt } = await stop(command, 20_000);
+    const { deaths } = await stop(command, 20_000);
     expect(said.all()).toContain('saved');
-    // That was the shell.
-    expect(Date.now() - (killedAt ?? Infinity)).toBeGreaterThanOrEqual(250);
+    // The shell died, but wrote nothing itself.
+    expect(deaths).toEqual([]);
+  });
+
+  test.each([
+    ['exit 143', ' > written', true],
+    ['exit 143', '', false],
+    ['exit 143', ' < .', false],
+    ['exit 0', ' > written', false],
+    ['exit 1', ' > written', false],
+    ['exit 130', ' > written', false],
+  ])(
+    'knows who was writing without a handler to have died when it was sent: %s, sleep%s',
+    async (exit, open, hasDied) => {
+      const writer = `sh -c 'echo ready >&2; exec sleep 300'${open}`;
+      const { command, saidInError } = await shell(`trap "sleep 0.2; ${exit}" TERM; ${writer} & wait`);
+      await saidInError.match(/ready/);
+      const { deaths } = await stop(command, 20_000);
+      expect(deaths).toHaveLength(hasDied ? 1 : 0);
+      if (hasDied) expect(Date.now() - (deaths[0] ?? Infinity)).toBeGreaterThanOrEqual(150);
+    },
+  );
+
+  test('tells of each danger at once: whom it asks may die, and whom it kills does', async () => {
+    const told: boolean[] = [];
+    const { command, said } = await shell(
+      'trap "" TERM; echo ready; while :; do sleep 0.02; done',
+      {},
+      (_at, isDeadly) => told.push(isDeadly),
+    );
+    await said.match(/ready/);
+    const stopped = stop(command, 100);
+    await stopped;
+    expect(told.slice(0, 2)).toEqual([false, true]);
   });
 
   test('kills what ignores the signal after the grace', async () => {
     const { command, said } = await shell('trap "" TERM; echo ready; while :; do sleep 0.02; done');
     await said.match(/ready/);
     const before = performance.now();
-    expect(await stop(command, 150)).toMatchObject({ signal: 'SIGKILL', killedAt: expect.any(Number) as number });
+    expect(await stop(command, 150)).toMatchObject({
+      signal: 'SIGKILL',
+      deaths: [expect.any(Number), expect.any(Number)],
+    });
     expect(performance.now() - before).toBeGreaterThanOrEqual(149);
   });
 
@@ -228,6 +275,7 @@ describe('a command that cannot be started', () => {
       arguments: args,
       environment: { PATH: '/nowhere:/neither/here' },
       workingDirectory,
+      killWaitMs: 30_000,
       stdout: new PassThrough(),
       stderr: new PassThrough(),
     }).then(

@@ -28,7 +28,7 @@ export interface Scene {
   /** A folder outside the agents' own. */
   folder: string;
   /** Starts an agent on a machine of this name, and waits until it is registered. */
-  agent(machineId: string, environment?: Record<string, string>): Promise<TestAgent>;
+  agent(machineId: string, environment?: Record<string, string>, how?: AgentManner): Promise<TestAgent>;
   submit(input: JobInput): Promise<FollowedJob>;
   cancel(job: FollowedJob): Promise<void>;
   /** What has happened to a job, in order. */
@@ -45,6 +45,11 @@ export interface Scene {
   /** Something a command can wait for: its script goes on when the test opens it. */
   gate(name: string): { script: string; open(): Promise<void> };
   clear(): Promise<void>;
+}
+
+export interface AgentManner {
+  /** A program with arguments that starts the agent in its place, as `setpriv` does. */
+  under?: readonly string[];
 }
 
 export interface TestAgent extends TestProgram {
@@ -158,8 +163,8 @@ function createScene(parts: SceneParts): Scene {
   const agents: TestAgent[] = [];
   const scene: Scene = {
     ...{ fleet, group, prefix, folder },
-    async agent(machineId, environment = {}) {
-      const agent = await startAgent(parts, machineId, environment);
+    async agent(machineId, environment = {}, how = {}) {
+      const agent = await startAgent(parts, machineId, environment, how);
       agents.push(agent);
       await agent.said('"msg":"Registered"');
       return agent;
@@ -207,10 +212,12 @@ async function startAgent(
   { fleet, group, folder, agentKey }: SceneParts,
   machineId: string,
   environment: Record<string, string>,
+  { under = [] }: AgentManner,
 ): Promise<TestAgent> {
   const workingDirectory = join(folder, machineId);
   await mkdir(workingDirectory);
-  const program = startProgram(process.execPath, [AGENT], {
+  const [file, ...args] = [...under, process.execPath, AGENT] as const;
+  const program = startProgram(file, args, {
     workingDirectory,
     environment: {
       PATH: process.env['PATH'] ?? '',

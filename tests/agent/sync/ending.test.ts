@@ -28,8 +28,50 @@ async function overwrite(path: string, content: string): Promise<void> {
   await file.close();
 }
 
+/** Later than the last write by a step of the kernel's clock, as whoever syncs its files before it renames them does. */
+async function renamed(from: string, to: string): Promise<void> {
+  await eventually(async () => {
+    await rename(local(from), local(`${from}-`));
+    await rename(local(`${from}-`), local(from));
+    const { ctimeNs, mtimeNs } = await stat(local(from), { bigint: true });
+    return ctimeNs > mtimeNs;
+  });
+  await rename(local(from), local(to));
+}
+
 describe('the last look after the command was killed', () => {
   const WHOLE = 'whole checkpoint';
+
+  it('publishes nothing of a new file that was being written, nor what was written after it and may name it', async () => {
+    await bench.write('ckpt/settled', 'settled');
+    await bench.write('ckpt/early.log', 'a line');
+    await utimes(local('ckpt/settled'), 1_000, 1_000);
+    const sync = await mirror('killed-new', { stabilityCheckMs: 60_000 });
+    await bench.write('ckpt/.step-2', 'half of');
+    await rename(local('ckpt/.step-2'), local('ckpt/step-2'));
+    await writeFile(local('ckpt/step-2'), 'half of it');
+    await bench.write('ckpt/.latest', 'step-2');
+    await renamed('ckpt/.latest', 'ckpt/latest');
+    sync.commandEnded([Date.now()]);
+    await sync.flush(always);
+    expect(await bench.keys('killed-new/')).toEqual(['killed-new/early.log', 'killed-new/settled']);
+  });
+
+  it('is not forestalled: what was being written waits until it is known how the command ended', async () => {
+    const sync = await mirror('danger', { maxWaitMs: 20 });
+    await bench.write('ckpt/model', 'perhaps half');
+    sync.commandInDanger((await stat(local('ckpt/model'))).ctimeMs + 1, false);
+    // Written again and again, until that is no more of the same burst.
+    await eventually(async () => {
+      await bench.write('ckpt/later', String(performance.now()));
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      return puts('danger/later') > 0;
+    }, 20_000);
+    expect(puts('danger/model')).toBe(0);
+    sync.commandEnded([]);
+    await sync.flush(always);
+    expect(await bench.text('danger/model')).toBe('perhaps half');
+  });
 
   it.each([
     ['killed-short', 'HALF'],
@@ -40,12 +82,10 @@ describe('the last look after the command was killed', () => {
     await eventually(() => sync.counts().filesUploaded === 1);
     await sync.suspend();
     await overwrite('ckpt/model', half);
-    await bench.write('ckpt/new', 'new');
-    sync.commandEnded(Date.now());
+    sync.commandEnded([Date.now()]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text(`${prefix}/model`)).toBe(WHOLE);
-    expect(await bench.text(`${prefix}/new`)).toBe('new');
   });
 
   it('publishes what was renamed into place, and what only grew', async () => {
@@ -55,9 +95,9 @@ describe('the last look after the command was killed', () => {
     await eventually(() => sync.counts().filesUploaded === 2);
     await sync.suspend();
     await bench.write('ckpt/.next', 'next');
-    await rename(local('ckpt/.next'), local('ckpt/model'));
+    await renamed('ckpt/.next', 'ckpt/model');
     await appendFile(local('ckpt/steps'), 'two');
-    sync.commandEnded(Date.now());
+    sync.commandEnded([Date.now()]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text('killed-well/model')).toBe('next');
@@ -74,7 +114,7 @@ describe('the last look after the command was killed', () => {
       await overwrite('ckpt/model', 'saved');
       return (await stat(local('ckpt/model'))).ctimeMs > killedAt + 1;
     });
-    sync.commandEnded(killedAt);
+    sync.commandEnded([killedAt]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text('outlived/model')).toBe('saved');
@@ -86,7 +126,7 @@ describe('the last look after the command was killed', () => {
     await eventually(() => sync.counts().filesUploaded === 1);
     await sync.suspend();
     await overwrite('ckpt/model', 'a new whole one!');
-    sync.commandEnded((await stat(local('ckpt/model'))).ctimeMs + 1_000);
+    sync.commandEnded([(await stat(local('ckpt/model'))).ctimeMs + 1_000]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text('settled/model')).toBe('a new whole one!');
@@ -95,7 +135,7 @@ describe('the last look after the command was killed', () => {
     await eventually(() => willing.counts().filesUploaded === 1);
     await willing.suspend();
     await overwrite('ckpt/model', 'short');
-    willing.commandEnded(undefined);
+    willing.commandEnded([]);
     willing.resume();
     await willing.flush(always);
     expect(await bench.text('willing/model')).toBe('short');

@@ -182,7 +182,7 @@ async function createWorld(bench: Bench, prefix: string, directory: string, sett
     expect(await settle(FOR_SURE_MS)).toBe(true);
     const files = await command.files();
     command.dieWriting('a');
-    sync.commandEnded(Date.now());
+    sync.commandEnded([Date.now()]);
     return () => files;
   }
 }

@@ -1,0 +1,97 @@
+import { once } from 'node:events';
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createGunzip, gzipSync } from 'node:zlib';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createS3Store, type ObjectStore } from '../../../agent/sync/s3.ts';
+import { always, type Bench, BUCKET, instruction, startBench } from './support/bench.ts';
+
+let bench: Bench;
+let expanding: { store: ObjectStore; expanded: () => string[]; stop: () => Promise<void> };
+beforeAll(async () => {
+  bench = await startBench();
+  expanding = await startExpanding(bench.relay.url);
+});
+afterAll(async () => {
+  await expanding.stop();
+  await bench.stop();
+});
+beforeEach(() => bench.fresh());
+afterEach(() => bench.clear());
+
+/** Passes requests on as Google's store does: what is stored as gzip is expanded, without length, for whoever does not accept it. */
+async function startExpanding(target: string): Promise<typeof expanding> {
+  const expanded: string[] = [];
+  const server = createServer((incoming, outgoing) => {
+    const { method, headers, url } = incoming;
+    const onward = request(new URL(url ?? '/', target), { method, headers }, (answer) => {
+      if (!isExpanded(incoming, answer)) {
+        outgoing.writeHead(answer.statusCode ?? 0, answer.headers);
+        answer.pipe(outgoing);
+        return;
+      }
+      expanded.push(`${String(method)} ${String(url)}`);
+      expand(answer, outgoing, method);
+    });
+    incoming.pipe(onward);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const store = createS3Store({ endpoint, region: 'us-east-1' });
+  return {
+    store,
+    expanded: () => expanded,
+    async stop() {
+      store.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function isExpanded({ headers }: IncomingMessage, answer: IncomingMessage): boolean {
+  const isStoredSo = answer.headers['content-encoding'] === 'gzip';
+  const mayBe = !(answer.headers['cache-control'] ?? '').includes('no-transform');
+  return isStoredSo && mayBe && !(headers['accept-encoding'] ?? '').includes('gzip');
+}
+
+function expand(answer: IncomingMessage, outgoing: ServerResponse, method: string | undefined): void {
+  const headers = { ...answer.headers };
+  delete headers['content-length'];
+  delete headers['content-encoding'];
+  outgoing.writeHead(answer.statusCode ?? 0, headers);
+  if (method === 'HEAD') outgoing.end();
+  else answer.pipe(createGunzip()).pipe(outgoing);
+}
+
+it('what is compressed comes back from a store that expands it on the way, and is confirmed there', async () => {
+  const content = 'hay '.repeat(1000);
+  for (const name of ['out/a', 'out/b']) await bench.write(name, content);
+  const up = bench.sync({ after: [instruction('UPLOAD', 'gcs', 'out')], compression: true, store: expanding.store });
+  await up.uploadAfter(always);
+  const stored = await bench.get('gcs/a.gz');
+  expect(stored).toMatchObject({ ContentEncoding: 'gzip', CacheControl: 'no-transform' });
+  await stored.Body?.transformToByteArray();
+
+  // By another program, which has not asked that it stay as it is.
+  await bench.put('gcs/c.gz', Buffer.from(gzipSync('by others')), { ContentEncoding: 'gzip' });
+  const down = bench.sync({
+    before: [instruction('DOWNLOAD', 'gcs', 'in')],
+    compression: true,
+    store: expanding.store,
+  });
+  await down.prepare();
+  await down.download(always);
+  expect(await readFile(join(bench.directory(), 'in/a'), 'utf8')).toBe(content);
+  expect(await readFile(join(bench.directory(), 'in/c'), 'utf8')).toBe('by others');
+  expect(expanding.expanded()).toEqual([]);
+
+  // Who did not say that he accepts gzip would have got it expanded, but for what is ours.
+  const got = await expanding.store.get({ bucket: BUCKET, key: 'gcs/a.gz' }, {}, always);
+  got.body.destroy();
+  await expect(expanding.store.get({ bucket: BUCKET, key: 'gcs/c.gz' }, {}, always)).rejects.toThrow('Content-Length');
+  expect(expanding.expanded()).toHaveLength(1);
+});
