@@ -116,6 +116,19 @@ const variables = z
     KELPIE_INTROSPECTION: yesOrNo.describe('Whether the schema may be asked for over GraphQL'),
     KELPIE_GRAPHIQL: yesOrNo.describe('Whether /graphql is a page to try operations on, in a browser'),
     ...limitVariables,
+    KELPIE_METRICS_PORT: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(65_535)
+      .optional()
+      .describe('Port of /metrics for Prometheus, which tells of all accounts; without it there is none'),
+    KELPIE_METRICS_HOST: z.string().default('127.0.0.1').describe('Address that this port listens on'),
+    KELPIE_METRICS_TOKEN: z
+      .string()
+      .min(16, { error: 'expected at least 16 random characters' })
+      .optional()
+      .describe('Wanted there as Authorization: Bearer; without it, who reaches the port may read'),
     KELPIE_PROVIDER: z
       .enum(['salad', 'kubernetes', 'none'])
       .default('none')

@@ -1,11 +1,13 @@
-import { openCore, type OpenCore } from '../core/open.ts';
+import { openCore, type CoreOptions, type OpenCore } from '../core/open.ts';
 import type { Provider } from '../core/scaling/provider.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createApp } from './app.ts';
 import type { SaladChecks } from './auth.ts';
 import { readConfig, type Config } from './config.ts';
 import { openDatabase } from './database.ts';
-import { createLog } from './log.ts';
+import { createLog, type Logger } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { serveMetrics } from './metrics-server.ts';
 import { openProvider } from './provider.ts';
 import { createRates } from './rate.ts';
 import { createProjectCheck } from './salad/project.ts';
@@ -45,29 +47,19 @@ async function main(config: Config, machines: OwnMachines | undefined): Promise<
   const database = await openDatabase(config, log);
   ending.defer(() => database.close());
   const core = await openCore({
+    ...coreOptions(config),
     databaseUrl: database.url,
     masterKey: database.masterKey,
-    oldMasterKeys: config.KELPIE_MASTER_KEYS_OLD,
-    adminKey: config.KELPIE_ADMIN_KEY,
-    reconnectGraceSeconds: config.KELPIE_RECONNECT_GRACE,
-    logBytes: config.KELPIE_LOG_BYTES,
-    keepDays: {
-      jobs: config.KELPIE_KEEP_JOBS_DAYS,
-      events: config.KELPIE_KEEP_EVENTS_DAYS,
-      logs: config.KELPIE_KEEP_LOGS_DAYS,
-      deliveries: config.KELPIE_KEEP_DELIVERIES_DAYS,
-    },
-    webhookAllowed: config.KELPIE_WEBHOOK_ALLOW,
-    agentRetentionDays: config.KELPIE_AGENT_RETENTION_DAYS,
     provider: machines === undefined ? await openProvider(config) : machines.provider,
-    maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
   });
   ending.defer(() => core.close());
   await machines?.opened(core);
+  const metrics = config.KELPIE_METRICS_PORT === undefined ? undefined : createMetrics(core, log);
   const app = createApp({
     core,
     log,
+    metrics,
     salad: saladChecks(config),
     rates: createRates({
       perKey: config.KELPIE_RATE_PER_KEY,
@@ -81,12 +73,41 @@ async function main(config: Config, machines: OwnMachines | undefined): Promise<
   const url = await app.start({ host: config.KELPIE_HOST, port: config.KELPIE_PORT });
   ending.defer(() => app.stop());
   ending.defer(async () => machines?.close());
+  ending.defer(await openMetrics(config, metrics, log));
   log.info({ url, graphql: `${url}/graphql`, docs: `${url}/docs` }, 'Listening');
 
   const signal = await stopSignal();
   log.info({ signal }, 'Stopping');
   await ending.disposeAsync();
   log.info('Stopped');
+}
+
+/** What the settings say of the core. */
+function coreOptions(config: Config): Omit<CoreOptions, 'databaseUrl' | 'masterKey' | 'onError'> {
+  return {
+    oldMasterKeys: config.KELPIE_MASTER_KEYS_OLD,
+    adminKey: config.KELPIE_ADMIN_KEY,
+    reconnectGraceSeconds: config.KELPIE_RECONNECT_GRACE,
+    logBytes: config.KELPIE_LOG_BYTES,
+    keepDays: {
+      jobs: config.KELPIE_KEEP_JOBS_DAYS,
+      events: config.KELPIE_KEEP_EVENTS_DAYS,
+      logs: config.KELPIE_KEEP_LOGS_DAYS,
+      deliveries: config.KELPIE_KEEP_DELIVERIES_DAYS,
+    },
+    webhookAllowed: config.KELPIE_WEBHOOK_ALLOW,
+    agentRetentionDays: config.KELPIE_AGENT_RETENTION_DAYS,
+    maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
+  };
+}
+
+/** @returns what ends it */
+async function openMetrics(config: Config, metrics: Metrics | undefined, log: Logger): Promise<() => Promise<void>> {
+  const { KELPIE_METRICS_PORT: port, KELPIE_METRICS_HOST: host, KELPIE_METRICS_TOKEN: token } = config;
+  if (metrics === undefined || port === undefined) return async () => undefined;
+  const server = await serveMetrics(metrics, log, { host, port, token });
+  log.info({ url: server.url }, 'Metrics');
+  return () => server.stop();
 }
 
 function saladChecks(config: Config): SaladChecks {

@@ -37,6 +37,8 @@ export interface Sockets {
   close(): Promise<void>;
   /** Ends those that did not answer to that. */
   terminate(): void;
+  /** How many are open. */
+  count(): number;
 }
 
 export interface SocketParts {
@@ -74,6 +76,7 @@ export function createSockets(parts: SocketParts): Sockets {
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
     terminate: () => server.clients.forEach((client) => client.terminate()),
+    count: () => server.clients.size,
   };
 }
 
