@@ -4,7 +4,7 @@ import { messageOf } from '../lib/errors.ts';
 import { createApp } from './app.ts';
 import type { SaladChecks } from './auth.ts';
 import { readConfig, type Config } from './config.ts';
-import { openDatabase } from './database.ts';
+import { openDatabase, whenThere } from './database.ts';
 import { createLog, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { serveMetrics } from './metrics-server.ts';
@@ -43,16 +43,19 @@ export async function runProgram(makeMachines?: (config: Config) => OwnMachines)
 /** Runs the server until SIGTERM or SIGINT. A second signal ends it at once. */
 async function main(config: Config, machines: OwnMachines | undefined): Promise<void> {
   const log = createLog(config.KELPIE_LOG_LEVEL);
+  const { signal, stopping } = stopSignal();
   await using ending = new AsyncDisposableStack();
   const database = await openDatabase(config, log);
   ending.defer(() => database.close());
-  const core = await openCore({
+  const options: CoreOptions = {
     ...coreOptions(config),
     databaseUrl: database.url,
     masterKey: database.masterKey,
     provider: machines === undefined ? await openProvider(config) : machines.provider,
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
-  });
+  };
+  const core = await whenThere(() => openCore(options), log, stopping);
+  if (core === undefined) return;
   ending.defer(() => core.close());
   await machines?.opened(core);
   const metrics = config.KELPIE_METRICS_PORT === undefined ? undefined : createMetrics(core, log);
@@ -76,8 +79,7 @@ async function main(config: Config, machines: OwnMachines | undefined): Promise<
   ending.defer(await openMetrics(config, metrics, log));
   log.info({ url, graphql: `${url}/graphql`, docs: `${url}/docs` }, 'Listening');
 
-  const signal = await stopSignal();
-  log.info({ signal }, 'Stopping');
+  log.info({ signal: await signal }, 'Stopping');
   await ending.disposeAsync();
   log.info('Stopped');
 }
@@ -119,15 +121,19 @@ function saladChecks(config: Config): SaladChecks {
   };
 }
 
-function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
+/** Listens from now on: a process that is the first of a container is not ended by a signal that it does not listen to. */
+function stopSignal(): { signal: Promise<string>; stopping: AbortSignal } {
+  const stopping = new AbortController();
+  const signal = new Promise<string>((resolve) => {
     let first: number | undefined;
     const stop = (signal: string): void => {
       first ??= performance.now();
       resolve(signal);
+      stopping.abort();
       if (performance.now() - first > SAME_SIGNAL_MS) process.exit(1);
     };
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
   });
+  return { signal, stopping: stopping.signal };
 }
