@@ -1,7 +1,7 @@
 # Images of the server, and of an agent to try out with: `docker build --target server .`, `docker build --target agent .`. What users put
 # into their own images is the executable: see agent/Dockerfile. `npm run test:images` builds and runs both.
 
-ARG NODE_IMAGE=docker.io/library/node:24.21.0-trixie-slim
+ARG NODE_IMAGE=node:24.21.0-trixie-slim
 
 # What runs in production, and nothing else: no tools, and no PostgreSQL, which the server has at DATABASE_URL.
 FROM ${NODE_IMAGE} AS dependencies
