@@ -28,10 +28,14 @@ test('each server tells of every claim, ending and recovery, whoever made them',
   const told = facts.flatMap((fact) => (fact.kind === 'event' ? [] : [fact]));
   expect(told).toEqual([
     { kind: 'attemptEnded', outcome: 'LOST' },
-    { kind: 'recovered', outcome: 'LOST', seconds: expect.closeTo(90, -1) as number },
+    { kind: 'recovered', outcome: 'LOST', seconds: expect.any(Number) as number },
     { kind: 'attemptEnded', outcome: 'RELEASED' },
     { kind: 'recovered', outcome: 'RELEASED', seconds: expect.any(Number) as number },
     { kind: 'attemptEnded', outcome: 'COMPLETED' },
   ]);
+  expect(told[1]).toHaveProperty(
+    'seconds',
+    expect.toSatisfy((seconds: number) => seconds >= 90),
+  );
   expect(facts.filter((fact) => fact.kind === 'event' && fact.type === 'CLAIMED')).toHaveLength(3);
 });
