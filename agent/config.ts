@@ -54,37 +54,81 @@ const NONE = 'none';
 
 const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
 
-const variables = z.object({
-  KELPIE_API_URL: required('the address of the Kelpie server, such as https://kelpie.example').pipe(serverAddress()),
-  KELPIE_API_KEY: apiKey(),
-  KELPIE_SALAD_PROJECT: saladProject(),
-  SALAD_PROJECT_NAME: saladProject(),
-  SALAD_METADATA_URL: metadataAddress(),
-  SALAD_MACHINE_ID: required('the id of this machine'),
-  SALAD_CONTAINER_GROUP_ID: required('the id of the container group whose jobs are wanted'),
-  INPUT_DIR: z.string().default('/input'),
-  CHECKPOINT_DIR: z.string().default('/checkpoint'),
-  OUTPUT_DIR: z.string().default('/output'),
-  KELPIE_LOG_LEVEL: logLevel.default('info'),
-  KELPIE_OVERLAP_UPLOADS: flag({ otherwise: true }),
-  MAX_JOB_FAILURES: number({ min: 0, integer: true }).default(5),
-  MAX_TIME_WITH_NO_WORK_S: number({ min: 0, integer: false }).default(0),
-  KELPIE_RECREATE_BETWEEN_JOBS: flag({ otherwise: false }),
-  KELPIE_STATE_FILE: z.string().optional(),
-  KELPIE_SHUTDOWN_GRACE_S: number({ min: 0, integer: false }).default(20),
-  KELPIE_UPLOAD_GRACE_S: number({ min: 0, integer: false }).optional(),
-  KELPIE_KILL_GRACE_S: number({ min: 0, integer: false }).default(10),
-  KELPIE_KILL_WAIT_S: number({ min: 1, integer: false }).default(30),
-  KELPIE_RECONNECT_GRACE: number({ min: 1, integer: false }).default(5),
-  MAX_RETRIES: number({ min: 0, integer: true }).default(DEFAULT_RETRIES),
-  KELPIE_MAX_UPLOAD_MBPS: rate(),
-  FILE_WATCHER_DEBOUNCE_MS: number({ min: 0, integer: true }).default(100),
-  FILE_WATCHER_STABILITY_CHECK_MS: number({ min: 0, integer: true }).default(50),
-  FILE_WATCHER_MAX_WAIT_MS: number({ min: 1, integer: true }).default(5000),
-  AWS_ENDPOINT_URL: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).optional(),
-  AWS_ENDPOINT_URL_S3: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).optional(),
-  AWS_REGION: z.string().optional(),
-  AWS_DEFAULT_REGION: z.string().optional(),
+/** What the agent reads; docs/configuration.md is printed from this. */
+export const agentVariables = z.object({
+  KELPIE_API_URL: required('the address of the Kelpie server, such as https://kelpie.example')
+    .pipe(serverAddress())
+    .describe('The server’s address; https where no scheme stands'),
+  KELPIE_API_KEY: apiKey().describe('A key of the server’s; it needs no more than the role AGENT'),
+  KELPIE_SALAD_PROJECT: saladProject().describe(
+    'Without a key: Salad’s project, whose machines’ tokens the agent then shows',
+  ),
+  SALAD_PROJECT_NAME: saladProject().describe('The same, under the other name that it has on Salad'),
+  SALAD_METADATA_URL: metadataAddress().describe(
+    'Salad’s instance metadata service; none where it is not to be looked for',
+  ),
+  SALAD_MACHINE_ID: required('the id of this machine').describe('Who this machine is; set on Salad'),
+  SALAD_CONTAINER_GROUP_ID: required('the id of the container group whose jobs are wanted').describe(
+    'Whose jobs it wants; set on Salad',
+  ),
+  INPUT_DIR: z.string().default('/input').describe('Where input_bucket of the older form is downloaded to'),
+  CHECKPOINT_DIR: z.string().default('/checkpoint').describe('Where checkpoint_bucket of the older form is kept'),
+  OUTPUT_DIR: z.string().default('/output').describe('Where output_bucket of the older form is uploaded from'),
+  KELPIE_LOG_LEVEL: logLevel.default('info').describe('Of the agent’s own lines, which go to stderr'),
+  KELPIE_OVERLAP_UPLOADS: flag({ otherwise: true }).describe(
+    'Whether the next job begins while the files of the last one are uploaded',
+  ),
+  MAX_JOB_FAILURES: number({ min: 0, integer: true })
+    .default(5)
+    .describe('Jobs in a row that fail here until another machine is asked for; 0 for any number'),
+  MAX_TIME_WITH_NO_WORK_S: number({ min: 0, integer: false })
+    .default(0)
+    .describe('Seconds without work after which the agent ends, with code 0; 0 for never'),
+  KELPIE_RECREATE_BETWEEN_JOBS: flag({ otherwise: false }).describe('Whether each job gets a fresh container'),
+  KELPIE_STATE_FILE: z
+    .string()
+    .optional()
+    .describe('Where the agent writes what it does, as JSON; in a temporary folder of its own where this is not set'),
+  KELPIE_SHUTDOWN_GRACE_S: number({ min: 0, integer: false })
+    .default(20)
+    .describe('Seconds after the agent’s SIGTERM for a command to end'),
+  KELPIE_UPLOAD_GRACE_S: number({ min: 0, integer: false })
+    .optional()
+    .describe('Seconds after that for uploads; that of KELPIE_SHUTDOWN_GRACE_S where this is not set'),
+  KELPIE_KILL_GRACE_S: number({ min: 0, integer: false })
+    .default(10)
+    .describe('Seconds between SIGTERM and SIGKILL of a canceled or overdue command'),
+  KELPIE_KILL_WAIT_S: number({ min: 1, integer: false })
+    .default(30)
+    .describe('Seconds after SIGKILL after which a process that is still there is given up, and its machine with it'),
+  KELPIE_RECONNECT_GRACE: number({ min: 1, integer: false })
+    .default(5)
+    .describe('The server’s reconnect grace, in seconds; at most what the server has'),
+  MAX_RETRIES: number({ min: 0, integer: true })
+    .default(DEFAULT_RETRIES)
+    .describe('Tries of a storage request after the first; the default outlasts an outage of a minute'),
+  KELPIE_MAX_UPLOAD_MBPS: rate().describe(
+    'What all uploads of this agent together may take, in megabits (10^6 bits) a second; no limit where this is not set',
+  ),
+  FILE_WATCHER_DEBOUNCE_MS: number({ min: 0, integer: true })
+    .default(100)
+    .describe('Milliseconds for which a file must rest before it is looked at'),
+  FILE_WATCHER_STABILITY_CHECK_MS: number({ min: 0, integer: true })
+    .default(50)
+    .describe('Milliseconds between two looks at a file that must not have changed'),
+  FILE_WATCHER_MAX_WAIT_MS: number({ min: 1, integer: true })
+    .default(5000)
+    .describe('Milliseconds for which a change may stay unpublished while its file goes on changing'),
+  AWS_ENDPOINT_URL: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .optional()
+    .describe('The object store, where it is not that of AWS; other AWS_ variables and profiles are those of its SDK'),
+  AWS_ENDPOINT_URL_S3: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .optional()
+    .describe('The same, and before it'),
+  AWS_REGION: z.string().optional().describe('The region of the store'),
+  AWS_DEFAULT_REGION: z.string().optional().describe('The same, and after it'),
 });
 
 /**
@@ -99,7 +143,7 @@ export function loadConfig(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
   const meant = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
-  const parsed = variables.safeParse(meant);
+  const parsed = agentVariables.safeParse(meant);
   const credentials = credentialsIn(meant);
   const faults = [
     ...(credentials === undefined ? [NO_CREDENTIALS] : []),
@@ -121,7 +165,7 @@ function credentialsIn(meant: Record<string, string>): AgentConfig['credentials'
 }
 
 function assemble(
-  read: z.infer<typeof variables>,
+  read: z.infer<typeof agentVariables>,
   rest: Pick<AgentConfig, 'credentials' | 'environment' | 'workingDirectory'>,
 ): AgentConfig {
   const endpoint = read.AWS_ENDPOINT_URL_S3 ?? read.AWS_ENDPOINT_URL;

@@ -61,6 +61,8 @@ export interface OpenCore extends Core {
   readonly keepDays: KeepDays;
   /** Calls back when some server has announced a change of this kind, this one included. */
   onChange(topic: Topic, listener: () => void): void;
+  /** The pool of connections as it is: how many there are, how many of those rest, and how many callers wait for one. */
+  pool(): { total: number; idle: number; waiting: number };
   /** @throws when the database does not answer */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -111,6 +113,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
   await feed.begin();
   await demandMasterKey(base);
   await ensureAdmin(base, options.adminKey);
+  const pool = await orm.driver.getConnection().getNativeClient();
   // Last, because it keeps a connection of its own.
   const announcements = startAnnouncements({
     url: options.databaseUrl,
@@ -135,6 +138,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     onChange: (topic, listener) => void listeners[topic].add(listener),
     webhookAllowed: options.webhookAllowed ?? [],
     keepDays: options.keepDays ?? KEEP_DAYS,
+    pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     ping: async () => {
       await orm.em.fork().execute('select 1');
     },

@@ -7,10 +7,12 @@ import { migrate } from '../db/migrate.ts';
 import { createOrm } from '../db/orm.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { printedSchema } from '../schema/index.ts';
+import { printedConfiguration } from './configuration.ts';
 
-/** Prints what is committed besides its source: the GraphQL schema and the database's. Tests fail when they drift. */
+/** Prints what is committed besides its source: the GraphQL schema, the settings and the database's schema. Tests fail when they drift. */
 const root = join(import.meta.dirname, '..');
 await print('schema/schema.graphql', printedSchema());
+await print('docs/configuration.md', printedConfiguration());
 await print('db/schema.sql', await schemaOfMigrations());
 
 async function print(path: string, text: string): Promise<void> {

@@ -13,6 +13,7 @@ import { createLog } from './log.ts';
 const USAGE = `Usage: npm run admin -- COMMAND
 
   migrate                                   brings the database to the newest version
+  create-account NAME                       makes the account, unless it is there, and prints its id
   create-key --account NAME [--role ROLE] [--name NAME] [--days N] [--organization NAME --project NAME]
                                             makes the account if it is not there, and a key for it, which is good for N days
                                             (${apiKeyRoles.join(', ')}; default OWNER, for ever); scaling rules that are
@@ -50,17 +51,19 @@ async function administer(args: string[]): Promise<void> {
       project: { type: 'string' },
     },
   });
-  const [command, id] = positionals;
+  const [command, name] = positionals;
   switch (command) {
     case 'migrate':
       // Opening the core is what migrates.
       return withCore(async () => say('The database is at the newest version'));
+    case 'create-account':
+      return makeAccount(name);
     case 'create-key':
       return makeKey(values);
     case 'list-keys':
       return withCore((core) => printKeys(core, values.account));
     case 'revoke-key':
-      return endKey(id);
+      return endKey(name);
     case 'rotate-master-key':
       return withCore(async (core) => {
         const { resealed, fresh } = await rotateMasterKey(core);
@@ -70,6 +73,15 @@ async function administer(args: string[]): Promise<void> {
     default:
       throw new Error(USAGE);
   }
+}
+
+async function makeAccount(name: string | undefined): Promise<void> {
+  const username = accountFields.username.safeParse(name);
+  if (!username.success) throw new Error(`Expected the name of an account\n\n${USAGE}`);
+  await withCore(async (core) => {
+    const { id } = await ensureAccount(core, username.data);
+    say(id);
+  });
 }
 
 interface KeyWish {

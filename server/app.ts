@@ -9,6 +9,7 @@ import type { Logger } from './log.ts';
 import { createHttpServer, type HttpBounds } from './http-server.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { createLoops } from './loops.ts';
+import type { Metrics } from './metrics.ts';
 import type { Rates } from './rate.ts';
 import { answerRequest, currentRequest } from './requests.ts';
 import { createRest } from './rest/index.ts';
@@ -50,11 +51,13 @@ export interface AppParts {
   dashboard?: string | undefined;
   /** How many proxies of the operator's stand before this server (0): see `addressOf`. */
   trustedProxies?: number | undefined;
+  /** Counts what this server does; by default nothing does. */
+  metrics?: Metrics | undefined;
 }
 
 /** The whole server around an open core: GraphQL on `/graphql`, REST everywhere else. The core stays the caller's to close. */
 export function createApp(parts: AppParts): App {
-  const { core, log, trustedProxies = 0, introspection = true, graphiql = true, pings } = parts;
+  const { core, log, trustedProxies = 0, introspection = true, graphiql = true, pings, metrics } = parts;
   const limits = { ...defaultLimits, ...parts.limits };
   const stopping = new AbortController();
   const door = createDoor(parts);
@@ -70,14 +73,15 @@ export function createApp(parts: AppParts): App {
     stopping: stopping.signal,
   });
   const listener = listenerOf(rest);
-  const loops = createLoops(core, (error) => log.warn({ err: error }, 'Periodic work failed; it is tried again'));
+  metrics?.watchSockets(() => sockets.count());
+  const loops = watchedLoops(parts);
 
   const server = createHttpServer(
     { ...parts.http, connections: limits.KELPIE_MAX_CONNECTIONS, unreadBytes: limits.KELPIE_MAX_UNREAD_BYTES },
     (request, response) => {
-      answerRequest(request, response, { trustedProxies }, () =>
-        isGraphQL(request) ? yoga(request, response) : listener(request, response),
-      );
+      const answer = isGraphQL(request) ? yoga : listener;
+      metrics?.watchAnswer(answer === yoga ? 'graphql' : 'rest', response);
+      answerRequest(request, response, { trustedProxies }, () => answer(request, response));
     },
   );
   server.on('upgrade', (request, socket, head) => upgrade(sockets, request, socket, head));
@@ -104,6 +108,13 @@ export function createApp(parts: AppParts): App {
       await loops.stop();
     },
   };
+}
+
+function watchedLoops({ core, log, metrics }: AppParts) {
+  return createLoops(core, (error) => {
+    metrics?.periodicFailed();
+    log.warn({ err: error }, 'Periodic work failed; it is tried again');
+  });
 }
 
 /** Who asks, by what a request says of itself and where it comes from. */

@@ -25,7 +25,8 @@ const bound = (preset: number) => z.coerce.number().int().min(0).max(1_000_000).
 
 const days = (preset: number) => z.coerce.number().int().min(0).max(36_500).default(preset);
 
-const variables = z
+/** What the server reads; docs/configuration.md is printed from this. */
+export const serverVariables = z
   .object({
     KELPIE_HOST: z.string().default('127.0.0.1').describe('Address to listen on'),
     KELPIE_PORT: z.coerce
@@ -116,15 +117,31 @@ const variables = z
     KELPIE_INTROSPECTION: yesOrNo.describe('Whether the schema may be asked for over GraphQL'),
     KELPIE_GRAPHIQL: yesOrNo.describe('Whether /graphql is a page to try operations on, in a browser'),
     ...limitVariables,
+    KELPIE_METRICS_PORT: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(65_535)
+      .optional()
+      .describe('Port of /metrics for Prometheus, which tells of all accounts; without it there is none'),
+    KELPIE_METRICS_HOST: z.string().default('127.0.0.1').describe('Address that this port listens on'),
+    KELPIE_METRICS_TOKEN: z
+      .string()
+      .min(16, { error: 'expected at least 16 random characters' })
+      .optional()
+      .describe('Wanted there as Authorization: Bearer; without it, who reaches the port may read'),
     KELPIE_PROVIDER: z
       .enum(['salad', 'kubernetes', 'none'])
       .default('none')
       .describe('Who has the machines of container groups that have scaling rules'),
     KELPIE_PROVIDER_API_KEY: z.string().min(1).optional().describe('The key for Salad’s public API to scale with'),
     KELPIE_PROVIDER_ORGANIZATION: saladName.optional().describe('Where groups are whose rule’s key names none'),
-    KELPIE_PROVIDER_PROJECT: saladName.optional().describe('Likewise'),
+    KELPIE_PROVIDER_PROJECT: saladName.optional().describe('The project of that organization'),
     KELPIE_PROVIDER_NAMESPACE: z.string().default('default').describe('The namespace of the groups in Kubernetes'),
-    KELPIE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+    KELPIE_LOG_LEVEL: z
+      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+      .default('info')
+      .describe('What is logged: this and what is graver'),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.KELPIE_MASTER_KEY !== undefined, {
     path: ['KELPIE_MASTER_KEY'],
@@ -152,7 +169,7 @@ function ranges(text: string, context: z.RefinementCtx): AllowedRange[] {
   }
 }
 
-export type Config = z.output<typeof variables>;
+export type Config = z.output<typeof serverVariables>;
 
 /**
  * The only reader of this program's environment. An empty variable counts as absent.
@@ -160,7 +177,7 @@ export type Config = z.output<typeof variables>;
  */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const result = variables.safeParse(given);
+  const result = serverVariables.safeParse(given);
   if (result.success) return result.data;
   const faults = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
   throw new Error(`The environment cannot be used:\n${faults.join('\n')}`);

@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { isDatabaseAway } from '../db/away.ts';
 import { startEmbeddedPostgres } from '../db/embedded.ts';
+import { backoffMillis } from '../lib/backoff.ts';
+import { messageOf } from '../lib/errors.ts';
+import { isAborted, pause } from '../lib/pause.ts';
 import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
 
@@ -24,6 +28,34 @@ export async function openDatabase(
     masterKey: config.KELPIE_MASTER_KEY ?? (await embeddedMasterKey(directory)),
     close: () => postgres.stop(),
   };
+}
+
+/** In milliseconds. */
+const BETWEEN_TRIES = { baseMs: 250, capMs: 5_000 };
+
+/**
+ * Opens something on the database, as soon as that is there: a server may be started before it. Only a database that does not answer is
+ * waited for; one that refuses is told of at once.
+ * @returns undefined when `stopping` came first
+ * @throws what `open` throws for any other reason
+ */
+export async function whenThere<Opened>(
+  open: () => Promise<Opened>,
+  log: Logger,
+  stopping: AbortSignal,
+): Promise<Opened | undefined> {
+  for (let tries = 0; !isAborted(stopping); tries += 1) {
+    try {
+      return await open();
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      const waitMs = backoffMillis(tries, BETWEEN_TRIES);
+      // Its message names the host, and no password.
+      log.warn({ reason: messageOf(error), waitMs }, 'The database does not answer yet; it is tried again');
+      await pause(waitMs, stopping);
+    }
+  }
+  return undefined;
 }
 
 /** The master key of an embedded installation: made once, kept beside the database, readable by its owner alone. */

@@ -3,6 +3,7 @@ import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Viewer } from '../core/accounts/keys.ts';
 import type { OpenCore } from '../core/open.ts';
 import { createAttemptLoader, createContext, publicError, schema, type Context } from '../schema/index.ts';
+import { noteVariables } from './about.ts';
 import type { Door } from './auth.ts';
 import { useGraphiQLPage } from './graphiql/page.ts';
 import type { Logger } from './log.ts';
@@ -76,6 +77,7 @@ export function createGraphQL(parts: GraphQLParts) {
 function admission(door: Door): Plugin<Context, Admitted> {
   return {
     onParams: async ({ request, params, context }) => {
+      noteVariables(params.variables);
       const read = (name: string) => request.headers.get(name);
       context.asker = await door.viewerOf(read, currentRequest()?.address, leaseOfReport(params));
     },

@@ -1,5 +1,5 @@
 import { pino, stdSerializers, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
-import { currentRequest } from './requests.ts';
+import { currentAbout } from './about.ts';
 
 export type { Logger };
 
@@ -9,7 +9,7 @@ export function createLog(level: string, destination?: DestinationStream): Logge
     level,
     base: { program: 'server' },
     serializers: { err: publicError },
-    mixin: requestFields,
+    mixin: () => ({ ...currentAbout() }),
     redact: [
       'key',
       '*.key',
@@ -23,12 +23,6 @@ export function createLog(level: string, destination?: DestinationStream): Logge
     ],
   };
   return destination === undefined ? pino(options) : pino(options, destination);
-}
-
-/** Every line that is written for a request names it. */
-function requestFields(): { request_id?: string } {
-  const request = currentRequest();
-  return request === undefined ? {} : { request_id: request.id };
 }
 
 /** PostgreSQL tells with its errors what stood in the row, secrets included: that stays out. */

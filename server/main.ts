@@ -1,11 +1,13 @@
-import { openCore, type OpenCore } from '../core/open.ts';
+import { openCore, type CoreOptions, type OpenCore } from '../core/open.ts';
 import type { Provider } from '../core/scaling/provider.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createApp } from './app.ts';
 import type { SaladChecks } from './auth.ts';
 import { readConfig, type Config } from './config.ts';
-import { openDatabase } from './database.ts';
-import { createLog } from './log.ts';
+import { openDatabase, whenThere } from './database.ts';
+import { createLog, type Logger } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { serveMetrics } from './metrics-server.ts';
 import { openProvider } from './provider.ts';
 import { createRates } from './rate.ts';
 import { createProjectCheck } from './salad/project.ts';
@@ -41,33 +43,26 @@ export async function runProgram(makeMachines?: (config: Config) => OwnMachines)
 /** Runs the server until SIGTERM or SIGINT. A second signal ends it at once. */
 async function main(config: Config, machines: OwnMachines | undefined): Promise<void> {
   const log = createLog(config.KELPIE_LOG_LEVEL);
+  const { signal, stopping } = stopSignal();
   await using ending = new AsyncDisposableStack();
   const database = await openDatabase(config, log);
   ending.defer(() => database.close());
-  const core = await openCore({
+  const options: CoreOptions = {
+    ...coreOptions(config),
     databaseUrl: database.url,
     masterKey: database.masterKey,
-    oldMasterKeys: config.KELPIE_MASTER_KEYS_OLD,
-    adminKey: config.KELPIE_ADMIN_KEY,
-    reconnectGraceSeconds: config.KELPIE_RECONNECT_GRACE,
-    logBytes: config.KELPIE_LOG_BYTES,
-    keepDays: {
-      jobs: config.KELPIE_KEEP_JOBS_DAYS,
-      events: config.KELPIE_KEEP_EVENTS_DAYS,
-      logs: config.KELPIE_KEEP_LOGS_DAYS,
-      deliveries: config.KELPIE_KEEP_DELIVERIES_DAYS,
-    },
-    webhookAllowed: config.KELPIE_WEBHOOK_ALLOW,
-    agentRetentionDays: config.KELPIE_AGENT_RETENTION_DAYS,
     provider: machines === undefined ? await openProvider(config) : machines.provider,
-    maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
-  });
+  };
+  const core = await whenThere(() => openCore(options), log, stopping);
+  if (core === undefined) return;
   ending.defer(() => core.close());
   await machines?.opened(core);
+  const metrics = config.KELPIE_METRICS_PORT === undefined ? undefined : createMetrics(core, log);
   const app = createApp({
     core,
     log,
+    metrics,
     salad: saladChecks(config),
     rates: createRates({
       perKey: config.KELPIE_RATE_PER_KEY,
@@ -81,12 +76,40 @@ async function main(config: Config, machines: OwnMachines | undefined): Promise<
   const url = await app.start({ host: config.KELPIE_HOST, port: config.KELPIE_PORT });
   ending.defer(() => app.stop());
   ending.defer(async () => machines?.close());
+  ending.defer(await openMetrics(config, metrics, log));
   log.info({ url, graphql: `${url}/graphql`, docs: `${url}/docs` }, 'Listening');
 
-  const signal = await stopSignal();
-  log.info({ signal }, 'Stopping');
+  log.info({ signal: await signal }, 'Stopping');
   await ending.disposeAsync();
   log.info('Stopped');
+}
+
+/** What the settings say of the core. */
+function coreOptions(config: Config): Omit<CoreOptions, 'databaseUrl' | 'masterKey' | 'onError'> {
+  return {
+    oldMasterKeys: config.KELPIE_MASTER_KEYS_OLD,
+    adminKey: config.KELPIE_ADMIN_KEY,
+    reconnectGraceSeconds: config.KELPIE_RECONNECT_GRACE,
+    logBytes: config.KELPIE_LOG_BYTES,
+    keepDays: {
+      jobs: config.KELPIE_KEEP_JOBS_DAYS,
+      events: config.KELPIE_KEEP_EVENTS_DAYS,
+      logs: config.KELPIE_KEEP_LOGS_DAYS,
+      deliveries: config.KELPIE_KEEP_DELIVERIES_DAYS,
+    },
+    webhookAllowed: config.KELPIE_WEBHOOK_ALLOW,
+    agentRetentionDays: config.KELPIE_AGENT_RETENTION_DAYS,
+    maxConnections: config.KELPIE_DATABASE_CONNECTIONS,
+  };
+}
+
+/** @returns what ends it */
+async function openMetrics(config: Config, metrics: Metrics | undefined, log: Logger): Promise<() => Promise<void>> {
+  const { KELPIE_METRICS_PORT: port, KELPIE_METRICS_HOST: host, KELPIE_METRICS_TOKEN: token } = config;
+  if (metrics === undefined || port === undefined) return async () => undefined;
+  const server = await serveMetrics(metrics, log, { host, port, token });
+  log.info({ url: server.url }, 'Metrics');
+  return () => server.stop();
 }
 
 function saladChecks(config: Config): SaladChecks {
@@ -98,15 +121,19 @@ function saladChecks(config: Config): SaladChecks {
   };
 }
 
-function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
+/** Listens from now on: a process that is the first of a container is not ended by a signal that it does not listen to. */
+function stopSignal(): { signal: Promise<string>; stopping: AbortSignal } {
+  const stopping = new AbortController();
+  const signal = new Promise<string>((resolve) => {
     let first: number | undefined;
     const stop = (signal: string): void => {
       first ??= performance.now();
       resolve(signal);
+      stopping.abort();
       if (performance.now() - first > SAME_SIGNAL_MS) process.exit(1);
     };
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
   });
+  return { signal, stopping: stopping.signal };
 }

@@ -12,6 +12,7 @@ import { handleProtocols, makeServer, type ServerOptions, type SubscribePayload 
 import { WebSocketServer } from 'ws';
 import type { KeyWatch } from '../core/accounts/key-watch.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
+import { aboutOperation } from './about.ts';
 import type { Door } from './auth.ts';
 import type { Admitted, createGraphQL } from './graphql.ts';
 import { limitError, type Limits } from './limits.ts';
@@ -37,6 +38,8 @@ export interface Sockets {
   close(): Promise<void>;
   /** Ends those that did not answer to that. */
   terminate(): void;
+  /** How many are open. */
+  count(): number;
 }
 
 export interface SocketParts {
@@ -74,6 +77,7 @@ export function createSockets(parts: SocketParts): Sockets {
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
     terminate: () => server.clients.forEach((client) => client.terminate()),
+    count: () => server.clients.size,
   };
 }
 
@@ -89,8 +93,8 @@ function protocolOptions(parts: SocketParts, door: SocketDoor): ServerOptions<Re
       return argumentsOf(parts, { asker, id, extra, streams: extra.streams }, params);
     },
     // The enveloped functions mask and observe as over HTTP; graphql-ws hands back the arguments of `onSubscribe`.
-    execute: (args) => (args as unknown as Enveloped).execute(args),
-    subscribe: (args) => (args as unknown as Enveloped).subscribe(args),
+    execute: (args) => aboutOperation(args.variableValues, () => (args as unknown as Enveloped).execute(args)),
+    subscribe: (args) => aboutOperation(args.variableValues, () => (args as unknown as Enveloped).subscribe(args)),
   };
 }
 

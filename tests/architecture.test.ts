@@ -80,6 +80,7 @@ const BUDGETS: Budget[] = [
   { files: 'client-examples/typescript/generated/', lines: undefined, because: 'generated from the printed schema' },
   { files: 'client-examples/requirements.txt', lines: undefined, because: 'resolved by a tool, with hashes' },
   { files: 'dashboard/generated/', lines: undefined, because: 'generated from the printed schema' },
+  { files: 'deploy/grafana/', lines: undefined, because: 'Grafana writes it' },
   { files: '*.md', lines: undefined, because: 'prose' },
   { files: '*.svg', lines: undefined, because: 'a picture' },
   { files: 'tests/', lines: 500, because: 'a test file has its helpers with it' },

@@ -43,6 +43,8 @@ export interface Feed {
    * feed, which within a job is that of `seq`. An old transaction that stays open holds these up.
    */
   listenSettled(listener: FeedListener): void;
+  /** Up to which place the events have been handed out to those. */
+  settledAt(): Position;
 }
 
 export function createFeed(core: Core, options: Partial<ReadingOptions> = {}): Feed {
@@ -66,6 +68,7 @@ export function createFeed(core: Core, options: Partial<ReadingOptions> = {}): F
       return () => listeners.delete(listener);
     },
     listenSettled: (listener) => settledListeners.add(listener),
+    settledAt: () => reading.settledAt(),
   };
 }
 
@@ -132,6 +135,7 @@ function createReading(core: Core, options: ReadingOptions & { hint: FeedListene
 
   return {
     goTo: (place: Position) => void (settledAt = hintedAt = place),
+    settledAt: () => settledAt,
     runOnce: async () => readAhead({ events: await readBehind(), unsettled: 0 }),
   };
 }

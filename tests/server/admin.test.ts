@@ -52,6 +52,16 @@ describe('npm run admin', () => {
     expect(await authenticate(core, made.lines[0] ?? '')).toBeUndefined();
   });
 
+  test('makes an account once', async () => {
+    const [first, again] = [await admin(['create-account', 'lab']), await admin(['create-account', 'lab'])];
+    expect([first.code, again.code]).toEqual([0, 0]);
+    expect(again.lines).toEqual(first.lines);
+    expect(await database.query('select id from accounts where username = $1', ['lab'])).toEqual([
+      { id: first.lines[0] },
+    ]);
+    expect((await admin(['create-account'])).code).toBe(2);
+  });
+
   test('rotates the master key', async () => {
     const keys = { KELPIE_MASTER_KEY: 'the next master key', KELPIE_MASTER_KEYS_OLD: ` another one , ${MASTER_KEY}` };
     expect((await admin(['rotate-master-key'], keys)).lines[0]).toMatch(/^[1-9]\d* secrets were sealed anew, 0 were/);

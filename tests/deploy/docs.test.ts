@@ -1,0 +1,43 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '../..');
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'core/README.md',
+  ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+];
+
+test.for(pages.filter((path) => path.endsWith('.md')))('what %s points to is there', (path) => {
+  const targets = [...read(path).matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, target = '']) => target);
+  expect(targets.filter((target) => !existsSync(join(ROOT, dirname(path), target)))).toEqual([]);
+});
+
+describe('the protocol of agents', () => {
+  const page = read('docs/agent-protocol.md');
+
+  test('has every operation that our agent uses, but for the one that --check asks', () => {
+    const operations = [...read('agent/operations.graphql').matchAll(/^(?:mutation|subscription).*\{\n {2}(\w+)/gm)];
+    expect(operations.length).toBeGreaterThan(6);
+    for (const [, field = ''] of operations) expect(page).toContain(field);
+  });
+
+  test('names nothing that the schema does not have', () => {
+    const schema = read('schema/schema.graphql');
+    const names = [...page.matchAll(/`([a-z][a-zA-Z]+)\(/g)].map(([, name = '']) => name);
+    for (const name of names) expect(schema).toMatch(new RegExp(`\\b${name}\\(`));
+  });
+});
+
+test('the REST page has every path of the API', async () => {
+  const page = read('docs/rest.md').replace(/`(\/scaling-rules)`?, `/g, '');
+  const sources = readdirSync(join(ROOT, 'server/rest')).map((name) => read(`server/rest/${name}`));
+  const paths = new Set(
+    sources.flatMap((text) => [...text.matchAll(/^ {2}path: '([^']+)'/gm)].map(([, path = '']) => path)),
+  );
+  expect(paths.size).toBeGreaterThan(12);
+  for (const path of paths) expect(page).toContain(path.replaceAll('{id}', ':id'));
+});

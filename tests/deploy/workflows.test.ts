@@ -1,0 +1,32 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { faultsOfWorkflow } from '../support/workflow-parser.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const WORKFLOWS = join(ROOT, '.github/workflows');
+const step = z.object({ uses: z.string().optional(), run: z.string().optional() });
+const workflow = z.object({
+  permissions: z.object({ contents: z.literal('read') }),
+  jobs: z.record(z.string(), z.object({ 'timeout-minutes': z.number(), steps: z.array(step) })),
+});
+describe.for(readdirSync(WORKFLOWS))('the workflow %s', (file) => {
+  const text = readFileSync(join(WORKFLOWS, file), 'utf8');
+  const steps = Object.values(workflow.parse(parse(text)).jobs).flatMap((job) => job.steps);
+
+  test('is one that GitHub takes, with no rights that a job does not ask for', () => {
+    expect(faultsOfWorkflow(file, text)).toEqual([]);
+  });
+
+  test('takes actions by their commits, and says which versions those are', () => {
+    const uses = [...text.matchAll(/uses: (.*)$/gm)].map(([, action]) => action);
+    expect(uses.length).toBeGreaterThan(0);
+    for (const action of uses) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  });
+
+  test('has no expression in a script: what a tag is called is nobody’s shell code', () => {
+    for (const { run = '' } of steps) expect(run).not.toContain('${{');
+  });
+});

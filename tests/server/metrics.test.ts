@@ -1,0 +1,175 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parser } from '@prometheus-io/lezer-promql';
+import { afterAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { createLog } from '../../server/log.ts';
+import { createMetrics } from '../../server/metrics.ts';
+import { serveMetrics } from '../../server/metrics-server.ts';
+import { startTestApp } from '../support/app.ts';
+import { openTestCore } from '../support/core.ts';
+import { claim, endings, submit } from '../support/jobs.ts';
+import { finishAttempt } from '../../core/leases/finish.ts';
+import { until } from '../support/until.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const log = createLog('silent');
+const whole = new AsyncDisposableStack();
+afterAll(() => whole.disposeAsync());
+
+/** The lines of a scrape that have a value, by what stands before it. */
+function valuesOf(text: string): Map<string, number> {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
+  );
+}
+
+async function startMeasured(token?: string) {
+  const { core, ...rest } = await openTestCore();
+  const metrics = createMetrics(core, log);
+  const server = await serveMetrics(metrics, log, { host: '127.0.0.1', port: 0, token });
+  whole.defer(rest.close);
+  whole.defer(() => server.stop());
+  return { core, metrics, url: server.url, ...rest };
+}
+
+describe('/metrics', () => {
+  test('tell what waits, what runs, and what has become of it', async () => {
+    const { core, url, account } = await startMeasured();
+    const { viewer } = await account();
+    for (const containerGroupId of ['group', 'group', 'a "quoted"\ngroup'])
+      await submit(core, viewer, { containerGroupId });
+    const { lease } = await claim(core, viewer);
+    await finishAttempt(core, viewer, lease, endings.released);
+    await claim(core, viewer);
+    await core.feed.runOnce();
+
+    const response = await fetch(url);
+    expect([response.status, response.headers.get('content-type')]).toEqual([
+      200,
+      expect.stringMatching(/^text\/plain/),
+    ]);
+    const values = valuesOf(await response.text());
+    expect(Object.fromEntries(values)).toMatchObject({
+      kelpie_database_up: 1,
+      'kelpie_queue_jobs{container_group="group"}': 1,
+      'kelpie_queue_jobs{container_group="a \\"quoted\\"\\ngroup"}': 1,
+      kelpie_queue_other_jobs: 0,
+      kelpie_attempts_live: 1,
+      'kelpie_attempts_ended_total{outcome="RELEASED"}': 1,
+      'kelpie_job_events_total{type="CLAIMED"}': 2,
+      'kelpie_recovery_seconds_count{outcome="RELEASED"}': 1,
+      kelpie_event_lag_seconds: 0,
+      kelpie_database_waiting: 0,
+    });
+  });
+
+  test('count the sockets and the answers of a server', async () => {
+    const measured = await startMeasured();
+    const app = await startTestApp({ metrics: measured.metrics });
+    whole.defer(app.close);
+    const { secret } = await app.account();
+    await app.rest(secret, 'GET', '/jobs');
+    await app.rest(undefined, 'GET', '/jobs');
+    const events = app.socket(secret).iterate({ query: 'subscription { jobEvents { ... on JobEvent { seq } } }' });
+    const first = events.next();
+    await until('both answers and the socket to be counted', async () => {
+      const values = valuesOf((await measured.metrics.read()).text);
+      const answers = ['2xx', '4xx'].map((status) =>
+        values.get(`kelpie_http_answers_total{door="rest",status="${status}"}`),
+      );
+      return answers.every((count) => count === 1) && values.get('kelpie_sockets') === 1;
+    });
+    await events.return?.();
+    expect(await first).toMatchObject({ done: true });
+  });
+
+  test('forget what the database told when it does not answer, and say so', async () => {
+    const { core, metrics, account, database } = await startMeasured();
+    const { viewer } = await account();
+    await submit(core, viewer);
+    await database.query('alter table jobs rename to gone');
+    const values = valuesOf((await metrics.read()).text);
+    expect(values.get('kelpie_database_up')).toBe(0);
+    expect([...values.keys()].filter((name) => name.startsWith('kelpie_queue'))).toEqual([]);
+    expect(values.get('process_resident_memory_bytes')).toBeGreaterThan(0);
+  });
+
+  test('are for those who have the token, and nothing else is there', async () => {
+    const token = 'a token of the tests';
+    const { url } = await startMeasured(token);
+    const ask = async (headers: Record<string, string>, at = url, method = 'GET') =>
+      (await fetch(at, { headers, method })).status;
+    expect(await ask({})).toBe(401);
+    expect(await ask({ Authorization: `Bearer ${token}x` })).toBe(401);
+    expect(await ask({ Authorization: `Bearer ${token}` })).toBe(200);
+    expect(await ask({ Authorization: `Bearer ${token}` }, url, 'POST')).toBe(405);
+    expect(await ask({ Authorization: `Bearer ${token}` }, url.replace('/metrics', '/jobs'))).toBe(404);
+  });
+});
+
+describe('the dashboard and the alerts', () => {
+  const dashboard = z
+    .object({
+      panels: z.array(z.object({ title: z.string(), targets: z.array(z.object({ expr: z.string() })) })).min(10),
+    })
+    .parse(JSON.parse(readFileSync(join(ROOT, 'deploy/grafana/kelpie.json'), 'utf8')));
+  const rule = z.object({ alert: z.string(), expr: z.string(), annotations: z.object({ summary: z.string() }) });
+  const rules = z
+    .object({ groups: z.array(z.object({ rules: z.array(rule).min(5) })) })
+    .parse(parse(readFileSync(join(ROOT, 'deploy/prometheus/alerts.yml'), 'utf8')))
+    .groups.flatMap((group) => group.rules);
+  const expressions = [
+    ...dashboard.panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const)),
+    ...rules.map(({ alert, expr }) => [alert, expr] as const),
+  ];
+
+  test('ask in PromQL for what is exported, and nothing else', async () => {
+    const { core, metrics, account } = await startMeasured();
+    metrics.watchSockets(() => 0);
+    const { viewer } = await account();
+    await submit(core, viewer);
+    const { text } = await metrics.read();
+    const exported = new Set(
+      [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type]) => withParts(name, type)),
+    );
+    const faults = expressions.flatMap(([where, expr]) =>
+      faultsOf(expr, exported).map((fault) => `${where}: ${fault}`),
+    );
+    expect(faults).toEqual([]);
+  });
+
+  test('of an expression that is none, or a metric that is not there, it is said', () => {
+    expect(faultsOf('sum(rate(kelpie_sockets[5m])', new Set(['kelpie_sockets']))).toEqual([
+      expect.stringContaining('is no PromQL'),
+    ]);
+    expect(faultsOf('rate(kelpie_gone_total[5m]) > 1', new Set())).toEqual(['kelpie_gone_total is not exported']);
+  });
+
+  test('of each alert, operations.md says what to do', () => {
+    const text = readFileSync(join(ROOT, 'docs/operations.md'), 'utf8');
+    expect(rules.map(({ alert }) => alert).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
+function withParts(name: string, type: string | undefined): string[] {
+  return type === 'histogram' ? ['_bucket', '_sum', '_count'].map((part) => `${name}${part}`) : [name];
+}
+
+/** Grafana's own variable for a window is no PromQL, and is replaced before Prometheus sees it. */
+function faultsOf(expr: string, exported: ReadonlySet<string>): string[] {
+  const query = expr.replaceAll('$__rate_interval', '5m');
+  const faults: string[] = [];
+  parser.parse(query).iterate({
+    enter: (node) => {
+      if (node.type.isError) faults.push(`${query} is no PromQL at ${node.from}`);
+      if (node.name !== 'VectorSelector') return;
+      const name = node.node.getChild('Identifier');
+      const metric = name === null ? '' : query.slice(name.from, name.to);
+      if (!exported.has(metric)) faults.push(`${metric} is not exported`);
+    },
+  });
+  return faults;
+}
