@@ -1,6 +1,7 @@
 import { claim } from './claim.ts';
 import { dashboard } from './dashboard.ts';
 import { fanout } from './fanout.ts';
+import { fleet } from './fleet.ts';
 import { follow } from './follow.ts';
 import { heartbeats } from './heartbeats.ts';
 import { latency } from './latency.ts';
@@ -14,7 +15,7 @@ import { webhooks } from './webhooks.ts';
 
 /** Each answers one question, asserts its own work, and gives its figures: printed for people, and as JSON with --json. */
 const benchmarks: Record<string, (flags: string[]) => Promise<Record<string, unknown>>> = {
-  ...{ claim, fanout, latency, recovery, retention, scaling, submit, webhooks },
+  ...{ claim, fanout, fleet, latency, recovery, retention, scaling, submit, webhooks },
   ...{ sync, follow, overwrite, heartbeats, dashboard },
 };
 

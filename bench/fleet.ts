@@ -1,0 +1,311 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { createKey, ensureAccount } from '../core/accounts/keys.ts';
+import { openCore } from '../core/open.ts';
+import { startProgram, type Program } from '../deploy/local/program.ts';
+import { freePort } from '../lib/port.ts';
+import { makeTemporaryDirectory } from '../lib/temporary.ts';
+import type { Answer, Order, Tally, Wanted } from './support/agents.ts';
+import { sql, startBenchPostgres, type BenchPostgres } from './support/postgres.ts';
+import { quantile, rounded, say } from './support/stats.ts';
+import { cpuSeconds, family, parentOf, rssKib } from './support/usage.ts';
+
+/**
+ * What a fleet costs a server, and how long it takes over what cannot wait: 5,000 idle agents and 1,000 busy ones, over real sockets, in
+ * processes of their own, each speaking as our agents do. First with one server, then with three. With `--grow`, agents are added to one
+ * server until it takes more than half a second over a heartbeat.
+ *
+ * Agents, servers and PostgreSQL share this machine, so processor time is told for each of them. The bounds that a server has by
+ * default are raised for it by their variables, as an operator would.
+ */
+const PROCESSES = 2;
+const REST_SECONDS = 25;
+const WAKES = 100;
+const WAKE_EVERY_MS = 150;
+const SETTLED_MS = 15_000;
+const GROWN = { by: 2_000, most: 18_000, seconds: 15, tooLongMs: 500 };
+const MASTER_KEY = 'only of this benchmark';
+
+const SETTINGS = {
+  KELPIE_MAX_SOCKETS_PER_KEY: '30000',
+  KELPIE_MAX_CONNECTIONS: '30000',
+  KELPIE_LOG_LEVEL: 'warn',
+};
+
+interface Fleet {
+  servers: Program[];
+  urls: string[];
+  agents: ChildProcess[];
+  keys: { owner: string; agent: string };
+  postmaster: number;
+  agentCount: number;
+}
+
+export async function fleet(flags: string[]): Promise<Record<string, unknown>> {
+  const { values } = parseArgs({
+    args: flags.filter((flag) => flag !== '--json'),
+    options: {
+      idle: { type: 'string', default: '5000' },
+      busy: { type: 'string', default: '1000' },
+      servers: { type: 'string', default: '1,3' },
+      grow: { type: 'boolean', default: false },
+      profile: { type: 'string' },
+    },
+  });
+  const counts = { idle: Number(values.idle), busy: Number(values.busy) };
+  const figures: Record<string, unknown> = {};
+  const postgres = await startBenchPostgres();
+  try {
+    for (const servers of values.grow ? [1] : values.servers.split(',').map(Number)) {
+      const found = await withFleet(postgres, servers, values.profile, (it) =>
+        values.grow ? growth(it, counts) : round(it, counts),
+      );
+      // The first is the benchmark's figure, the others stand beside it.
+      Object.assign(figures, Object.keys(figures).length === 0 ? found : { [`servers_${servers}`]: found });
+    }
+  } finally {
+    await postgres.stop();
+  }
+  return { ...figures, load_average: rounded(loadavg()[0] ?? 0) };
+}
+
+async function withFleet<Figures>(
+  postgres: BenchPostgres,
+  servers: number,
+  profile: string | undefined,
+  measure: (fleet: Fleet) => Promise<Figures>,
+): Promise<Figures> {
+  const directory = await makeTemporaryDirectory('kelpie-fleet-');
+  const databaseUrl = await postgres.database(`fleet_${servers}`);
+  const fleet: Fleet = {
+    ...{ servers: [], urls: [], agents: [], agentCount: 0 },
+    keys: await provision(databaseUrl),
+    postmaster: await postmasterOf(databaseUrl),
+  };
+  try {
+    for (let n = 0; n < servers; n++) await addServer(fleet, { databaseUrl, directory, profile });
+    return await measure(fleet);
+  } finally {
+    // Nobody comes back to a server that is about to go.
+    for (const child of fleet.agents) child.kill();
+    await Promise.all(fleet.servers.map((server) => server.stop()));
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function provision(databaseUrl: string): Promise<Fleet['keys']> {
+  const core = await openCore({ databaseUrl, masterKey: MASTER_KEY, onError: (error) => say(`  ${error.message}`) });
+  try {
+    const { id: accountId } = await ensureAccount(core, 'bench');
+    const owner = await createKey(core, { accountId, role: 'OWNER' });
+    const agent = await createKey(core, { accountId, role: 'AGENT' });
+    return { owner: owner.secret, agent: agent.secret };
+  } finally {
+    await core.close();
+  }
+}
+
+async function postmasterOf(databaseUrl: string): Promise<number> {
+  const [row] = await sql<{ pid: number }>(databaseUrl, 'select pg_backend_pid() as pid, pg_sleep(0.1)');
+  const [other] = await sql<{ pid: number }>(
+    databaseUrl,
+    `select pid from pg_stat_activity where backend_type = 'checkpointer'`,
+  );
+  if (row === undefined || other === undefined) throw new Error('PostgreSQL did not tell its processes');
+  return parentOf(other.pid);
+}
+
+async function addServer(
+  fleet: Fleet,
+  at: { databaseUrl: string; directory: string; profile: string | undefined },
+): Promise<void> {
+  const url = `http://127.0.0.1:${await freePort(4_000 + fleet.servers.length * 10)}`;
+  const server = startProgram(`server ${fleet.servers.length + 1}`, ['server/main.ts'], {
+    log: join(at.directory, `server-${fleet.servers.length}.log`),
+    environment: {
+      ...SETTINGS,
+      DATABASE_URL: at.databaseUrl,
+      KELPIE_MASTER_KEY: MASTER_KEY,
+      KELPIE_LOG_LEVEL: "info",
+      KELPIE_PORT: new URL(url).port,
+      ...(at.profile !== undefined && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${at.profile}` }),
+    },
+  });
+  fleet.servers.push(server);
+  await server.line((text) => text.includes('"msg":"Listening"'));
+  fleet.urls.push(url);
+}
+
+interface Counts {
+  idle: number;
+  busy: number;
+}
+
+async function round(fleet: Fleet, counts: Counts): Promise<Record<string, unknown>> {
+  const before = fleet.servers.map(({ pid }) => rssKib(pid));
+  const began = performance.now();
+  await bringUp(fleet, counts);
+  const upSeconds = rounded((performance.now() - began) / 1_000);
+  say(
+    `${fleet.servers.length} server(s): ${counts.idle} idle agents and ${counts.busy} busy ones are there after ${upSeconds} s`,
+  );
+  const rest = await atRest(fleet, REST_SECONDS);
+  const grown = fleet.servers.map(({ pid }, n) => rssKib(pid) - (before[n] ?? 0));
+  const rssPerAgent = rounded(grown.reduce((sum, kib) => sum + kib, 0) / fleet.agentCount);
+  say(`  memory of the servers: ${rssPerAgent} KiB more for each agent`);
+  const woken = await wakeUps(fleet);
+  return { agents: fleet.agentCount, up_s: upSeconds, ...rest, rss_per_agent_kib: rssPerAgent, ...woken };
+}
+
+/** Busy ones first: their jobs wait for them. */
+async function bringUp(fleet: Fleet, { idle, busy }: Counts): Promise<void> {
+  await submit(fleet, 'busy', busy);
+  await addAgents(fleet, { group: 'busy', count: busy, isBusy: true });
+  await addAgents(fleet, { group: 'idle', count: idle, isBusy: false });
+  await delay(SETTLED_MS);
+  const started = (await reports(fleet)).reduce((sum, tally) => sum + tally.claims.length, 0);
+  if (started !== busy) throw new Error(`${busy} jobs were to be claimed, and ${started} were`);
+}
+
+async function addAgents(fleet: Fleet, wanted: Pick<Wanted, 'group' | 'count' | 'isBusy'>): Promise<void> {
+  while (fleet.agents.length < PROCESSES) fleet.agents.push(fork(join(import.meta.dirname, 'support/agents.ts')));
+  fleet.agentCount += wanted.count;
+  const share = wanted.count / PROCESSES;
+  const { urls, keys } = fleet;
+  await Promise.all(
+    fleet.agents.map((child) =>
+      ordered(child, { is: 'OPEN', wanted: { ...wanted, urls, key: keys.agent, count: share } }),
+    ),
+  );
+}
+
+/** Nothing happens but that agents are there: what that costs, and how long a heartbeat takes meanwhile. */
+async function atRest(fleet: Fleet, seconds: number) {
+  await reports(fleet);
+  const before = used(fleet);
+  const began = performance.now();
+  await delay(seconds * 1_000);
+  const tallies = await reports(fleet);
+  const took = (performance.now() - began) / 1_000;
+  const after = used(fleet);
+  const percent = (name: keyof typeof before): number => rounded(((after[name] - before[name]) / took) * 100);
+  const heartbeats = tallies.flatMap((tally) => tally.heartbeats);
+  const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
+  const asked = tallies.reduce((sum, { inVain }) => sum + inVain, 0) / took;
+  const figures = {
+    heartbeat_p50_ms: rounded(quantile(heartbeats, 0.5)),
+    heartbeat_p99_ms: rounded(quantile(heartbeats, 0.99)),
+    rest_server_cpu_percent: percent('servers'),
+    rest_postgres_cpu_percent: percent('postgres'),
+    rest_agents_cpu_percent: percent('agents'),
+    rest_claims_per_s: rounded(asked),
+    failed,
+  };
+  say(`  at rest, of one processor: servers ${figures.rest_server_cpu_percent} % in all, PostgreSQL`);
+  say(
+    `    ${figures.rest_postgres_cpu_percent} %, the agents' processes ${figures.rest_agents_cpu_percent} %; ${figures.rest_claims_per_s} questions for work a second`,
+  );
+  say(
+    `  heartbeat p50 ${figures.heartbeat_p50_ms} ms, p99 ${figures.heartbeat_p99_ms} ms (n = ${heartbeats.length}); ${failed} failed`,
+  );
+  return figures;
+}
+
+function used({ servers, postmaster, agents }: Fleet) {
+  const sum = (pids: number[]): number => pids.reduce((total, pid) => total + cpuSeconds(pid), 0);
+  return {
+    servers: sum(servers.map(({ pid }) => pid)),
+    postgres: sum(family(postmaster)),
+    agents: sum(agents.flatMap(({ pid }) => pid ?? [])),
+  };
+}
+
+/** One job at a time for thousands that wait: when somebody is told, when somebody has it, and how many asked in vain. */
+async function wakeUps(fleet: Fleet): Promise<Record<string, number>> {
+  await reports(fleet);
+  const submitted: { id: string; at: number }[] = [];
+  for (let n = 0; n < WAKES; n++) {
+    const at = performance.timeOrigin + performance.now();
+    const [id = ''] = await submit(fleet, 'idle', 1);
+    submitted.push({ id, at });
+    await delay(WAKE_EVERY_MS);
+  }
+  await delay(1_000);
+  const tallies = await reports(fleet);
+  const wakes = tallies.flatMap((tally) => tally.wakes).sort((a, b) => a - b);
+  const claims = new Map(tallies.flatMap((tally) => tally.claims).map((claim) => [claim.jobId, claim]));
+  const found = submitted.flatMap(({ id, at }) => {
+    const claim = claims.get(id);
+    const wake = wakes.find((time) => time > at);
+    return claim === undefined || wake === undefined
+      ? []
+      : [{ wake: wake - at, got: claim.gotAt - at, claim: claim.gotAt - claim.askedAt }];
+  });
+  if (found.length !== WAKES) throw new Error(`${WAKES} jobs were submitted, and ${found.length} were claimed`);
+  const at = (of: keyof (typeof found)[number], share: number) =>
+    rounded(
+      quantile(
+        found.map((one) => one[of]),
+        share,
+      ),
+    );
+  const figures = {
+    ...{ wake_p50_ms: at('wake', 0.5), wake_p99_ms: at('wake', 0.99) },
+    ...{ claim_p50_ms: at('claim', 0.5), claim_p99_ms: at('claim', 0.99) },
+    ...{ submit_to_claim_p50_ms: at('got', 0.5), submit_to_claim_p99_ms: at('got', 0.99) },
+    woken_per_job: rounded(wakes.length / WAKES),
+  };
+  say(`  job submitted → an agent is told p50 ${figures.wake_p50_ms} ms, p99 ${figures.wake_p99_ms} ms (n = ${WAKES})`);
+  say(`    → it has the job p50 ${figures.submit_to_claim_p50_ms} ms, p99 ${figures.submit_to_claim_p99_ms} ms`);
+  say(
+    `  a claim p50 ${figures.claim_p50_ms} ms, p99 ${figures.claim_p99_ms} ms; ${figures.woken_per_job} agents were woken for each job`,
+  );
+  return figures;
+}
+
+/** More and more idle agents on one server, until it is late, or there are as many as this machine opens files for. */
+async function growth(fleet: Fleet, counts: Counts): Promise<Record<string, unknown>> {
+  await bringUp(fleet, counts);
+  const steps: (Awaited<ReturnType<typeof atRest>> & { agents: number })[] = [];
+  for (;;) {
+    say(`${fleet.agentCount} agents`);
+    const figures = { agents: fleet.agentCount, ...(await atRest(fleet, GROWN.seconds)) };
+    steps.push(figures);
+    if (figures.heartbeat_p99_ms > GROWN.tooLongMs || fleet.agentCount + GROWN.by > GROWN.most) return { steps };
+    await addAgents(fleet, { group: 'idle', count: GROWN.by, isBusy: false });
+  }
+}
+
+async function submit({ urls, keys }: Fleet, containerGroupId: string, count: number): Promise<string[]> {
+  const job = { command: 'true', container_group_id: containerGroupId };
+  const response = await fetch(`${urls[0]}/jobs/batch`, {
+    method: 'POST',
+    headers: { 'X-Kelpie-Key': keys.owner },
+    body: JSON.stringify(Array<typeof job>(count).fill(job)),
+  });
+  if (response.status !== 202) throw new Error(`A submission was answered with ${response.status}`);
+  return ((await response.json()) as { id: string }[]).map(({ id }) => id);
+}
+
+/** @throws when a socket was cut: a fleet that is not whole proves nothing */
+async function reports(fleet: Fleet): Promise<Tally[]> {
+  const answers = await Promise.all(fleet.agents.map((child) => ordered(child, { is: 'REPORT' })));
+  const tallies = answers.flatMap((answer) => (answer.is === 'REPORT' ? [answer.tally] : []));
+  const cut = tallies.reduce((sum, tally) => sum + tally.cut, 0);
+  if (cut > 0) throw new Error(`${cut} of ${fleet.agentCount} agents lost their connection`);
+  return tallies;
+}
+
+async function ordered(child: ChildProcess, order: Order): Promise<Answer> {
+  const ended = once(child, 'exit').then(() => {
+    throw new Error('A process of agents has ended');
+  });
+  const answered = once(child, 'message').then(([answer]) => answer as Answer);
+  child.send(order);
+  return Promise.race([answered, ended]);
+}
