@@ -1,4 +1,4 @@
-import { createOrm, type Orm } from '../db/orm.ts';
+import { createOrm, demandLimits, type Orm } from '../db/orm.ts';
 import { migrate } from '../db/migrate.ts';
 import { startAnnouncements, type Topic } from '../db/listen.ts';
 import { atMost } from '../lib/pause.ts';
@@ -21,6 +21,8 @@ import type { AllowedRange } from './webhooks/guard.ts';
 
 export interface CoreOptions {
   databaseUrl: string;
+  /** Of the database itself, where a pooler of transactions stands at `databaseUrl`: for what lives as long as its connection. */
+  directUrl?: string | undefined;
   /** Encrypts the keys that webhooks carry; the same for every server on one database. */
   masterKey: string;
   /** Master keys under which something may be sealed still. */
@@ -76,12 +78,14 @@ const AGENT_RETENTION_DAYS = 7;
 
 /** Brings the database up to date and opens the core on it. What was opened before a fault is closed again. */
 export async function openCore(options: CoreOptions): Promise<OpenCore> {
-  await bringUpToDate(options.databaseUrl);
+  await bringUpToDate(options.directUrl ?? options.databaseUrl);
+  const pooled = options.directUrl !== undefined;
   const orm = await createOrm({
-    url: options.databaseUrl,
+    ...{ url: options.databaseUrl, pooled },
     ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
   });
   try {
+    if (pooled) await demandLimits(orm.em.fork());
     return await openOn(orm, options);
   } catch (error) {
     await orm.close(true);
@@ -116,7 +120,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
   const pool = await orm.driver.getConnection().getNativeClient();
   // Last, because it keeps a connection of its own.
   const announcements = startAnnouncements({
-    url: options.databaseUrl,
+    url: options.directUrl ?? options.databaseUrl,
     onChange: (topic) => listeners[topic].forEach((listener) => listener()),
     onError: options.onError,
   });

@@ -7,6 +7,7 @@ const MIGRATION_LOCK = 5_375_731;
 /**
  * Brings the database to the newest migration. Several servers may start at once: they queue on an advisory lock, and the
  * second finds nothing left to do.
+ * @param url of the database itself: the lock is its connection's, which a pooler would give to somebody else
  * @returns the names of the migrations that ran
  */
 export async function migrate(orm: Orm, url: string): Promise<string[]> {

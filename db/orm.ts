@@ -32,8 +32,8 @@ const LIMITS = {
   lock_timeout: 3_000,
   statement_timeout: 15_000,
   idle_in_transaction_session_timeout: 10_000,
-  connectionTimeoutMillis: 10_000,
 };
+const CONNECT_WITHIN = { connectionTimeoutMillis: 10_000 };
 
 /** Connects lazily: the first statement opens the first connection. `maxConnections` bounds the pool (10). */
 export async function createOrm(options: {
@@ -41,7 +41,10 @@ export async function createOrm(options: {
   maxConnections?: number;
   /** A migration may take its time; nothing else may. */
   unlimited?: boolean;
+  /** Behind the URL is a pooler that gives each transaction another connection: then none of them is set up by us (`demandLimits`). */
+  pooled?: boolean;
 }): Promise<Orm> {
+  const limits = options.unlimited === true || options.pooled === true ? {} : LIMITS;
   return MikroORM.init({
     entities: [
       ...[Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, JobLog, Reallocation, ScalingEvent],
@@ -52,8 +55,8 @@ export async function createOrm(options: {
     migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false },
     logger: () => undefined,
     pool: { min: 0, max: options.maxConnections ?? 10, idleTimeoutMillis: 30_000 },
-    onCreateConnection: withoutJit,
-    ...(options.unlimited !== true && { driverOptions: LIMITS }),
+    ...(options.pooled !== true && { onCreateConnection: withoutJit }),
+    ...(options.unlimited !== true && { driverOptions: { ...limits, ...CONNECT_WITHIN } }),
     forceUtcTimezone: true,
   });
 }
@@ -65,6 +68,25 @@ export async function createOrm(options: {
 async function withoutJit(connection: unknown): Promise<void> {
   // MikroORM hands on what Kysely gives it, untyped.
   await (connection as DatabaseConnection).executeQuery(CompiledQuery.raw('set jit = off')).catch(() => undefined);
+}
+
+/**
+ * That the connections behind a pooler have the limits that ours would have: it hands on no setting that they are opened with.
+ * @throws Error that says which have none, and where to set them
+ */
+export async function demandLimits(em: EntityManager): Promise<void> {
+  const rows = await em.execute<{ name: string; setting: string }[]>(
+    `select name, setting from pg_settings where name in (${Object.keys(LIMITS)
+      .map((name) => `'${name}'`)
+      .join(', ')})`,
+  );
+  const lacking = rows.filter(({ setting }) => setting === '0').map(({ name }) => name);
+  if (lacking.length === 0) return;
+  const wanted = Object.entries(LIMITS).map(([name, millis]) => `set ${name} = ${millis}`);
+  throw new Error(
+    `Expected connections of the pooler at DATABASE_URL to have limits, got none for ${lacking.join(', ')}: ` +
+      `set them in its own configuration, of PgBouncer by connect_query='${wanted.join('; ')}; set jit = off'`,
+  );
 }
 
 /** The clock that judges (rule 13). */

@@ -149,6 +149,7 @@ async function withCore(work: (core: OpenCore) => Promise<void>): Promise<void> 
   try {
     const core = await openCore({
       databaseUrl: database.url,
+      directUrl: config.KELPIE_DATABASE_DIRECT_URL,
       masterKey: database.masterKey,
       oldMasterKeys: config.KELPIE_MASTER_KEYS_OLD,
       onError: (error) => process.stderr.write(`${error.message}\n`),

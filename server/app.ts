@@ -15,7 +15,7 @@ import { answerRequest, currentRequest } from './requests.ts';
 import { createRest } from './rest/index.ts';
 import type { RestParts } from './rest/parts.ts';
 import { createSockets, type Sockets } from './sockets.ts';
-import type { Pings } from './socket-speech.ts';
+import type { Pings } from './ping-round.ts';
 
 /** How long requests that have begun may take to end when the server stops (milliseconds). */
 const DRAIN_MS = 3_000;

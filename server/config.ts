@@ -40,6 +40,10 @@ export const serverVariables = z
       .url({ protocol: /^postgres(ql)?$/, error: 'expected postgres://user:password@host:port/database' })
       .optional()
       .describe('A PostgreSQL; without it, an embedded one in KELPIE_DATA_DIR'),
+    KELPIE_DATABASE_DIRECT_URL: z
+      .url({ protocol: /^postgres(ql)?$/, error: 'expected postgres://user:password@host:port/database' })
+      .optional()
+      .describe('The same database past the pooler of transactions that stands at DATABASE_URL, if one does'),
     KELPIE_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).max(1_000).default(10).describe('Size of the pool'),
     KELPIE_DATA_DIR: z
       .string()
@@ -148,6 +152,11 @@ export const serverVariables = z
     // Also when another variable is at fault: all faults are told at once.
     when: () => true,
     error: 'is needed with DATABASE_URL: all servers on one database must share it (try: openssl rand -base64 32)',
+  })
+  .refine((env) => env.KELPIE_DATABASE_DIRECT_URL === undefined || env.DATABASE_URL !== undefined, {
+    path: ['KELPIE_DATABASE_DIRECT_URL'],
+    when: () => true,
+    error: 'is of no use without DATABASE_URL, the address of the pooler',
   })
   .refine(
     (env) =>

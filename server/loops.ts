@@ -1,5 +1,7 @@
+import { SEEN_EVERY_SECONDS } from '../core/agents/alive.ts';
 import { forgetAgents } from '../core/agents/forget.ts';
-import { recordPresence, signalDrains } from '../core/agents/presence.ts';
+import { callForWaiting } from '../core/agents/call.ts';
+import { recordPresence, signalLeaving } from '../core/agents/presence.ts';
 import { sweepLeases } from '../core/leases/rescue.ts';
 import type { OpenCore } from '../core/open.ts';
 import { createPruner } from '../core/retention/prune.ts';
@@ -7,7 +9,7 @@ import { createSender } from '../core/webhooks/deliver.ts';
 import { backoffMillis } from '../lib/backoff.ts';
 import { pause } from '../lib/pause.ts';
 import { periodic, type Periodic, type Service } from '../lib/service.ts';
-import { createScalingLoops } from './scaling-loops.ts';
+import { createScalingLoop } from './scaling-loop.ts';
 
 /** Commands write all the time, so those who follow their logs are told in bundles (milliseconds). */
 const LOGS_AT_MOST_EVERY_MS = 50;
@@ -17,7 +19,7 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
   const feed = createFeedLoop(core, onError);
   const sweep = () => sweepLeases(core, core.reconnectGraceSeconds);
   const rescue = periodic({ name: 'rescue', everyMs: 1_000, runOnce: sweep, onError });
-  const drains = periodic({ name: 'drains', everyMs: 1_000, runOnce: () => signalDrains(core, core.signals), onError });
+  const agents = createAgentLoops(core, onError);
   const logs = periodic({
     name: 'logs',
     everyMs: 1_000,
@@ -29,23 +31,11 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
   });
   const sender = createSender({ core, allowed: core.webhookAllowed, onRoom: () => webhooks.poke(), onError });
   const webhooks = periodic({ name: 'webhooks', everyMs: 1_000, runOnce: () => sender.runOnce(), onError });
-  const presence = periodic({
-    name: 'presence',
-    everyMs: 5_000,
-    runOnce: () => recordPresence(core, core.signals),
-    onError,
-  });
   const pruner = createPruner(core, core.keepDays);
   const pruning = periodic({ name: 'pruning', everyMs: 60_000, runOnce: () => pruner.runOnce(), onError });
   const keys = createKeyLoop(core, onError);
-  const forgetting = periodic({
-    name: 'forgetting agents',
-    everyMs: 600_000,
-    runOnce: () => forgetAgents(core, core.agentRetentionDays),
-    onError,
-  });
-  const scaling = createScalingLoops(core, onError);
-  const all = [feed, rescue, webhooks, logs, presence, drains, keys, forgetting, pruning, ...scaling];
+  const scaling = core.provider === undefined ? [] : [createScalingLoop(core, core.provider, onError)];
+  const all = [feed, rescue, webhooks, logs, keys, pruning, ...agents, ...scaling];
   core.onChange('jobs', () => {
     feed.poke();
     webhooks.poke();
@@ -59,6 +49,20 @@ export function createLoops(core: OpenCore, onError: (error: Error) => void): Se
       await sender.stop();
     },
   };
+}
+
+/** Well within the time after which an agent of which nothing was heard is gone. */
+const SEEN_EVERY_MS = SEEN_EVERY_SECONDS * 1_000;
+
+/** What is done for all agents that are connected to this server, each time with one statement for all of them. */
+function createAgentLoops(core: OpenCore, onError: (error: Error) => void): Service[] {
+  const { signals } = core;
+  return [
+    { name: 'calling', everyMs: 1_000, runOnce: () => callForWaiting(core, signals) },
+    { name: 'leaving', everyMs: 1_000, runOnce: () => signalLeaving(core, signals) },
+    { name: 'presence', everyMs: SEEN_EVERY_MS, runOnce: () => recordPresence(core, signals) },
+    { name: 'forgetting agents', everyMs: 600_000, runOnce: () => forgetAgents(core, core.agentRetentionDays) },
+  ].map((loop) => periodic({ ...loop, onError }));
 }
 
 /** How soon events that could not be settled are looked at again, in milliseconds. */

@@ -50,6 +50,7 @@ async function main(config: Config, machines: OwnMachines | undefined): Promise<
   const options: CoreOptions = {
     ...coreOptions(config),
     databaseUrl: database.url,
+    directUrl: config.KELPIE_DATABASE_DIRECT_URL,
     masterKey: database.masterKey,
     provider: machines === undefined ? await openProvider(config) : machines.provider,
     onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),

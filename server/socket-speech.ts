@@ -1,8 +1,8 @@
-import type { IncomingMessage } from 'node:http';
 import { CloseCode, MessageType, parseMessage, type Message, type Server } from 'graphql-ws';
 import type { Extra } from 'graphql-ws/use/ws';
 import type { RawData, WebSocket } from 'ws';
 import type { Logger } from './log.ts';
+import type { PingRound } from './ping-round.ts';
 
 /** Above so many unread bytes of answers nothing more is taken from a socket: it would cost the server more of them. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
@@ -15,18 +15,9 @@ const OF_CLIENTS: ReadonlySet<MessageType> = new Set([
   MessageType.Complete,
 ]);
 
-/** How often is asked whether the other side is still there, in milliseconds; it is gone when nothing has come in between. */
-export interface Pings {
-  agentsMs: number;
-  /** Of all others, of whom there may be many: a ping costs as much as something told. */
-  othersMs: number;
-}
-
-export const pings: Pings = Object.freeze({ agentsMs: 2_000, othersMs: 10_000 });
-
 export interface SpeechOptions {
-  pings: Pings;
-  /** Whether an agent is told its signals here: how soon its end is noticed is how soon others may have its jobs. */
+  pingRound: PingRound;
+  /** Whether an agent is told its signals here. */
   isAgents: () => boolean;
   log: Logger;
 }
@@ -35,7 +26,7 @@ export interface SpeechOptions {
  * Lets graphql-ws speak with one socket. Its own `useServer` does nearly the same, but prints to the console, tells the world of
  * internal errors, answers whoever does not read without bound, and ends an operation that takes the id of one just completed.
  */
-export function speak(server: Server<Extra>, extra: Extra, { log, ...asking }: SpeechOptions): void {
+export function speak(server: Server<Extra>, extra: Extra, { log, pingRound, isAgents }: SpeechOptions): void {
   const { socket, request } = extra;
   socket.on('error', (error) => {
     log.debug({ err: error }, 'A socket broke');
@@ -63,7 +54,7 @@ export function speak(server: Server<Extra>, extra: Extra, { log, ...asking }: S
     },
     extra,
   );
-  const stopPinging = keepAsking(socket, request, asking);
+  const stopPinging = pingRound.watch(socket, request.socket, isAgents);
   socket.once('close', (code, reason) => {
     stopPinging();
     closed(code, String(reason)).catch((error: unknown) => log.error({ err: error }, 'A socket did not end well'));
@@ -130,32 +121,4 @@ function inOrderOfIds(handle: (message: Message) => Promise<void>): (message: Me
     }
     void handle(message);
   };
-}
-
-/**
- * Pings, and ends a socket from which nothing has come from one ping to the next. While it is paused nothing is read: then that its
- * answers leave is the sign of life.
- */
-function keepAsking(
-  socket: WebSocket,
-  request: IncomingMessage,
-  { pings: { agentsMs, othersMs }, isAgents }: Omit<SpeechOptions, 'log'>,
-): () => void {
-  let read = -1;
-  let unread = 0;
-  let due = 0;
-  const look = (): void => {
-    if (socket.readyState !== socket.OPEN || (performance.now() < due && !isAgents())) return;
-    // Half a turn less, so that a timer that is early by a moment does not put it off by a whole one.
-    due = performance.now() + othersMs - agentsMs / 2;
-    const { bytesRead } = request.socket;
-    const isAlive = bytesRead > read || (socket.isPaused && socket.bufferedAmount < unread);
-    read = bytesRead;
-    unread = socket.bufferedAmount;
-    if (isAlive) socket.ping();
-    else socket.terminate();
-  };
-  // Once what has arrived is read: a server that was busy would take its own silence for the other side's.
-  const timer = setInterval(() => setImmediate(look), Math.min(agentsMs, othersMs));
-  return () => clearInterval(timer);
 }

@@ -18,8 +18,9 @@ import type { Admitted, createGraphQL } from './graphql.ts';
 import { limitError, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { variablesFault } from './operation-limits.ts';
+import { createPingRound, pings, type Pings } from './ping-round.ts';
 import { createSocketDoor, type Connection, type SocketDoor } from './socket-door.ts';
-import { pings, speak, type Pings } from './socket-speech.ts';
+import { speak } from './socket-speech.ts';
 
 /** How long a socket that is closed may take to answer that (milliseconds). */
 const CLOSE_WITHIN_MS = 2_000;
@@ -62,13 +63,13 @@ export function createSockets(parts: SocketParts): Sockets {
   const bounds = { maxPayload: parts.limits.KELPIE_MAX_BODY_BYTES, closeTimeout: CLOSE_WITHIN_MS };
   const server = new WebSocketServer({ noServer: true, handleProtocols, ...bounds });
   const door = createSocketDoor(parts);
+  const pingRound = createPingRound({ ...pings, ...parts.pings });
   const protocol = makeServer(protocolOptions(parts, door));
   return {
     upgrade(request, socket, head) {
       server.handleUpgrade(request, socket, head, (client) => {
         const extra: Connection = { socket: client, request };
-        const asking = { pings: { ...pings, ...parts.pings }, isAgents: () => extra.isAgents === true };
-        speak(protocol, extra, { ...asking, log: parts.log });
+        speak(protocol, extra, { pingRound, isAgents: () => extra.isAgents === true, log: parts.log });
         hangUpOnTheTalkative(socket, door);
       });
     },

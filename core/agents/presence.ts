@@ -9,11 +9,15 @@ import type { AgentSignals } from './signals.ts';
 const connectStatement = statement<{ agent_id: string; connection_id: string; number: number | null }, { id: string }>(
   'connect-agent',
 );
-const seeStatement = statement<{ ids: readonly string[] }, { id: string }>('see-agents');
+const seeStatement = statement<{ ids: readonly string[] }, { seen: number }>('see-agents');
+const leavingStatement = statement<{ ids: readonly string[] }, { id: string; drains: boolean }>('leaving-agents');
 const shortenStatement = statement<
   { agent_id: string; connection_id: string; grace_seconds: number },
   Record<string, never>
 >('shorten-leases');
+
+/** So many rows are held in one transaction: whoever connects meanwhile waits for no more. */
+const SEEN_AT_ONCE = 1_000;
 
 /**
  * From now on this connection stands for the agent's presence, and no older one does.
@@ -53,31 +57,28 @@ export async function drainAgent(core: Core, viewer: Viewer, id: string): Promis
 }
 
 /** Writes down that the agents that are connected to this server were seen. */
-export async function recordPresence(core: Core, signals: AgentSignals): Promise<{ seen: number }> {
+export async function recordPresence(core: Core, signals: Pick<AgentSignals, 'connected'>): Promise<{ seen: number }> {
   const ids = signals.connected();
-  if (ids.length === 0) return { seen: 0 };
-  const seen = await seeStatement(core.em.fork(), { ids });
-  return { seen: seen.length };
+  let seen = 0;
+  for (let from = 0; from < ids.length; from += SEEN_AT_ONCE) {
+    const [row] = await seeStatement(core.em.fork(), { ids: ids.slice(from, from + SEEN_AT_ONCE) });
+    seen += row?.seen ?? 0;
+  }
+  return { seen };
 }
 
-/** Tells the agents that are connected to this server and asked to leave. */
-export async function signalDrains(core: Core, signals: AgentSignals): Promise<{ draining: number }> {
+/**
+ * Tells the agents that are connected to this server and asked to leave. Those that may finish what they have are made to ask for work
+ * once more: one that is idle is then told to leave.
+ */
+export async function signalLeaving(
+  core: Core,
+  signals: AgentSignals,
+): Promise<{ draining: number; retiring: number }> {
   const ids = signals.connected();
-  if (ids.length === 0) return { draining: 0 };
-  const draining = await core.em
-    .fork()
-    .find(Agent, { id: { $in: ids }, drainingAt: { $ne: null } }, { fields: ['id'] });
-  for (const { id } of draining) signals.tell(id, { type: 'DRAIN' });
-  return { draining: draining.length };
-}
-
-/** Makes the agents that are connected to this server and retiring ask for work once more: one that is idle is then told to leave. */
-export async function signalRetirements(core: Core, signals: AgentSignals): Promise<{ retiring: number }> {
-  const ids = signals.connected();
-  if (ids.length === 0) return { retiring: 0 };
-  const retiring = await core.em
-    .fork()
-    .find(Agent, { id: { $in: ids }, retiringAt: { $ne: null } }, { fields: ['id'] });
-  for (const { id } of retiring) signals.tell(id, { type: 'WORK_AVAILABLE' });
-  return { retiring: retiring.length };
+  if (ids.length === 0) return { draining: 0, retiring: 0 };
+  const leaving = await leavingStatement(core.em.fork(), { ids });
+  for (const { id, drains } of leaving) signals.tell(id, { type: drains ? 'DRAIN' : 'WORK_AVAILABLE' });
+  const draining = leaving.filter(({ drains }) => drains).length;
+  return { draining, retiring: leaving.length - draining };
 }

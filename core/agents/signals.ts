@@ -2,6 +2,7 @@ import type { Agent } from '../../db/entities/agent.ts';
 import type { JobEvent } from '../../db/entities/job-event.ts';
 import { latest, readerOf, type Latest } from '../../lib/latest.ts';
 import type { Feed } from '../events/feed.ts';
+import { createWaitingRoom, keyOf, type InGroup, type WaitingRoom } from './waiting-room.ts';
 
 export type AgentSignal =
   | { type: 'WORK_AVAILABLE' }
@@ -25,6 +26,10 @@ export interface AgentSignals {
   /** Ids of the agents that are connected to this server. */
   connected(): string[];
   isConnected(agentId: string): boolean;
+  /** Groups in which agents wait that are connected to this server. */
+  waiting(): InGroup[];
+  /** Tells the next few who wait in a group to ask for work. @returns how many that are */
+  call(of: InGroup, count: number): number;
   /** Tells one agent, if it is connected to this server; the same thing twice only after it was read. */
   tell(agentId: string, signal: AgentSignal): void;
   /** This server is about to close its sockets: no agent is to lose a lease over that. */
@@ -44,8 +49,11 @@ interface Listener {
   signals: Latest<AgentSignal[]>;
 }
 
-/** One piece of work wakes a few agents, not one: the first might be banned from it, or dead; and not all: most would find none. */
-const WAKE_PER_JOB = 4;
+/**
+ * So many more agents are woken than there is work: the first might be banned from it, or dead. Not all: most would find none. Should all
+ * of these fail it, the next look finds it waiting still (`callForWaiting`).
+ */
+const SPARE = 3;
 
 export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals {
   let isClosing = false;
@@ -53,14 +61,12 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
   const room = createWaitingRoom();
   const signal = (agentId: string, ...signals: AgentSignal[]): void => listeners.get(agentId)?.signals.push(signals);
 
-  feed.listen((event) => {
-    if (makesClaimable(event)) {
-      for (const agentId of room.callUp(event, WAKE_PER_JOB)) signal(agentId, { type: 'WORK_AVAILABLE' });
-    }
-    if (event.type === 'CANCELED' && event.attempt !== null && typeof event.data.agentId === 'string') {
-      signal(event.data.agentId, { type: 'CANCEL', jobId: event.jobId, attempt: event.attempt });
-    }
-  });
+  const call = (of: InGroup, count: number): number => {
+    const called = room.callUp(of, count);
+    for (const agentId of called) signal(agentId, { type: 'WORK_AVAILABLE' });
+    return called.length;
+  };
+  heedEvents(feed, room, { signal, call });
 
   async function* signalsOf(listener: Listener): AsyncGenerator<AgentSignal, void, undefined> {
     const { agent } = listener;
@@ -93,13 +99,31 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
       const before = room.arrivals(agent);
       const got = await claim();
       if (got !== undefined) room.leave(agent);
-      else if (room.arrivals(agent) !== before) signal(agent.id, { type: 'WORK_AVAILABLE' });
-      else if (listeners.has(agent.id)) room.enter(agent);
+      else if (listeners.has(agent.id) && room.enter(agent, before)) signal(agent.id, { type: 'WORK_AVAILABLE' });
       return got;
     },
     ...{ connected: () => [...listeners.keys()], isConnected: (agentId) => listeners.has(agentId), tell: signal },
+    ...{ waiting: () => room.waiting(), call },
     closing: () => (isClosing = true),
   };
+}
+
+interface Means {
+  signal: (agentId: string, signal: AgentSignal) => void;
+  call: (of: InGroup, count: number) => void;
+}
+
+function heedEvents(feed: Feed, room: WaitingRoom, { signal, call }: Means): void {
+  const callSoon = createBundle((of, jobs) => call(of, jobs + SPARE));
+  feed.listen((event) => {
+    if (makesClaimable(event)) {
+      room.arrive(event);
+      callSoon(event);
+    }
+    if (event.type === 'CANCELED' && event.attempt !== null && typeof event.data.agentId === 'string') {
+      signal(event.data.agentId, { type: 'CANCEL', jobId: event.jobId, attempt: event.attempt });
+    }
+  });
 }
 
 function makesClaimable(event: JobEvent): boolean {
@@ -111,39 +135,20 @@ function makesClaimable(event: JobEvent): boolean {
   );
 }
 
-type InGroup = Pick<Agent, 'accountId' | 'containerGroupId'>;
-
-/** Agents that found nothing and wait, by group, in the order in which they began to. A group is there while it has listeners. */
-function createWaitingRoom() {
-  const groups = new Map<string, { listeners: number; arrivals: number; waiting: Set<string> }>();
-  return {
-    open(agent: Agent): void {
-      const group = groups.get(keyOf(agent)) ?? { listeners: 0, arrivals: 0, waiting: new Set<string>() };
-      group.listeners += 1;
-      groups.set(keyOf(agent), group);
-    },
-    close(agent: Agent): void {
-      const group = groups.get(keyOf(agent));
-      if (group !== undefined && --group.listeners === 0) groups.delete(keyOf(agent));
-    },
-    enter: (agent: Agent): void => void groups.get(keyOf(agent))?.waiting.add(agent.id),
-    leave: (agent: Agent): void => void groups.get(keyOf(agent))?.waiting.delete(agent.id),
-    /** How often work has come to the group: an asker compares before and after. */
-    arrivals: (agent: Agent): number | undefined => groups.get(keyOf(agent))?.arrivals,
-    /** Work has come: the next few who wait no longer do. A group that has no agent here has nobody to call. */
-    callUp(of: InGroup, count: number): string[] {
-      const group = groups.get(keyOf(of));
-      if (group === undefined) return [];
-      group.arrivals += 1;
-      const called = [...group.waiting.values().take(count)];
-      for (const agentId of called) group.waiting.delete(agentId);
-      return called;
-    },
+/** What the feed hands out together is answered together: of a thousand jobs at once, each would have its spare agents otherwise. */
+function createBundle(call: (of: InGroup, jobs: number) => void): (of: InGroup) => void {
+  const arrived = new Map<string, { of: InGroup; jobs: number }>();
+  const callAll = (): void => {
+    const all = [...arrived.values()];
+    arrived.clear();
+    for (const { of, jobs } of all) call(of, jobs);
   };
-}
-
-function keyOf(of: InGroup): string {
-  return `${of.accountId}\0${of.containerGroupId}`;
+  return ({ accountId, containerGroupId }) => {
+    const of = { accountId, containerGroupId };
+    if (arrived.size === 0) setImmediate(callAll);
+    const jobs = (arrived.get(keyOf(of))?.jobs ?? 0) + 1;
+    arrived.set(keyOf(of), { of, jobs });
+  };
 }
 
 /** Each signal once: an agent has few jobs, so this stays short. */

@@ -21,8 +21,16 @@ export async function followSignals(
   return signals.subscribe(await findAgent(core, viewer, agentId), connection);
 }
 
-/** A job; or none, and why there will be none: the agent is asked to leave, or its machine is banned from too many jobs. */
-export type Work = { job: Job } | { job: undefined; signal: 'DRAIN' | 'REALLOCATE' | undefined };
+/** A job; or none. */
+export type Work = { job: Job } | NoJob;
+
+interface NoJob {
+  job: undefined;
+  /** Why there will be none: the agent is asked to leave, or its machine is banned from too many jobs. */
+  signal: 'DRAIN' | 'REALLOCATE' | undefined;
+  /** Whether it will be told when it should ask again. */
+  isConnected: boolean;
+}
 
 /**
  * The next job for an agent's machine. What keeps it from getting any is told in the answer, for agents that ask over plain
@@ -37,9 +45,9 @@ export async function claimForAgent(
 ): Promise<Work> {
   demand(viewer, 'work');
   const agent = await findAgent(core, viewer, claim.agentId);
-  const none = (signal: 'DRAIN' | 'REALLOCATE'): Work => {
-    signals.tell(agent.id, { type: signal });
-    return { job: undefined, signal };
+  const none = (signal: NoJob['signal']): Work => {
+    if (signal !== undefined) signals.tell(agent.id, { type: signal });
+    return { job: undefined, signal, isConnected: signals.isConnected(agent.id) };
   };
   // Before it may hold a job: an agent that was not heard of for long may be forgotten at any moment.
   if (!signals.isConnected(agent.id)) await seeAgent(core, agent.id);
@@ -51,5 +59,5 @@ export async function claimForAgent(
   );
   if (job !== undefined) return { job };
   const isBarred = (await countBans(core, viewer, machineId)) >= BANS_TO_REALLOCATE;
-  return isBarred ? none('REALLOCATE') : { job, signal: undefined };
+  return none(isBarred ? 'REALLOCATE' : undefined);
 }

@@ -19,11 +19,22 @@ export interface TestCore {
   close: () => Promise<void>;
 }
 
-/** The core, open on a database of its own. Nothing periodic runs: a test calls what it tests. */
-export async function openTestCore(options: { maxConnections?: number; provider?: Provider } = {}): Promise<TestCore> {
-  const database = await createDatabase();
+/** Stands before databases. */
+export interface Pooler {
+  /** The address of a database by way of it. */
+  before(url: string): string;
+}
+
+/** The core, open on a database of its own, which is empty where it is reached by a pooler. Nothing periodic runs: a test calls what it tests. */
+export async function openTestCore(
+  options: { maxConnections?: number; provider?: Provider; pooler?: Pooler } = {},
+): Promise<TestCore> {
+  const { pooler } = options;
+  const database = await createDatabase({ empty: pooler !== undefined });
   const core = await openCore({
-    databaseUrl: database.url,
+    ...(pooler === undefined
+      ? { databaseUrl: database.url }
+      : { databaseUrl: pooler.before(database.url), directUrl: database.url }),
     masterKey: MASTER_KEY,
     adminKey: ADMIN_KEY,
     maxConnections: options.maxConnections,

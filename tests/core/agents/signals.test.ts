@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { Viewer } from '../../../core/accounts/keys.ts';
+import { callForWaiting } from '../../../core/agents/call.ts';
 import { recordPresence } from '../../../core/agents/presence.ts';
 import { findAgent, registerAgent } from '../../../core/agents/register.ts';
 import { createAgentSignals, type AgentSignal } from '../../../core/agents/signals.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
 import { retryJob } from '../../../core/jobs/retry.ts';
+import { submitJobs } from '../../../core/jobs/submit.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
 import { rescueExpired } from '../../../core/leases/rescue.ts';
-import { openTestCore } from '../../support/core.ts';
+import { openTestCore, spec } from '../../support/core.ts';
 import { claim, endings, runOut, submit, tryClaim } from '../../support/jobs.ts';
 import { until } from '../../support/until.ts';
 
@@ -141,6 +143,53 @@ describe('WORK_AVAILABLE', () => {
     const woken = agents.filter((agent) => agent.signals.length > 0).length;
     expect(woken).toBeGreaterThan(0);
     expect(woken).toBeLessThan(12);
+  });
+});
+
+describe('of many who wait', () => {
+  const crowd = async (viewer: Viewer, count: number) =>
+    Promise.all(Array.from({ length: count }, (_, index) => connect(viewer, `machine ${index}`)));
+  const woken = (agents: Connected[]) => agents.filter((agent) => agent.signals.length > 0);
+
+  test('as many are woken as there are jobs at once, and three to spare', async () => {
+    const { viewer } = await account();
+    const agents = await crowd(viewer, 30);
+    await submitJobs(
+      core,
+      viewer,
+      Array.from({ length: 10 }, () => spec()),
+    );
+    await until('agents to be woken', async () => {
+      await core.feed.runOnce();
+      return woken(agents).length > 0;
+    });
+    expect(woken(agents)).toHaveLength(13);
+  });
+
+  test('others are called when those who were called did not take the job, and nobody once it is taken', async () => {
+    const { viewer } = await account();
+    const agents = await crowd(viewer, 12);
+    await submit(core, viewer);
+    await until('agents to be woken', async () => {
+      await core.feed.runOnce();
+      return woken(agents).length > 0;
+    });
+    const first = woken(agents);
+    expect(await callForWaiting(core, core.signals)).toEqual({ called: 1 });
+    const [next] = await until('another one', () => {
+      const others = woken(agents).filter((agent) => !first.includes(agent));
+      return others.length > 0 && others;
+    });
+    expect(await next!.claim()).toBeDefined();
+    expect(await callForWaiting(core, core.signals)).toEqual({ called: 0 });
+  });
+
+  test('of another account or group nobody is called', async () => {
+    const [mine, theirs] = [await account(), await account()];
+    await connect(mine.viewer);
+    await submit(core, theirs.viewer);
+    await submit(core, mine.viewer, { containerGroupId: 'other' });
+    expect(await callForWaiting(core, core.signals)).toEqual({ called: 0 });
   });
 });
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Viewer } from '../../../core/accounts/keys.ts';
-import { drainAgent, signalDrains } from '../../../core/agents/presence.ts';
+import { drainAgent, signalLeaving } from '../../../core/agents/presence.ts';
 import { findAgent, registerAgent } from '../../../core/agents/register.ts';
 import { claimForAgent } from '../../../core/agents/work.ts';
 import type { AgentSignal } from '../../../core/agents/signals.ts';
@@ -221,12 +221,12 @@ describe('draining', () => {
     const job = await claim(core, viewer, 'machine', 'group', agent.id);
     expect((await heartbeat(core, viewer, job.lease)).draining).toBe(false);
     expect((await drainAgent(core, viewer, agent.id)).drainingAt).not.toBeNull();
-    await signalDrains(core, core.signals);
+    await signalLeaving(core, core.signals);
     await until('the signal', () => heard.length > 0);
     expect(heard).toEqual([{ type: 'DRAIN' }]);
     expect((await heartbeat(core, viewer, job.lease)).draining).toBe(true);
     const work = await claimForAgent(core, core.signals, viewer, { agentId: agent.id, claimId: undefined });
-    expect(work).toEqual({ job: undefined, signal: 'DRAIN' });
+    expect(work).toMatchObject({ job: undefined, signal: 'DRAIN' });
     await disconnect();
   });
 
@@ -264,7 +264,7 @@ describe('Rule 5: bans', () => {
     }
     await submit(core, viewer);
     const work = await claimForAgent(core, core.signals, viewer, { agentId: agent.id, claimId: undefined });
-    expect(work).toEqual({ job: undefined, signal: 'REALLOCATE' });
+    expect(work).toMatchObject({ job: undefined, signal: 'REALLOCATE' });
     await until('the signal', () => heard.some(({ type }) => type === 'REALLOCATE'));
     expect(await tryClaim(core, viewer, 'sound')).toBeDefined();
     await disconnect();

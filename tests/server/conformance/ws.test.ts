@@ -358,6 +358,24 @@ describe.concurrent('a socket that keeps silent', () => {
   });
 });
 
+test('who pings by itself is not asked', async () => {
+  const impatient = createApp({ core: app.core, log: createLog('silent'), pings: { othersMs: 800 } });
+  const of = { ...app, url: await impatient.start({ host: '127.0.0.1', port: 0 }) };
+  const [talking, silent] = [
+    await Raw.acknowledged({ 'X-Kelpie-Key': key }, of),
+    await Raw.acknowledged({ 'X-Kelpie-Key': key }, of),
+  ];
+  let asked = 0;
+  talking.socket.on('ping', () => (asked += 1));
+  const talk = setInterval(() => talking.say({ type: 'ping' }), 100);
+  for (let count = 0; count < 2; count++) await once(silent.socket, 'ping');
+  clearInterval(talk);
+  expect(asked).toBe(0);
+  talking.socket.close();
+  silent.socket.close();
+  await impatient.stop();
+});
+
 test('a subscription ends when its socket breaks', async () => {
   const id = await submitted(app, key);
   const raw = await Raw.acknowledged();
