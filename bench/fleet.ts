@@ -1,19 +1,10 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
 import { loadavg } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { createKey, ensureAccount } from '../core/accounts/keys.ts';
-import { openCore } from '../core/open.ts';
-import { startProgram, type Program } from '../deploy/local/program.ts';
-import { freePort } from '../lib/port.ts';
-import { makeTemporaryDirectory } from '../lib/temporary.ts';
-import type { Answer, Order, Tally, Wanted } from './support/agents.ts';
-import { sql, startBenchPostgres, type BenchPostgres } from './support/postgres.ts';
+import { addAgents, reports, submit, used, withFleet, type Fleet } from './support/fleet.ts';
+import { startBenchPostgres } from './support/postgres.ts';
 import { quantile, rounded, say } from './support/stats.ts';
-import { cpuSeconds, family, parentOf, rssKib } from './support/usage.ts';
+import { rssKib } from './support/usage.ts';
 
 /**
  * What a fleet costs a server, and how long it takes over what cannot wait: 5,000 idle agents and 1,000 busy ones, over real sockets, in
@@ -23,29 +14,11 @@ import { cpuSeconds, family, parentOf, rssKib } from './support/usage.ts';
  * Agents, servers and PostgreSQL share this machine, so processor time is told for each of them. The bounds that a server has by
  * default are raised for it by their variables, as an operator would.
  */
-const PROCESSES = 2;
 const REST_SECONDS = 25;
 const WAKES = 100;
 const WAKE_EVERY_MS = 150;
 const SETTLED_MS = 15_000;
 const GROWN = { by: 2_000, most: 18_000, seconds: 15, tooLongMs: 500 };
-const MASTER_KEY = 'only of this benchmark';
-
-const SETTINGS = {
-  KELPIE_MAX_SOCKETS_PER_KEY: '30000',
-  KELPIE_MAX_CONNECTIONS: '30000',
-  KELPIE_LOG_LEVEL: 'warn',
-};
-
-interface Fleet {
-  servers: Program[];
-  urls: string[];
-  agents: ChildProcess[];
-  keys: { owner: string; agent: string };
-  postmaster: number;
-  agentCount: number;
-}
-
 export async function fleet(flags: string[]): Promise<Record<string, unknown>> {
   const { values } = parseArgs({
     args: flags.filter((flag) => flag !== '--json'),
@@ -72,73 +45,6 @@ export async function fleet(flags: string[]): Promise<Record<string, unknown>> {
     await postgres.stop();
   }
   return { ...figures, load_average: rounded(loadavg()[0] ?? 0) };
-}
-
-async function withFleet<Figures>(
-  postgres: BenchPostgres,
-  servers: number,
-  profile: string | undefined,
-  measure: (fleet: Fleet) => Promise<Figures>,
-): Promise<Figures> {
-  const directory = await makeTemporaryDirectory('kelpie-fleet-');
-  const databaseUrl = await postgres.database(`fleet_${servers}`);
-  const fleet: Fleet = {
-    ...{ servers: [], urls: [], agents: [], agentCount: 0 },
-    keys: await provision(databaseUrl),
-    postmaster: await postmasterOf(databaseUrl),
-  };
-  try {
-    for (let n = 0; n < servers; n++) await addServer(fleet, { databaseUrl, directory, profile });
-    return await measure(fleet);
-  } finally {
-    // Nobody comes back to a server that is about to go.
-    for (const child of fleet.agents) child.kill();
-    await Promise.all(fleet.servers.map((server) => server.stop()));
-    await rm(directory, { recursive: true, force: true });
-  }
-}
-
-async function provision(databaseUrl: string): Promise<Fleet['keys']> {
-  const core = await openCore({ databaseUrl, masterKey: MASTER_KEY, onError: (error) => say(`  ${error.message}`) });
-  try {
-    const { id: accountId } = await ensureAccount(core, 'bench');
-    const owner = await createKey(core, { accountId, role: 'OWNER' });
-    const agent = await createKey(core, { accountId, role: 'AGENT' });
-    return { owner: owner.secret, agent: agent.secret };
-  } finally {
-    await core.close();
-  }
-}
-
-async function postmasterOf(databaseUrl: string): Promise<number> {
-  const [row] = await sql<{ pid: number }>(databaseUrl, 'select pg_backend_pid() as pid, pg_sleep(0.1)');
-  const [other] = await sql<{ pid: number }>(
-    databaseUrl,
-    `select pid from pg_stat_activity where backend_type = 'checkpointer'`,
-  );
-  if (row === undefined || other === undefined) throw new Error('PostgreSQL did not tell its processes');
-  return parentOf(other.pid);
-}
-
-async function addServer(
-  fleet: Fleet,
-  at: { databaseUrl: string; directory: string; profile: string | undefined },
-): Promise<void> {
-  const url = `http://127.0.0.1:${await freePort(4_000 + fleet.servers.length * 10)}`;
-  const server = startProgram(`server ${fleet.servers.length + 1}`, ['server/main.ts'], {
-    log: join(at.directory, `server-${fleet.servers.length}.log`),
-    environment: {
-      ...SETTINGS,
-      DATABASE_URL: at.databaseUrl,
-      KELPIE_MASTER_KEY: MASTER_KEY,
-      KELPIE_LOG_LEVEL: "info",
-      KELPIE_PORT: new URL(url).port,
-      ...(at.profile !== undefined && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${at.profile}` }),
-    },
-  });
-  fleet.servers.push(server);
-  await server.line((text) => text.includes('"msg":"Listening"'));
-  fleet.urls.push(url);
 }
 
 interface Counts {
@@ -172,18 +78,6 @@ async function bringUp(fleet: Fleet, { idle, busy }: Counts): Promise<void> {
   if (started !== busy) throw new Error(`${busy} jobs were to be claimed, and ${started} were`);
 }
 
-async function addAgents(fleet: Fleet, wanted: Pick<Wanted, 'group' | 'count' | 'isBusy'>): Promise<void> {
-  while (fleet.agents.length < PROCESSES) fleet.agents.push(fork(join(import.meta.dirname, 'support/agents.ts')));
-  fleet.agentCount += wanted.count;
-  const share = wanted.count / PROCESSES;
-  const { urls, keys } = fleet;
-  await Promise.all(
-    fleet.agents.map((child) =>
-      ordered(child, { is: 'OPEN', wanted: { ...wanted, urls, key: keys.agent, count: share } }),
-    ),
-  );
-}
-
 /** Nothing happens but that agents are there: what that costs, and how long a heartbeat takes meanwhile. */
 async function atRest(fleet: Fleet, seconds: number) {
   await reports(fleet);
@@ -214,15 +108,6 @@ async function atRest(fleet: Fleet, seconds: number) {
     `  heartbeat p50 ${figures.heartbeat_p50_ms} ms, p99 ${figures.heartbeat_p99_ms} ms (n = ${heartbeats.length}); ${failed} failed`,
   );
   return figures;
-}
-
-function used({ servers, postmaster, agents }: Fleet) {
-  const sum = (pids: number[]): number => pids.reduce((total, pid) => total + cpuSeconds(pid), 0);
-  return {
-    servers: sum(servers.map(({ pid }) => pid)),
-    postgres: sum(family(postmaster)),
-    agents: sum(agents.flatMap(({ pid }) => pid ?? [])),
-  };
 }
 
 /** One job at a time for thousands that wait: when somebody is told, when somebody has it, and how many asked in vain. */
@@ -279,33 +164,4 @@ async function growth(fleet: Fleet, counts: Counts): Promise<Record<string, unkn
     if (figures.heartbeat_p99_ms > GROWN.tooLongMs || fleet.agentCount + GROWN.by > GROWN.most) return { steps };
     await addAgents(fleet, { group: 'idle', count: GROWN.by, isBusy: false });
   }
-}
-
-async function submit({ urls, keys }: Fleet, containerGroupId: string, count: number): Promise<string[]> {
-  const job = { command: 'true', container_group_id: containerGroupId };
-  const response = await fetch(`${urls[0]}/jobs/batch`, {
-    method: 'POST',
-    headers: { 'X-Kelpie-Key': keys.owner },
-    body: JSON.stringify(Array<typeof job>(count).fill(job)),
-  });
-  if (response.status !== 202) throw new Error(`A submission was answered with ${response.status}`);
-  return ((await response.json()) as { id: string }[]).map(({ id }) => id);
-}
-
-/** @throws when a socket was cut: a fleet that is not whole proves nothing */
-async function reports(fleet: Fleet): Promise<Tally[]> {
-  const answers = await Promise.all(fleet.agents.map((child) => ordered(child, { is: 'REPORT' })));
-  const tallies = answers.flatMap((answer) => (answer.is === 'REPORT' ? [answer.tally] : []));
-  const cut = tallies.reduce((sum, tally) => sum + tally.cut, 0);
-  if (cut > 0) throw new Error(`${cut} of ${fleet.agentCount} agents lost their connection`);
-  return tallies;
-}
-
-async function ordered(child: ChildProcess, order: Order): Promise<Answer> {
-  const ended = once(child, 'exit').then(() => {
-    throw new Error('A process of agents has ended');
-  });
-  const answered = once(child, 'message').then(([answer]) => answer as Answer);
-  child.send(order);
-  return Promise.race([answered, ended]);
 }

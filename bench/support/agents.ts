@@ -193,14 +193,17 @@ async function openWire(url: string, key: string, book: Book): Promise<Wire> {
         await delay(AGAIN_MS);
       }
     },
-    follow: <Data, Variables>(
-      document: TypedDocumentString<Data, Variables>,
-      variables: Variables,
-      onNext: (data: Data) => void,
-    ) => {
-      begin(document, variables, (message) => {
-        if (message.type === 'next') onNext(message.payload?.data as Data);
-      });
+    follow(document, variables, onNext) {
+      const followAnew = (): void =>
+        begin(document, variables, ({ type, payload }) => {
+          if (type === 'next' && payload?.data !== undefined && payload.data !== null) {
+            onNext(payload.data as never);
+          } else {
+            book.tally.failed += 1;
+            setTimeout(followAnew, AGAIN_MS);
+          }
+        });
+      followAnew();
     },
   };
 }

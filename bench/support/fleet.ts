@@ -1,0 +1,161 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createKey, ensureAccount } from '../../core/accounts/keys.ts';
+import { openCore } from '../../core/open.ts';
+import { startProgram, type Program } from '../../deploy/local/program.ts';
+import { freePort } from '../../lib/port.ts';
+import { makeTemporaryDirectory } from '../../lib/temporary.ts';
+import type { Answer, Order, Tally, Wanted } from './agents.ts';
+import { sql, type BenchPostgres } from './postgres.ts';
+import { say } from './stats.ts';
+import { cpuSeconds, family, parentOf } from './usage.ts';
+
+const PROCESSES = 2;
+/** A round that takes longer to begin is given up: on a machine that is busy otherwise it would prove nothing. */
+const UP_MS = 150_000;
+const MASTER_KEY = 'only of this benchmark';
+
+/** What an operator of so many agents would raise. */
+const SETTINGS = {
+  KELPIE_MAX_SOCKETS_PER_KEY: '30000',
+  KELPIE_MAX_CONNECTIONS: '30000',
+};
+
+/** Servers on one database, and processes full of agents. */
+export interface Fleet {
+  servers: Program[];
+  urls: string[];
+  agents: ChildProcess[];
+  keys: { owner: string; agent: string };
+  postmaster: number;
+  agentCount: number;
+}
+
+/** Starts servers, without agents, and ends everything when it is measured. */
+export async function withFleet<Figures>(
+  postgres: BenchPostgres,
+  servers: number,
+  profile: string | undefined,
+  measure: (fleet: Fleet) => Promise<Figures>,
+): Promise<Figures> {
+  const directory = await makeTemporaryDirectory('kelpie-fleet-');
+  const databaseUrl = await postgres.database(`fleet_${servers}`);
+  const fleet: Fleet = {
+    ...{ servers: [], urls: [], agents: [], agentCount: 0 },
+    keys: await provision(databaseUrl),
+    postmaster: await postmasterOf(databaseUrl),
+  };
+  try {
+    for (let n = 0; n < servers; n++) await addServer(fleet, { databaseUrl, directory, profile });
+    return await measure(fleet);
+  } finally {
+    // Nobody comes back to a server that is about to go.
+    for (const child of fleet.agents) child.kill();
+    await Promise.all(fleet.servers.map((server) => server.stop()));
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function provision(databaseUrl: string): Promise<Fleet['keys']> {
+  const core = await openCore({ databaseUrl, masterKey: MASTER_KEY, onError: (error) => say(`  ${error.message}`) });
+  try {
+    const { id: accountId } = await ensureAccount(core, 'bench');
+    const owner = await createKey(core, { accountId, role: 'OWNER' });
+    const agent = await createKey(core, { accountId, role: 'AGENT' });
+    return { owner: owner.secret, agent: agent.secret };
+  } finally {
+    await core.close();
+  }
+}
+
+async function postmasterOf(databaseUrl: string): Promise<number> {
+  const [child] = await sql<{ pid: number }>(
+    databaseUrl,
+    `select pid from pg_stat_activity where backend_type = 'checkpointer'`,
+  );
+  if (child === undefined) throw new Error('PostgreSQL did not tell its processes');
+  return parentOf(child.pid);
+}
+
+async function addServer(
+  fleet: Fleet,
+  at: { databaseUrl: string; directory: string; profile: string | undefined },
+): Promise<void> {
+  const url = `http://127.0.0.1:${await freePort(4_000 + fleet.servers.length * 10)}`;
+  const server = startProgram(`server ${fleet.servers.length + 1}`, ['server/main.ts'], {
+    log: join(at.directory, `server-${fleet.servers.length}.log`),
+    environment: {
+      ...SETTINGS,
+      DATABASE_URL: at.databaseUrl,
+      KELPIE_MASTER_KEY: MASTER_KEY,
+      KELPIE_LOG_LEVEL: 'info',
+      KELPIE_PORT: new URL(url).port,
+      ...(at.profile !== undefined && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${at.profile}` }),
+    },
+  });
+  fleet.servers.push(server);
+  await server.line((text) => text.includes('"msg":"Listening"'));
+  fleet.urls.push(url);
+}
+
+export async function addAgents(fleet: Fleet, wanted: Pick<Wanted, 'group' | 'count' | 'isBusy'>): Promise<void> {
+  while (fleet.agents.length < PROCESSES) fleet.agents.push(fork(join(import.meta.dirname, 'agents.ts')));
+  fleet.agentCount += wanted.count;
+  const share = wanted.count / PROCESSES;
+  const { urls, keys } = fleet;
+  const late = AbortSignal.timeout(UP_MS);
+  await Promise.all(
+    fleet.agents.map((child) =>
+      ordered(child, { is: 'OPEN', wanted: { ...wanted, urls, key: keys.agent, count: share } }, late),
+    ),
+  );
+}
+
+export function used({ servers, postmaster, agents }: Fleet) {
+  const sum = (pids: number[]): number => pids.reduce((total, pid) => total + cpuSeconds(pid), 0);
+  return {
+    servers: sum(servers.map(({ pid }) => pid)),
+    postgres: sum(family(postmaster)),
+    agents: sum(agents.flatMap(({ pid }) => pid ?? [])),
+  };
+}
+
+/** @returns the jobs' ids */
+export async function submit({ urls, keys }: Fleet, containerGroupId: string, count: number): Promise<string[]> {
+  const job = { command: 'true', container_group_id: containerGroupId };
+  const response = await fetch(`${urls[0]}/jobs/batch`, {
+    method: 'POST',
+    headers: { 'X-Kelpie-Key': keys.owner },
+    body: JSON.stringify(Array<typeof job>(count).fill(job)),
+  });
+  if (response.status !== 202) throw new Error(`A submission was answered with ${response.status}`);
+  return ((await response.json()) as { id: string }[]).map(({ id }) => id);
+}
+
+/** @throws when a socket was cut: a fleet that is not whole proves nothing */
+export async function reports(fleet: Fleet): Promise<Tally[]> {
+  const answers = await Promise.all(fleet.agents.map((child) => ordered(child, { is: 'REPORT' })));
+  const tallies = answers.flatMap((answer) => (answer.is === 'REPORT' ? [answer.tally] : []));
+  const cut = tallies.reduce((sum, tally) => sum + tally.cut, 0);
+  if (cut > 0) throw new Error(`${cut} of ${fleet.agentCount} agents lost their connection`);
+  return tallies;
+}
+
+/** @throws when the process ends before its answer, or `late` is aborted */
+async function ordered(child: ChildProcess, order: Order, late?: AbortSignal): Promise<Answer> {
+  const over = new AbortController();
+  const signal = late === undefined ? over.signal : AbortSignal.any([late, over.signal]);
+  const ended = once(child, 'exit', { signal }).then(() => {
+    throw new Error('A process of agents has ended');
+  });
+  const answered = once(child, 'message', { signal }).then(([answer]) => answer as Answer);
+  child.send(order);
+  try {
+    return await Promise.race([answered, ended]);
+  } finally {
+    over.abort();
+    await Promise.allSettled([answered, ended]);
+  }
+}
