@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { feedHead } from '../../core/events/page.ts';
 import { cursorOf } from '../../core/events/position.ts';
-import { openCore, type OpenCore } from '../../core/open.ts';
-import { createApp, type App } from '../../server/app.ts';
-import { createLog } from '../../server/log.ts';
+import { openCore } from '../../core/open.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
+import { startBeside, type Beside } from '../support/beside.ts';
 import { MASTER_KEY } from '../support/core.ts';
 import { createDatabase } from '../support/database.ts';
 import { mutate, registered, submitted } from '../support/graphql.ts';
@@ -19,7 +18,7 @@ if (program === undefined) process.stdout.write('pgbouncer is not installed: the
 describe.skipIf(program === undefined)('behind PgBouncer in transaction mode', () => {
   let bouncer: PgBouncer;
   let app: TestApp;
-  let other: { core: OpenCore; app: App; url: string };
+  let other: Beside;
   let receiver: Receiver;
   let key: string;
 
@@ -32,8 +31,7 @@ describe.skipIf(program === undefined)('behind PgBouncer in transaction mode', (
     other = await startBeside(app, bouncer);
   });
   afterAll(async () => {
-    await other.app.stop();
-    await other.core.close();
+    await other.stop();
     await app.close();
     await receiver.close();
     await bouncer.stop();
@@ -59,7 +57,7 @@ describe.skipIf(program === undefined)('behind PgBouncer in transaction mode', (
     // It asks, finds nothing, and waits; what wakes it is another server's announcement.
     expect(await claimOver(client, agentId)).toMatchObject({ __typename: 'NoWork' });
     const told = signals.next();
-    const there = { ...app, url: other.url, graphql: over(other.url) };
+    const there = { ...app, ...other.app };
     const jobId = await submitted(there, key, { webhook: `${receiver.url}/hook` });
     expect(await told).toMatchObject({ value: { data: { agentSignals: { type: 'WORK_AVAILABLE' } } } });
     expect(await claimOver(client, agentId)).toMatchObject({ __typename: 'Claim', job: { id: jobId } });
@@ -76,10 +74,10 @@ describe.skipIf(program === undefined)('behind PgBouncer in transaction mode', (
   test('hundreds of claims and heartbeats over three connections mix nobody’s work up', async () => {
     const jobs = Array.from({ length: 60 }, () => ({ command: 'true', containerGroupId: 'many' }));
     await mutate(app, key, 'submitJobs', jobs);
-    const urls = [app.url, other.url];
+    const apps = [app, { ...app, ...other.app }];
     const claimed = await Promise.all(
       Array.from({ length: 12 }, async (_, n) => {
-        const at = { ...app, url: urls[n % 2]!, graphql: over(urls[n % 2]!) };
+        const at = apps[n % 2]!;
         const agentId = await registered(at, key, `machine ${n}`, 'many');
         const mine: string[] = [];
         for (let round = 0; round < 5; round++) {
@@ -106,30 +104,6 @@ describe.skipIf(program === undefined)('behind PgBouncer in transaction mode', (
     await database.drop();
   });
 });
-
-/** A second server on the same database, by the same way. */
-async function startBeside(
-  { database }: TestApp,
-  bouncer: PgBouncer,
-): Promise<{ core: OpenCore; app: App; url: string }> {
-  const core = await openCore({
-    ...{ databaseUrl: bouncer.before(database.url), directUrl: database.url },
-    ...{ masterKey: MASTER_KEY, onError: () => undefined },
-  });
-  const app = createApp({ core, log: createLog('silent') });
-  return { core, app, url: await app.start({ host: '127.0.0.1', port: 0 }) };
-}
-
-function over(url: string): TestApp['graphql'] {
-  return async (key, query, variables) => {
-    const response = await fetch(`${url}/graphql`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', ...(key !== undefined && { 'X-Kelpie-Key': key }) },
-      body: JSON.stringify({ query, variables }),
-    });
-    return (await response.json()) as never;
-  };
-}
 
 async function claimOver(client: ReturnType<TestApp['socket']>, agentId: string): Promise<unknown> {
   const answer = await client
