@@ -154,6 +154,14 @@ async function ordered(child: ChildProcess, order: Order, late?: AbortSignal): P
   child.send(order);
   try {
     return await Promise.race([answered, ended]);
+  } catch (error) {
+    if (late?.aborted !== true) throw error;
+    throw new Error(
+      `Expected the agents to be there within ${UP_MS / 1_000} s: this machine is too busy, or too small`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     over.abort();
     await Promise.allSettled([answered, ended]);
