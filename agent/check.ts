@@ -9,6 +9,7 @@ import type { Credentials } from './credentials.ts';
 import { ViewerDocument } from './generated/graphql.ts';
 import { createHttpTransport } from './http.ts';
 import { createPresence } from './presence.ts';
+import { PROCESS_ONE_ADVICE } from './process-one.ts';
 import type { ObjectStore } from './sync/s3.ts';
 import type { Transport } from './transport.ts';
 import { openWebSocket } from './websocket.ts';
@@ -49,7 +50,7 @@ export async function check({ config, credentials, store, withinMs = 10_000 }: C
       checkWritable(`${name} directory`, path, `${OLDER_FORM} ${name.toUpperCase()}_DIR`, 'LIMITED'),
     ),
   ]);
-  return findings.flat();
+  return [...findings.flat(), ...checkProcessOne()];
 }
 
 const LOCAL_PATHS = 'jobs with relative local paths fail: start the agent in a directory that its user may write to';
@@ -148,6 +149,12 @@ async function nearest(path: string): Promise<string> {
     () => false,
   );
   return isThere || dirname(path) === path ? path : nearest(dirname(path));
+}
+
+/** The executable is never process 1 by the time it looks, unless it could not help it. */
+function checkProcessOne(): Finding[] {
+  if (process.pid !== 1) return [];
+  return [{ what: 'process 1', verdict: 'LIMITED', says: PROCESS_ONE_ADVICE }];
 }
 
 async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
