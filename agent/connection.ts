@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 import { type Client, createClient } from 'graphql-ws';
 import type { Logger } from 'pino';
 import WebSocket from 'ws';
@@ -7,6 +9,7 @@ import { pause } from '../lib/pause.ts';
 import { repeatUntilAnswered } from '../lib/repeat.ts';
 import type { Credentials } from './credentials.ts';
 import type { PresenceRecord } from './presence.ts';
+import { proxyTo, Tunnel } from './sync/tunnel.ts';
 import type { GraceMillis } from './trust.ts';
 
 export interface ConnectionParts {
@@ -196,9 +199,20 @@ function watchPings(client: Client, presence: ConnectionParts['presence']): void
 /** One handshake may not take for ever, and an error of a socket that is already given up concerns nobody. */
 class PatientWebSocket extends WebSocket {
   constructor(url: string, protocols: string) {
-    super(url, protocols, { handshakeTimeout: HANDSHAKE_MS, perMessageDeflate: false });
+    super(url, protocols, { handshakeTimeout: HANDSHAKE_MS, perMessageDeflate: false, ...throughProxy(url) });
     this.on('error', () => undefined);
   }
+}
+
+/** What is not encrypted goes directly: proxies let no websocket through that they can look into. */
+function throughProxy(url: string): Pick<WebSocket.ClientOptions, 'createConnection'> {
+  const { protocol, hostname, port } = new URL(url);
+  if (protocol !== 'wss:') return {};
+  const target = { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? 443 : Number(port) };
+  const proxy = proxyTo(target);
+  if (proxy === undefined) return {};
+  const servername = isIP(target.host) === 0 ? target.host : '';
+  return { createConnection: () => connectSecurely({ servername, socket: new Tunnel(proxy, target) }) };
 }
 
 /** The ways in which a websocket, its client and a GraphQL server say what went wrong, as one Error. */

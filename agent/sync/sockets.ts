@@ -2,6 +2,7 @@ import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { connect, isIP, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { type ConnectionOptions, connect as connectSecurely } from 'node:tls';
+import { proxyTo, Tunnel } from './tunnel.ts';
 
 export interface StorageAgents {
   httpAgent: HttpAgent;
@@ -73,15 +74,26 @@ function openPlainly(options: TcpNetConnectOpts, beforeSending: () => void): Soc
 }
 
 function openSecurely(options: TcpNetConnectOpts & ConnectionOptions, beforeSending: () => void): Socket {
-  // Only the socket below the encryption can be reset. It goes to the first address that the resolver gives: when Node tries several, it
-  // exchanges what the encryption has been put upon, which then never begins.
-  const carrier = connect({ ...options, autoSelectFamily: false });
+  // Only what is below the encryption can be reset.
+  const carrier = carrierFor(options);
   const socket = connectSecurely({ ...options, socket: carrier });
   guard(socket, carrier, beforeSending);
   return socket;
 }
 
-function guard(socket: Socket, carrier: Socket, beforeSending: () => void): void {
+type Carrier = Socket | Tunnel;
+
+/**
+ * It goes to the first address that the resolver gives: when Node tries several, it exchanges what the encryption has been put upon, which
+ * then never begins.
+ */
+function carrierFor(options: TcpNetConnectOpts): Carrier {
+  const target = { host: options.host ?? 'localhost', port: options.port };
+  const proxy = proxyTo(target);
+  return proxy === undefined ? connect({ ...options, autoSelectFamily: false }) : new Tunnel(proxy, target);
+}
+
+function guard(socket: Socket, carrier: Carrier, beforeSending: () => void): void {
   resetInsteadOfClosing(socket, carrier);
   // What is written while the connection is being made is sent once it is made.
   carrier.prependListener('connect', beforeSending);
@@ -129,9 +141,9 @@ interface Chunk {
  */
 const PIECE_BYTES = 256 * 1024;
 
-function resetInsteadOfClosing(socket: Socket, carrier: Socket): void {
+function resetInsteadOfClosing(socket: Socket, carrier: Carrier): void {
   const destroy = socket.destroy.bind(socket);
-  let isSafe = socket === carrier;
+  let isSafe: boolean = socket === carrier;
   socket.prependOnceListener('secureConnect', () => (isSafe = true));
   socket.destroy = (error) => {
     // To reset is to destroy: without this, the one would call the other for ever.

@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { createServer as createSecureServer } from 'node:https';
+import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createStorageAgents } from '../../../agent/sync/sockets.ts';
+import { proxyTo, Tunnel } from '../../../agent/sync/tunnel.ts';
+import { openProxy, type Proxy } from '../../support/proxy.ts';
+import { CERTIFICATE, CERTIFICATE_KEY } from './support/certificate.ts';
+
+const NOT_SET = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy', 'NO_PROXY', 'no_proxy'];
+
+beforeEach(() => {
+  for (const name of NOT_SET) vi.stubEnv(name, '');
+});
+afterEach(() => vi.unstubAllEnvs());
+
+describe('the proxy of a target', () => {
+  const target = { host: 'store.example', port: 443 };
+
+  test('is what the environment names, for all that it does not except', () => {
+    expect(proxyTo(target)).toBeUndefined();
+    vi.stubEnv('HTTPS_PROXY', 'http://proxy.example:3128');
+    expect(proxyTo(target)?.host).toBe('proxy.example:3128');
+    expect(proxyTo({ host: '::1', port: 8443 })?.host).toBe('proxy.example:3128');
+    vi.stubEnv('NO_PROXY', '.example,[::1]');
+    expect(proxyTo(target)).toBeUndefined();
+    expect(proxyTo({ host: '::1', port: 8443 })).toBeUndefined();
+  });
+
+  test('must be one that can be asked, and is not shown where it is none', () => {
+    vi.stubEnv('ALL_PROXY', 'socks5://me:secret@proxy.example:1080');
+    expect(() => proxyTo(target)).toThrow(/^expected an http or https URL.*, got something else$/);
+  });
+});
+
+describe('a tunnel', () => {
+  let proxy: Proxy;
+  let echo: Server;
+  let target: { host: string; port: number };
+  beforeEach(async ({ onTestFinished }) => {
+    proxy = await openProxy();
+    const sockets = new Set<Socket>();
+    echo = createTcpServer({ allowHalfOpen: true }, (socket) => {
+      sockets.add(socket.on('error', () => undefined));
+      socket.pipe(socket);
+    }).listen(0, '127.0.0.1');
+    await once(echo, 'listening');
+    target = { host: '127.0.0.1', port: (echo.address() as AddressInfo).port };
+    onTestFinished(async () => {
+      for (const socket of sockets) socket.destroy();
+      echo.close();
+      await proxy.close();
+    });
+  });
+
+  test('carries what was written before it was there, and all that follows, to its end', async () => {
+    const tunnel = new Tunnel(new URL(proxy.url), target);
+    expect(tunnel.connecting).toBe(true);
+    const sent = Array.from({ length: 200 }, (_, index) => Buffer.alloc(20_000, index));
+    for (const piece of sent) tunnel.write(piece);
+    tunnel.end();
+    const received: Buffer[] = [];
+    for await (const piece of tunnel) received.push(piece as Buffer);
+    expect(Buffer.concat(received).equals(Buffer.concat(sent))).toBe(true);
+    expect(proxy.connected).toEqual([`127.0.0.1:${target.port}`]);
+  });
+
+  test('says who it is where the proxy wants to know, and what was answered where that was no', async () => {
+    proxy.credentials = 'me:a secret';
+    const refused = new Tunnel(new URL(proxy.url), target);
+    const [error] = (await once(refused, 'error')) as [Error];
+    expect(error.message).toContain('it answered 407');
+    const told = new URL(proxy.url);
+    [told.username, told.password] = ['me', 'a secret'];
+    const tunnel = new Tunnel(told, target);
+    tunnel.write('hello');
+    expect(String(await once(tunnel, 'data'))).toBe('hello');
+    tunnel.destroy();
+  });
+
+  test('ends with a reason where nobody is there, and at once when it is given up', async () => {
+    const url = new URL(proxy.url);
+    const given = new Tunnel(url, target);
+    given.destroy();
+    await once(given, 'close');
+    await proxy.close();
+    const [error] = (await once(new Tunnel(url, target), 'error')) as [Error];
+    expect(error.message).toContain(`the proxy ${url.host}: `);
+  });
+
+  test('is reset on both sides when it is given up like a socket', async () => {
+    const tunnel = new Tunnel(new URL(proxy.url), target);
+    await once(tunnel, 'connect');
+    tunnel.resetAndDestroy();
+    await vi.waitFor(() => expect(proxy.open()).toBe(0));
+  });
+
+  test('leads to a store', async ({ onTestFinished }) => {
+    const store = createSecureServer({ cert: CERTIFICATE, key: CERTIFICATE_KEY }, (_request, response) => {
+      response.end('an object');
+    }).listen(0, '127.0.0.1');
+    await once(store, 'listening');
+    onTestFinished(() => void store.close());
+    const { port } = store.address() as AddressInfo;
+    vi.stubEnv('HTTPS_PROXY', proxy.url);
+    const beforeSending = vi.fn<() => void>();
+    const socket = createStorageAgents(beforeSending).open(
+      { isSecure: true, hostname: 'localhost', port },
+      { buffer: Buffer.alloc(1), callback: () => true },
+    );
+    // Nobody vouches for the certificate here: that it was seen is what this is about.
+    await expect(once(socket, 'secureConnect')).rejects.toThrow('self-signed certificate');
+    const tunnel = new Tunnel(new URL(proxy.url), { host: 'localhost', port });
+    const secure = connectSecurely({ socket: tunnel, ca: CERTIFICATE, servername: 'localhost' });
+    secure.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+    let text = '';
+    for await (const piece of secure) text += String(piece);
+    expect(text).toContain('an object');
+    expect(proxy.connected).toEqual([`localhost:${port}`, `localhost:${port}`]);
+    expect(beforeSending).toHaveBeenCalled();
+  });
+});
