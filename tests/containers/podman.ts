@@ -46,7 +46,7 @@ export function whyNoContainers(): string | undefined {
 
 /** The name of an image with nothing but Debian's smallest root; made once, and kept. Throws when the mirror does not have it. */
 export async function ensureBase(suite: string): Promise<string> {
-  const image = `localhost/kelpie-base/debian:${suite}`;
+  const image = `localhost/kelpie-test/debian:${suite}`;
   const isThere = await podman('image', 'exists', image).then(
     () => true,
     () => false,
