@@ -1,3 +1,4 @@
+import { agent } from './agent.ts';
 import { claim } from './claim.ts';
 import { dashboard } from './dashboard.ts';
 import { fanout } from './fanout.ts';
@@ -15,7 +16,7 @@ import { webhooks } from './webhooks.ts';
 
 /** Each answers one question, asserts its own work, and gives its figures: printed for people, and as JSON with --json. */
 const benchmarks: Record<string, (flags: string[]) => Promise<Record<string, unknown>>> = {
-  ...{ claim, fanout, fleet, latency, recovery, retention, scaling, submit, webhooks },
+  ...{ agent, claim, fanout, fleet, latency, recovery, retention, scaling, submit, webhooks },
   ...{ sync, follow, overwrite, heartbeats, dashboard },
 };
 
