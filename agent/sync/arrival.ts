@@ -7,6 +7,11 @@ export interface IncomingBody {
    * handed out before the error. Leaving early breaks the exchange off. `onMoved` is told of bytes as they come.
    */
   pieces(onMoved: Meter): AsyncGenerator<Buffer, void, undefined>;
+  /**
+   * In place of that: hands everything to `write` at once as it comes, and `write` has done with it when it returns. Resolves when
+   * all has come. Rejects where the connection breaks, and with what `write` throws, which breaks the exchange off.
+   */
+  pour(write: (bytes: Buffer) => void): Promise<void>;
   /** Breaks the exchange off, unless all is here. */
   destroy(): void;
 }
@@ -27,7 +32,17 @@ export const BLOCK_BYTES = 2 ** 19;
 /** One is filled while the other is written. */
 const BLOCKS = 2;
 
-/** The same, for the connection that it comes by. Memory: two blocks, and a third for what comes encrypted. */
+interface Pouring {
+  write: (bytes: Buffer) => void;
+  over: PromiseWithResolvers<undefined>;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** For all that is poured: it is empty again before anything else comes. */
+let basin: Buffer | undefined;
+
+/** The same, for the connection that it comes by. Memory: two blocks, and a third for what comes encrypted; none where it is poured. */
 export class Arrival implements IncomingBody {
   readonly #parts: ArrivalParts;
   /** What is whole, and waits for the reader. */
@@ -38,6 +53,9 @@ export class Arrival implements IncomingBody {
   /** Blocks that are being filled, wait or are with the reader. */
   #lent = 0;
   #spare: Buffer | undefined;
+  /** What was last given out to be filled. */
+  #room: Buffer | undefined;
+  #pouring: Pouring | undefined;
   #left: number;
   #failure: Error | undefined;
   #meter: Meter | undefined;
@@ -56,14 +74,23 @@ export class Arrival implements IncomingBody {
   /** Where the next bytes may be put; undefined when the reader has to catch up first, or no more are wanted. */
   room(): Buffer | undefined {
     if (this.#left === 0 || this.#failure !== undefined) return undefined;
+    if (this.#pouring !== undefined) {
+      basin ??= Buffer.allocUnsafeSlow(BLOCK_BYTES);
+      return (this.#room = basin.subarray(0, this.#left));
+    }
     if (this.#block === undefined && this.#lent >= BLOCKS) return undefined;
     this.#block ??= this.#nextBlock();
     // Not more than is left of the body: what comes beyond it is found out where it lands.
-    return this.#block.subarray(this.#length, this.#length + this.#left);
+    return (this.#room = this.#block.subarray(this.#length, this.#length + this.#left));
   }
 
   /** So many bytes were put there. */
   filled(bytes: number): void {
+    if (this.#pouring === undefined) this.#gathered(bytes);
+    else this.#pour(this.#pouring, (this.#room ?? NOTHING).subarray(0, bytes));
+  }
+
+  #gathered(bytes: number): void {
     this.#left -= bytes;
     this.#length += bytes;
     this.#meter?.(bytes);
@@ -72,11 +99,15 @@ export class Arrival implements IncomingBody {
 
   /** These have come, elsewhere: they are copied. Not more than are left. */
   take(bytes: Buffer): void {
+    if (this.#pouring !== undefined) {
+      this.#pour(this.#pouring, bytes);
+      return;
+    }
     for (let taken = 0; taken < bytes.length;) {
       this.#block ??= this.#nextBlock();
       const copied = bytes.copy(this.#block, this.#length, taken);
       taken += copied;
-      this.filled(copied);
+      this.#gathered(copied);
     }
   }
 
@@ -84,7 +115,32 @@ export class Arrival implements IncomingBody {
   fail(error: Error): void {
     if (this.#left === 0) return;
     this.#failure ??= error;
+    this.#pouring?.over.reject(this.#failure);
     this.#handOut();
+  }
+
+  async pour(write: (bytes: Buffer) => void): Promise<void> {
+    const over = Promise.withResolvers<undefined>();
+    try {
+      if (this.#length > 0) this.#handOut();
+      for (const { block, length } of this.#full.splice(0)) write(block.subarray(0, length));
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+    if (this.#left === 0) return;
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#pouring = { write, over };
+    this.#block = undefined;
+    // It may have been stopped because both blocks were full.
+    this.#parts.onRoom();
+    await over.promise;
+  }
+
+  #pour({ write, over }: Pouring, bytes: Buffer): void {
+    write(bytes);
+    this.#left -= bytes.length;
+    if (this.#left === 0) over.resolve(undefined);
   }
 
   async *pieces(onMoved: Meter): AsyncGenerator<Buffer, void, undefined> {

@@ -1,17 +1,15 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { BLOCK_BYTES } from './arrival.ts';
+import type { Taken } from './arriving-file.ts';
 import type { Address } from './entry.ts';
 import { digestIn } from './etag.ts';
 import { type Meter, metered } from './meter.ts';
 import { inParallel, type Task } from './parallel.ts';
-import { type Piece, receive, type Received } from './receive.ts';
+import { ObjectReplaced, type Piece, receive, type Received } from './receive.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
-import type { FetchedObject, ObjectStore } from './s3.ts';
-import { type Observed, observe, TEMPORARY_PREFIX } from './scan.ts';
+import type { IncomingFile, ObjectStore } from './s3.ts';
+import { type Observed, TEMPORARY_PREFIX } from './scan.ts';
 
 export interface FetchRequest {
   store: ObjectStore;
@@ -36,7 +34,7 @@ export interface FetchedFile {
   etag?: string;
 }
 
-/** A larger object is fetched in ranges of that many bytes. Memory: 1 MiB for each that is under way. */
+/** A larger object is fetched in ranges of that many bytes. */
 const RANGE_BYTES = 16 * 2 ** 20;
 const RANGES_AT_ONCE = 8;
 
@@ -45,92 +43,61 @@ const RANGES_AT_ONCE = 8;
  * from where it broke; only an object that was replaced, or damaged, is begun anew. Rejects after all retries.
  */
 export async function fetchFile(request: FetchRequest): Promise<FetchedFile> {
-  const { policy, address, onMoved, signal } = request;
+  const { store, policy, address, path, expandedPath, onMoved, signal } = request;
   const suspects = new Set<string>();
   return withRetries(policy, `download ${address.key}`, signal, async () => {
-    const temporary = join(dirname(request.path), TEMPORARY_PREFIX + randomUUID());
+    const temporary = join(dirname(path), TEMPORARY_PREFIX + randomUUID());
+    const file = store.land(temporary, expandedPath !== undefined);
     try {
-      const { path, ...fetched } = await metered(onMoved, (meter) =>
-        fetchTo(temporary, { ...request, onMoved: meter }, suspects),
-      );
-      await rename(temporary, path);
-      const state = await observe(path);
-      if (state === undefined) throw new Error(`${path} vanished right after it was written`);
-      return { path, state, ...fetched };
+      return await metered(onMoved, (meter) => fetchInto(file, { ...request, onMoved: meter }, suspects));
     } catch (error) {
+      await file.drop();
       await rm(temporary, { force: true });
       throw error;
     }
   });
 }
 
-async function fetchTo(
-  temporary: string,
-  request: FetchRequest,
-  suspects: Set<string>,
-): Promise<Omit<FetchedFile, 'state'>> {
-  const { path, expandedPath } = request;
-  const handle = await open(temporary, 'wx');
-  try {
-    const first = await begin(request);
-    const { etag, totalSize: bytes } = first;
-    const object: Received = { ...request, etag, asGzip: expandedPath !== undefined };
-    const expands = expandedPath !== undefined && first.contentEncoding === 'gzip';
-    // What is expanded has to come in order, and what comes in order can be checked on the way.
-    const digest = expands || first.size === bytes ? createDigest(etag) : undefined;
-    if (expands) {
-      await pipeline(
-        inOrder(object, first),
-        digesting(digest),
-        copied,
-        createGunzip({ chunkSize: BLOCK_BYTES }),
-        into(handle, 0),
-        own(request),
-      );
-    } else {
-      await pipeline(receive(object, pieceOf(first)), digesting(digest), into(handle, 0), own(request));
-      await fetchRest(handle, first, object);
-    }
-    if (digest !== undefined) checkDigest(digest.value(), etag, suspects, request);
-    // A command that looks for its latest checkpoint by time finds it, whatever the order of the downloads was.
-    if (first.lastModified !== undefined) await handle.utimes(first.lastModified, first.lastModified);
-    return expands ? { path: expandedPath, bytes } : { path, bytes, etag };
-  } finally {
-    await handle.close();
+async function fetchInto(file: IncomingFile, request: FetchRequest, suspects: Set<string>): Promise<FetchedFile> {
+  const first = await begin(file, request);
+  const { etag, totalSize: bytes, expands, lastModified } = first;
+  const object: Received = { ...request, file, etag };
+  let last = await receive(object, { start: 0, end: first.size, first });
+  if (expands) {
+    // What is expanded has to come in order.
+    for (const piece of piecesAfter(first)) last = await receive(object, piece);
+  } else {
+    await fetchRest(object, first);
   }
+  if (last.digest !== undefined) checkDigest(last.digest, etag, suspects, request);
+  const path = expands && request.expandedPath !== undefined ? request.expandedPath : request.path;
+  request.signal.throwIfAborted();
+  const state = await file.keep(path, lastModified);
+  return { path, state, bytes, ...(expands ? {} : { etag }) };
 }
 
-async function begin({ store, address, size, expandedPath, signal }: FetchRequest): Promise<FetchedObject> {
-  const range: [number, number] = [0, RANGE_BYTES - 1];
-  const asGzip = expandedPath !== undefined;
-  const only = size > RANGE_BYTES ? { range, asGzip } : { asGzip };
-  const first = await store.get(address, only, signal).catch((error: unknown) => {
+async function begin(file: IncomingFile, { store, address, size, onMoved, signal }: FetchRequest): Promise<Taken> {
+  const ask = (totalSize: number) => {
+    const range: [number, number] = [0, RANGE_BYTES - 1];
+    return file.take(address, { totalSize, ...(totalSize > RANGE_BYTES ? { range } : {}) }, onMoved, signal);
+  };
+  const first = await ask(size).catch((error: unknown) => {
     // It was large when it was listed, and is empty now: no range of it can be had.
-    if (error instanceof Error && error.name === 'InvalidRange') return store.get(address, { asGzip }, signal);
+    if (error instanceof Error && error.name === 'InvalidRange') return ask(0);
     throw error;
   });
-  if (first.totalSize === size) return first;
-  try {
-    // Another object by now, or an answer that whoever passed it on has cut short: the store itself knows.
-    const object = await store.head(address, signal);
-    if (object?.size === first.totalSize) return first;
+  if (first.isExpected) return first;
+  // Another object by now, or an answer that whoever passed it on has cut short: the store itself knows.
+  const object = await store.head(address, signal);
+  if (object?.size !== first.totalSize) {
     throw new Error(`the answer has ${first.totalSize} bytes, and the object ${object?.size ?? 'is gone'}`);
-  } catch (error) {
-    first.body.destroy();
-    throw error;
   }
+  const again = await ask(object.size);
+  if (!again.isExpected) throw new ObjectReplaced();
+  return again;
 }
 
-function pieceOf(first: FetchedObject): Piece {
-  return { start: 0, end: first.size, first };
-}
-
-async function* inOrder(object: Received, first: FetchedObject): AsyncGenerator<Buffer> {
-  yield* receive(object, pieceOf(first));
-  for (const piece of piecesAfter(first)) yield* receive(object, piece);
-}
-
-function piecesAfter({ size, totalSize }: FetchedObject): Piece[] {
+function piecesAfter({ size, totalSize }: Taken): Piece[] {
   const pieces: Piece[] = [];
   for (let start = size; start < totalSize; start += RANGE_BYTES) {
     pieces.push({ start, end: Math.min(start + RANGE_BYTES, totalSize) });
@@ -138,61 +105,13 @@ function piecesAfter({ size, totalSize }: FetchedObject): Piece[] {
   return pieces;
 }
 
-async function fetchRest(handle: FileHandle, first: FetchedObject, object: Received): Promise<void> {
+async function fetchRest(object: Received, first: Taken): Promise<void> {
   const tasks = piecesAfter(first).map(
-    (piece): Task<void> =>
+    (piece): Task<Taken> =>
       (signal) =>
-        pipeline(receive({ ...object, signal }, piece), into(handle, piece.start), own({ signal })),
+        receive({ ...object, signal }, piece),
   );
   await inParallel(tasks, RANGES_AT_ONCE, object.signal);
-}
-
-/** A pipeline leaves its listeners on the signal it is given. */
-function own({ signal }: { signal: AbortSignal }): { signal: AbortSignal } {
-  return { signal: AbortSignal.any([signal]) };
-}
-
-/** For who keeps what he was given. */
-async function* copied(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) yield Buffer.from(chunk);
-}
-
-/** Writes each chunk before it asks for the next one: by then that has come. */
-function into(handle: FileHandle, start: number): (chunks: AsyncIterable<Buffer>) => Promise<void> {
-  return async (chunks) => {
-    let position = start;
-    for await (const chunk of chunks) {
-      await writeAll(handle, chunk, position);
-      position += chunk.length;
-    }
-  };
-}
-
-async function writeAll(handle: FileHandle, content: Buffer, position: number): Promise<void> {
-  for (let written = 0; written < content.length;) {
-    written += (await handle.write(content, written, content.length - written, position + written)).bytesWritten;
-  }
-}
-
-interface Digest {
-  update(chunk: Buffer): void;
-  value(): string;
-}
-
-/** Undefined where the ETag is no digest of the whole, and so there is nothing to compare with. */
-function createDigest(etag: string): Digest | undefined {
-  if (digestIn(etag) === undefined) return undefined;
-  const hash = createHash('md5');
-  return { update: (chunk) => void hash.update(chunk), value: () => hash.digest('hex') };
-}
-
-function digesting(digest: Digest | undefined): (chunks: AsyncIterable<Buffer>) => AsyncIterable<Buffer> {
-  return async function* (chunks) {
-    for await (const chunk of chunks) {
-      digest?.update(chunk);
-      yield chunk;
-    }
-  };
 }
 
 /**

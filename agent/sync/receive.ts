@@ -1,17 +1,17 @@
 import { messageOf } from '../../lib/errors.ts';
+import type { Taken } from './arriving-file.ts';
 import type { Address } from './entry.ts';
+import { FileFault } from './file-fault.ts';
 import type { Meter } from './meter.ts';
 import { GaveUp, type RetryPolicy, waitToRetry } from './retry.ts';
-import type { FetchedObject, ObjectStore } from './s3.ts';
+import type { IncomingFile } from './s3.ts';
 
 /** One object as it was when its first answer came. */
 export interface Received {
-  store: Pick<ObjectStore, 'get'>;
+  file: Pick<IncomingFile, 'take'>;
   policy: RetryPolicy;
   address: Address;
   etag: string;
-  /** See `Only`. */
-  asGzip: boolean;
   /** Is told of bytes as they arrive. */
   onMoved: Meter;
   signal: AbortSignal;
@@ -21,34 +21,32 @@ export interface Received {
 export interface Piece {
   start: number;
   end: number;
-  first?: FetchedObject;
+  first?: Taken;
 }
 
 /** So many bytes arrived since the last failure are a new beginning: the retries count anew. */
 const PROGRESS_BYTES = 2 ** 20;
 
 /**
- * The bytes of a piece, in order, each chunk valid until the next one is asked for. Where the connection breaks it goes on from there, with the rest of the same object. Throws
- * GaveUp after all retries, and ObjectReplaced when the store has another object by now.
+ * Brings a piece into the file. Where the connection breaks it goes on from there, with the rest of the same object. Resolves to what the last
+ * answer said. Rejects with GaveUp after all retries, ObjectReplaced when the store has another object by now, and FileFault.
  */
-export async function* receive(object: Received, piece: Piece): AsyncGenerator<Buffer> {
-  const { policy, address, onMoved, signal } = object;
+export async function receive(object: Received, piece: Piece): Promise<Taken> {
+  const { policy, address, signal } = object;
   let position = piece.start;
   let failures = 0;
   let failedAt = position;
-  for (let { first } = piece; position < piece.end || first !== undefined; first = undefined) {
+  for (let { first } = piece; ; first = undefined) {
     try {
-      const answer = first ?? (await ask(object, position, piece.end));
-      for await (const chunk of answer.body.pieces(onMoved)) {
-        position += chunk.length;
-        yield chunk;
-      }
-      if (position !== piece.end) {
-        throw new Error(`the connection ended after ${position - piece.start} of ${piece.end - piece.start} bytes`);
-      }
+      const taken = first ?? (await ask(object, position, piece.end));
+      position += taken.received;
+      if (position === piece.end) return taken;
+      const told = `the connection ended after ${position - piece.start} of ${piece.end - piece.start} bytes`;
+      throw taken.failure ?? new Error(told);
     } catch (error) {
+      signal.throwIfAborted();
       if (saysReplaced(error)) throw new ObjectReplaced({ cause: error });
-      if (error instanceof ObjectReplaced || isNoObject(error)) throw error;
+      if (error instanceof ObjectReplaced || error instanceof FileFault || isNoObject(error)) throw error;
       if (position - failedAt >= PROGRESS_BYTES) failures = 0;
       failedAt = position;
       const what = `download ${address.key} from byte ${position}`;
@@ -79,20 +77,11 @@ export class ObjectReplaced extends Error {
   }
 }
 
-async function ask(
-  { store, address, etag, asGzip, signal }: Received,
-  start: number,
-  end: number,
-): Promise<FetchedObject> {
-  const answer = await store.get(address, { range: [start, end - 1], etag, asGzip }, signal);
+async function ask(object: Received, start: number, end: number): Promise<Taken> {
+  const { file, address, etag, onMoved, signal } = object;
+  const taken = await file.take(address, { range: [start, end - 1], etag }, onMoved, signal);
+  if (taken.isExpected) return taken;
   // There are stores that do not look at If-Match, and some that do not look at Range.
-  if (answer.etag !== etag) {
-    answer.body.destroy();
-    throw new ObjectReplaced();
-  }
-  if (answer.size !== end - start) {
-    answer.body.destroy();
-    throw new Error(`the store sent ${answer.size} bytes of a range of ${end - start}`);
-  }
-  return answer;
+  if (taken.etag !== etag) throw new ObjectReplaced();
+  throw new Error(`the store sent ${taken.size} bytes of a range of ${end - start}`);
 }

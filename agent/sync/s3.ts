@@ -11,9 +11,10 @@ import {
   type S3ClientConfig,
 } from '@aws-sdk/client-s3';
 import { messageOf } from '../../lib/errors.ts';
-import type { IncomingBody } from './arrival.ts';
+import type { Taken } from './arriving-file.ts';
 import type { Address } from './entry.ts';
-import type { LineAnswer } from './lines.ts';
+import { createLandings, type Landing, type Landings } from './landing.ts';
+import type { Meter } from './meter.ts';
 import { headerFields, headerLines, type ObjectHeaders } from './object-headers.ts';
 import { type CopyPart, copyRequests } from './s3-copy.ts';
 import { decodeKey, lastPart, type LastPart, listUploads, own, type UnfinishedUploads } from './s3-uploads.ts';
@@ -30,24 +31,14 @@ export interface StoredObject {
   etag?: string;
 }
 
-export interface FetchedObject {
-  body: IncomingBody;
-  /** Bytes of this body (not of the object, when a range was asked for). */
-  size: number;
-  /** Bytes of the whole object. */
-  totalSize: number;
-  etag: string;
-  contentEncoding: string | undefined;
-  lastModified: Date | undefined;
+/** A file on its way here. Ends with `keep` or `drop`. Sizes are bytes. */
+export interface IncomingFile extends Omit<Landing, 'take'> {
+  /** One GET, of the range (inclusive at both ends) where there is one. Rejects as Landing.take does. */
+  take(address: Address, wanted: Wanted, onMoved: Meter, signal: AbortSignal): Promise<Taken>;
 }
 
-export interface Only {
-  /** Inclusive at both ends. */
-  range?: [number, number];
-  etag?: string;
-  /** As it is stored: some stores expand what is gzip, and say no length then, for whoever does not accept it. */
-  asGzip?: boolean;
-}
+/** At first an object of so many bytes; then a piece of that object. */
+export type Wanted = { range?: [number, number]; totalSize: number } | { range: [number, number]; etag: string };
 
 export interface Part {
   uploadId: string;
@@ -66,7 +57,8 @@ export interface ObjectStore {
   /** Resolves when credentials and region are known; rejects with what to set when there are none. */
   ready(): Promise<void>;
   listPage(bucket: string, prefix: string, token: string | undefined, signal: AbortSignal): Promise<ObjectPage>;
-  get(address: Address, only: Only, signal: AbortSignal): Promise<FetchedObject>;
+  /** Begins a file at `path`, absolute; nothing is done yet. An object that says it is gzip is expanded if it `mayExpand`. */
+  land(path: string, mayExpand: boolean): IncomingFile;
   /** Size in bytes and ETag; undefined when there is no such object. */
   head(address: Address, signal: AbortSignal): Promise<{ size: number; etag: string } | undefined>;
   /** Resolves to the ETag. */
@@ -112,16 +104,18 @@ export function createS3Store(settings: S3Settings): ObjectStore {
   });
   const traffic = createTraffic(settings);
   const wire = createWire({ client, agents, traffic, stallMs, connectMs: CONNECT_MS });
+  const landings = createLandings({ stallMs, connectMs: CONNECT_MS });
   return {
     name: settings.endpoint === undefined ? 'Amazon S3' : new URL(settings.endpoint).host,
     ready: () => resolved(client),
     ...listRequests(client),
     ...objectRequests(client, wire),
+    land: landed(wire, landings),
     ...multipartRequests(client, patient, wire),
     ...copyRequests(patient),
     ...{ listUploads: listUploads(client), lastPart: lastPart(client) },
     close() {
-      wire.close();
+      landings.close();
       [client, patient].forEach((one) => one.destroy());
     },
   };
@@ -187,24 +181,33 @@ function listRequests(client: S3Client): Pick<ObjectStore, 'listPage'> {
   };
 }
 
-type ObjectRequests = Pick<ObjectStore, 'get' | 'head' | 'put' | 'delete'>;
+function landed(wire: Wire, landings: Landings): ObjectStore['land'] {
+  return (path, mayExpand) => {
+    const landing = landings.begin(path, mayExpand);
+    return {
+      keep: (to, modified) => landing.keep(to, modified),
+      drop: () => landing.drop(),
+      take(address, wanted, onMoved, signal) {
+        const { range } = wanted;
+        const headers = {
+          ...(range === undefined ? {} : { range: `bytes=${range[0]}-${range[1]}` }),
+          ...('etag' in wanted ? { 'if-match': wanted.etag } : {}),
+          // As it is stored: some stores expand what is gzip, and say no length then, for whoever does not accept it.
+          ...(mayExpand ? { 'accept-encoding': 'gzip' } : {}),
+        };
+        const whole = 'totalSize' in wanted ? wanted.totalSize : 0;
+        const size = range === undefined ? whole : range[1] - range[0] + 1;
+        const expects = 'etag' in wanted ? { size, etag: wanted.etag } : { size, totalSize: wanted.totalSize };
+        return wire.take(landing, { address, headers, start: range?.[0] ?? 0, expects }, onMoved, signal);
+      },
+    };
+  };
+}
+
+type ObjectRequests = Pick<ObjectStore, 'head' | 'put' | 'delete'>;
 
 function objectRequests(client: S3Client, wire: Wire): ObjectRequests {
   return {
-    async get(address, { range, etag, asGzip = false }, signal) {
-      const headers = {
-        ...(range === undefined ? {} : { range: `bytes=${range[0]}-${range[1]}` }),
-        ...(etag === undefined ? {} : { 'if-match': etag }),
-        ...(asGzip ? { 'accept-encoding': 'gzip' } : {}),
-      };
-      const answer = await wire.get({ address, headers }, signal);
-      try {
-        return { body: answer.body, ...described(answer, address.key) };
-      } catch (error) {
-        answer.body.destroy();
-        throw error;
-      }
-    },
     async head({ bucket, key }, signal) {
       const command = new HeadObjectCommand({ Bucket: bucket, Key: key });
       try {
@@ -267,19 +270,6 @@ function multipartRequests(client: S3Client, patient: S3Client, wire: Wire): Mul
 function notFromStore(what: string, missing: string): Error {
   const advice = 'check that AWS_ENDPOINT_URL is the address of the store, and that no proxy answers for it';
   return new Error(`the answer to ${what} succeeded without ${missing}, so it is no store's: ${advice}`);
-}
-
-function described({ headers, size }: LineAnswer, key: string): Omit<FetchedObject, 'body'> {
-  const { etag } = headers;
-  if (size === undefined) throw notFromStore(`a GET of "${key}"`, 'Content-Length');
-  if (etag === undefined) throw notFromStore(`a GET of "${key}"`, 'ETag');
-  const total = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
-  const modified = new Date(headers['last-modified'] ?? Number.NaN);
-  return {
-    ...{ size, etag, contentEncoding: headers['content-encoding'] },
-    totalSize: total === undefined ? size : Number(total),
-    lastModified: Number.isNaN(modified.getTime()) ? undefined : modified,
-  };
 }
 
 /** Reads the answer to its end, so that the connection can be used again; resolves to the ETag that it gave. */

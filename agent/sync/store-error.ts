@@ -7,7 +7,7 @@ export class StoreError extends Error {
   readonly date: string | undefined;
 
   constructor(code: string, { status, date }: Pick<Refusal, 'status' | 'date'>, message: string) {
-    super(`the store answered ${status} ${code}: ${message}`);
+    super(message);
     this.name = code;
     this.date = date;
     this.$metadata = { httpStatusCode: status };
@@ -32,7 +32,7 @@ export async function refusalOf({ status, statusMessage, date, chunks }: Refusal
   const text = await textOf(chunks);
   const code = /<Code>([^<]+)<\/Code>/.exec(text)?.[1] ?? `Http${status}`;
   const message = /<Message>([^<]+)<\/Message>/.exec(text)?.[1] ?? statusMessage;
-  return new StoreError(code, { status, date }, message);
+  return new StoreError(code, { status, date }, `the store answered ${status} ${code}: ${message}`);
 }
 
 async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {

@@ -2,13 +2,15 @@ import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Address } from './entry.ts';
-import { createLines, type LineAnswer } from './lines.ts';
+import type { Expected, Taken } from './arriving-file.ts';
+import type { Landing } from './landing.ts';
+import type { Meter } from './meter.ts';
 import { untilAborted } from './parallel.ts';
 import { findPlace, type Place } from './place.ts';
 import { type Body, send } from './sending.ts';
 import { type Credentials, pathOf, queryText, UNSIGNED_PAYLOAD } from './signature.ts';
 import type { StorageAgents } from './sockets.ts';
-import { refusalOf, StoreError } from './store-error.ts';
+import { StoreError } from './store-error.ts';
 import type { Traffic, Place as Turn } from './traffic.ts';
 
 export interface WireRequest {
@@ -20,6 +22,12 @@ export interface WireRequest {
 
 export interface WirePut extends WireRequest {
   body: Body;
+}
+
+export interface WireTake extends WireRequest {
+  /** Where in the file the answer belongs, bytes. */
+  start: number;
+  expects: Expected;
 }
 
 export interface WireParts {
@@ -37,20 +45,18 @@ export interface WireParts {
  * thousands of small files that is the wall. So these are signed and sent here; who asks, and where, the SDK still says.
  */
 export interface Wire {
+  /** Brings what a GET answers into the file. Rejects as Landing.take does. */
+  take(landing: Landing, request: WireTake, onMoved: Meter, signal: AbortSignal): Promise<Taken>;
   /**
    * Resolves to the answer once its head is here, if it is a success. Its body has to be read to the end or destroyed. Rejects with
-   * StoreError when the store refuses.
+   * StoreError when the store refuses. Settles only after `produce` has.
    */
-  get(request: WireRequest, signal: AbortSignal): Promise<LineAnswer>;
-  /** The same, for what is sent. Settles only after `produce` has. */
   put(request: WirePut, signal: AbortSignal): Promise<IncomingMessage>;
-  close(): void;
 }
 
 export function createWire(parts: WireParts): Wire {
   const { client, traffic } = parts;
   const places = new Map<string, Promise<Place>>();
-  const lines = createLines({ ...parts, open: parts.agents.open });
 
   const placeOf = (bucket: string): Promise<Place> => {
     const known = places.get(bucket) ?? findPlace(client, bucket);
@@ -66,12 +72,15 @@ export function createWire(parts: WireParts): Wire {
     return { place, ...signed(request, place, credentials, new Date(Date.now() + client.config.systemClockOffset)) };
   };
   return {
-    get: (request, signal) =>
+    take: (landing, request, onMoved, signal) =>
       inTraffic(parts, signal, async (turn) => {
         const { place, path, headers } = await addressed(request, signal);
-        const answer = await lines.get(place, { path, headers }, signal, (bytes) => turn.leave(bytes));
-        if (answer.status >= 200 && answer.status < 300) return answer;
-        throw await refusedIn(answer);
+        const { isSecure, hostname, port } = place;
+        const { start, expects } = request;
+        const order = { peer: { isSecure, hostname, port }, request: { path, headers }, start, expects };
+        const taken = await landing.take(order, onMoved, signal);
+        turn.leave(taken.received);
+        return taken;
       }),
     put: (request, signal) =>
       inTraffic(parts, signal, async (turn) => {
@@ -81,7 +90,6 @@ export function createWire(parts: WireParts): Wire {
         answer.once('close', () => turn.leave(sizeOf(body)));
         return answer;
       }),
-    close: () => lines.close(),
   };
 }
 
@@ -106,10 +114,6 @@ async function inTraffic<T>(
 
 /** Too Many Requests, and Slow Down. */
 const SLOWER = new Set([429, 503]);
-
-function refusedIn({ status, statusMessage, headers, body }: LineAnswer): Promise<StoreError> {
-  return refusalOf({ status, statusMessage, date: headers.date, chunks: body.pieces(() => undefined) });
-}
 
 function signed(
   { address, query = {}, headers = {}, ...request }: WireRequest | WirePut,

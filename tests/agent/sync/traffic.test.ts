@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createS3Store, type ObjectStore } from '../../../agent/sync/s3.ts';
 import { createTraffic } from '../../../agent/sync/traffic.ts';
@@ -49,10 +50,13 @@ describe('the traffic of one agent', () => {
     for (const one of bad) expect(one).toMatchObject({ reason: { $metadata: { httpStatusCode: 503 } } });
     await Promise.all(Array.from({ length: 60 }, (_, index) => put(store, `many/${index}`, 100)));
     const abort = new AbortController();
-    const got = await store.get({ bucket: BUCKET, key: 'many/1' }, {}, always);
-    got.body.destroy();
+    const file = store.land(join(bench.directory(), 'many-1'), false);
+    const take = (signal: AbortSignal) =>
+      file.take({ bucket: BUCKET, key: 'many/1' }, { totalSize: 100 }, () => undefined, signal);
+    expect(await take(always)).toMatchObject({ isExpected: true, received: 100 });
     abort.abort(new Error('told to'));
-    await expect(store.get({ bucket: BUCKET, key: 'many/1' }, {}, abort.signal)).rejects.toThrow('told to');
+    await expect(take(abort.signal)).rejects.toThrow('told to');
+    await file.drop();
     expect(await bench.keys('many/')).toHaveLength(60);
   });
 

@@ -1,0 +1,185 @@
+import type { Worker } from 'node:worker_threads';
+import { messageOf } from '../../lib/errors.ts';
+import { startWorker } from '../workers.ts';
+import type { Take, Taken } from './arriving-file.ts';
+import { type Order, type Told, unpacked } from './landing-words.ts';
+import type { ThreadData } from './landing.worker.ts';
+import type { Meter } from './meter.ts';
+import type { Observed } from './scan.ts';
+
+/** A file that is downloaded by the thread for that. Ends with `keep` or `drop`. Sizes are bytes. */
+export interface Landing {
+  /**
+   * Brings one answer into the file. Settles only when nothing of it is written any more. `onMoved` is told of bytes as they come. Rejects as
+   * ArrivingFile.take does, or with the reason of the signal.
+   */
+  take(take: Take, onMoved: Meter, signal: AbortSignal): Promise<Taken>;
+  /** Gives the file its name; resolves to its state there. Rejects with FileFault: then it has to be dropped. */
+  keep(to: string, modified: Date | undefined): Promise<Observed>;
+  /** Writes to it no more, and leaves what is there. Never rejects. */
+  drop(): Promise<void>;
+}
+
+/**
+ * Downloads happen in a thread of their own: it receives and writes without a turn of the pool's threads for each piece, and what it
+ * waits for holds up no heartbeat. It is started with the first file and ends when there was none for a while.
+ */
+export interface Landings {
+  /** `path`: the file as it is written, made when the first of it is asked for; absolute. */
+  begin(path: string, mayExpand: boolean): Landing;
+  /** What is under way is broken off. */
+  close(): void;
+}
+
+export function createLandings(data: ThreadData): Landings {
+  let thread: DownloadThread | undefined;
+  return {
+    begin(path, mayExpand) {
+      if (thread?.isOpen !== true) thread = new DownloadThread(data);
+      return thread.begin(path, mayExpand);
+    },
+    close: () => thread?.end(),
+  };
+}
+
+/** Between two entries, or two jobs, is less; a thread that is idle for longer only takes memory. */
+const IDLE_MS = 10_000;
+
+type Answer = Exclude<Told, { kind: 'MOVED' }>;
+
+interface Waiting {
+  answered: PromiseWithResolvers<Answer>;
+  onMoved: Meter;
+}
+
+class DownloadThread {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  /** Files that are neither kept nor dropped. */
+  #files = 0;
+  #ended: Error | undefined;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(data: ThreadData) {
+    this.#worker = startWorker('sync/landing.worker.ts', { workerData: data, name: 'downloads' });
+    this.#worker
+      // Both ends are ours.
+      .on('message', (told: Told) => this.#told(told))
+      .on('error', (error: unknown) =>
+        this.#end(new Error(`the thread that downloads has failed: ${messageOf(error)}`)),
+      )
+      .on('exit', () => this.#end(new Error('the thread that downloads has ended')));
+  }
+
+  get isOpen(): boolean {
+    return this.#ended === undefined;
+  }
+
+  begin(path: string, mayExpand: boolean): Landing {
+    const file = ++this.#lastId;
+    this.#retain();
+    let isOver = false;
+    const over = () => {
+      if (!isOver) this.#release();
+      isOver = true;
+    };
+    return {
+      take: async (take, onMoved, signal) => {
+        signal.throwIfAborted();
+        return this.#take({ kind: 'TAKE', id: ++this.#lastId, file, path, mayExpand, take }, onMoved, signal);
+      },
+      keep: async (to, modified) => {
+        const answer = await this.#ask({ kind: 'KEEP', id: ++this.#lastId, file, to, modified }, ignore);
+        if (answer.kind !== 'KEPT') throw unexpected(answer);
+        over();
+        return answer.state;
+      },
+      drop: async () => {
+        // Where the thread has ended, so have its files.
+        await this.#ask({ kind: 'DROP', id: ++this.#lastId, file }, ignore).catch(ignore);
+        over();
+      },
+    };
+  }
+
+  end(): void {
+    this.#end(new Error('downloads were ended'));
+  }
+
+  async #take(order: Order & { kind: 'TAKE' }, onMoved: Meter, signal: AbortSignal): Promise<Taken> {
+    const giveUp = () => this.#worker.postMessage({ kind: 'GIVE_UP', id: order.id } satisfies Order);
+    signal.addEventListener('abort', giveUp, { once: true });
+    let told = 0;
+    const count = (bytes: number) => {
+      told += bytes;
+      onMoved(bytes);
+    };
+    try {
+      const answer = await this.#ask(order, count);
+      signal.throwIfAborted();
+      if (answer.kind !== 'TAKEN') throw unexpected(answer);
+      const { taken, failure } = answer;
+      onMoved(taken.received - told);
+      return { ...taken, ...(failure === undefined ? {} : { failure: unpacked(failure) }) };
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
+  }
+
+  async #ask(order: Order, onMoved: Meter): Promise<Answer> {
+    if (this.#ended !== undefined) throw this.#ended;
+    const answered = Promise.withResolvers<Answer>();
+    this.#waiting.set(order.id, { answered, onMoved });
+    this.#worker.postMessage(order);
+    const answer = await answered.promise;
+    if (answer.kind === 'FAILED') throw unpacked(answer.error);
+    return answer;
+  }
+
+  #told(told: Told): void {
+    const waiting = this.#waiting.get(told.id);
+    if (told.kind === 'MOVED') {
+      waiting?.onMoved(told.bytes);
+      return;
+    }
+    this.#waiting.delete(told.id);
+    waiting?.answered.resolve(told);
+  }
+
+  #end(reason: Error): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
+    clearTimeout(this.#idle);
+    const terminated = this.#worker.terminate();
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    // Not before nothing is written any more.
+    void terminated.finally(() => waiting.forEach(({ answered }) => answered.reject(reason)));
+  }
+
+  /** A thread with nothing to do keeps no process alive. */
+  #retain(): void {
+    this.#files += 1;
+    clearTimeout(this.#idle);
+    this.#worker.ref();
+  }
+
+  #release(): void {
+    this.#files -= 1;
+    if (this.#files > 0) return;
+    this.#worker.unref();
+    if (this.isOpen) this.#idle = setTimeout(() => this.end(), IDLE_MS).unref();
+  }
+}
+
+function ignore(): void {
+  // Nothing to say.
+}
+
+function unexpected({ kind }: Answer): Error {
+  return new Error(`the thread that downloads answered ${kind} to another question`);
+}
