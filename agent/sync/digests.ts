@@ -1,24 +1,24 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 
-/** Reads a file once from its beginning, and says what it has read by a digest. One call at a time. */
+/** Reads a file once from one place on, and says what it has read by a digest. One call at a time. */
 export interface Reading {
-  /** SHA-256 of the first `length` bytes, not less than the last time; undefined where there are fewer by now. */
-  upTo(length: number): Promise<string | undefined>;
+  /** SHA-256 of what is before byte `end`, which is not less than the last time; undefined where there is less by now. */
+  upTo(end: number): Promise<string | undefined>;
 }
 
 const CHUNK_BYTES = 2 ** 20;
 
-/** Rejects when `signal` is aborted. */
-export function createReading(handle: FileHandle, signal: AbortSignal): Reading {
+/** `start`: its first byte. Rejects when `signal` is aborted. */
+export function createReading(handle: FileHandle, signal: AbortSignal, start = 0): Reading {
   const hash = createHash('sha256');
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-  let position = 0;
+  let position = start;
   return {
-    async upTo(length) {
-      while (position < length) {
+    async upTo(end) {
+      while (position < end) {
         signal.throwIfAborted();
-        const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, length - position), position);
+        const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, end - position), position);
         if (bytesRead === 0) return undefined;
         hash.update(chunk.subarray(0, bytesRead));
         position += bytesRead;

@@ -11,21 +11,12 @@ export interface Witness {
   etag?: string;
 }
 
-/** What is published of a growing file: so much of it as `state` has. */
-export interface Prefix {
-  state: Observed;
-  digest: string;
-}
-
 /** Watches a growing file while a prefix of it is published. */
 export interface Growth {
-  /**
-   * Decides how much is published, once. Undefined when the file does not begin any more with what was seen, or shrinks. From then
-   * on it is read a second time.
-   */
-  bind(): Promise<Prefix | undefined>;
-  /** Whether the prefix still reads the same, after it was sent. */
-  isSame(): Promise<boolean>;
+  /** Decides how much is published, once: so much of the file as this state has. Undefined when it is not what was seen, or shrinks. */
+  bind(): Promise<Observed | undefined>;
+  /** The digest of the prefix, once it was sent, if it was the same all the time. */
+  digest(): Promise<string | undefined>;
   /** Resolves when nothing is being read, after the signal was aborted. */
   settled(): Promise<void>;
 }
@@ -43,44 +34,67 @@ export interface GrowthParts {
   signal: AbortSignal;
 }
 
-export function watchGrowth({ handle, opened, witness, copied, signal }: GrowthParts): Growth {
-  const first = createReading(handle, signal);
-  const witnessed = first.upTo(witness.length);
-  witnessed.catch(() => undefined);
-  let binding: Promise<Prefix | undefined> | undefined;
-  let again: { reading: Reading; begun: Promise<unknown> } | undefined;
+/**
+ * What is sent is read before and after that. What is copied is what `witness` saw, and is read once between the two: if it is the same
+ * then, and the rest is the same before and after, there was a moment at which the file held all that is published. Two readings of the
+ * beginning, which is nearly all of a large file, would show no more.
+ */
+export function watchGrowth(parts: GrowthParts): Growth {
+  const { handle, opened, witness, copied, signal } = parts;
+  const underWay = new Set<Promise<unknown>>();
+  let binding: Promise<Bound | undefined> | undefined;
+  let again: Promise<Again> | undefined;
 
-  async function bindNow(): Promise<Prefix | undefined> {
-    if ((await witnessed) !== witness.digest) return undefined;
+  const noted = <T>(reading: Promise<T>): Promise<T> => {
+    underWay.add(reading);
+    reading.then(
+      () => underWay.delete(reading),
+      () => underWay.delete(reading),
+    );
+    return reading;
+  };
+  const bindNow = async (): Promise<Bound | undefined> => {
     const state = copied > 0 ? laterOf(opened, observedOf(await handle.stat({ bigint: true }))) : opened;
-    const digest = await first.upTo(state.size);
-    if (digest === undefined) return undefined;
+    const rest = await createReading(handle, signal, copied).upTo(state.size);
+    if (rest === undefined) return undefined;
     // Beside the sending of the rest, which is read again after that.
-    again = beginAgain();
-    return { state, digest };
-  }
-  function beginAgain() {
-    const reading = createReading(handle, signal);
-    const begun = reading.upTo(copied);
-    begun.catch(() => undefined);
-    return { reading, begun };
-  }
+    again = noted(readBeginning(parts));
+    return { state, rest };
+  };
   return {
-    bind: () => (binding ??= bindNow()),
-    async isSame() {
-      const prefix = await binding;
-      if (prefix === undefined) return false;
+    bind: async () => (await (binding ??= noted(bindNow())))?.state,
+    async digest() {
+      const bound = await binding;
+      if (bound === undefined) return undefined;
       // Who asks once more has sent it once more.
-      const { reading, begun } = again ?? beginAgain();
+      const { reading, seen } = await (again ?? noted(readBeginning(parts)));
       again = undefined;
-      await begun;
-      return (await reading.upTo(prefix.state.size)) === prefix.digest;
+      if (seen !== witness.digest) return undefined;
+      const digest = await noted(reading.upTo(bound.state.size));
+      const rest = await noted(createReading(handle, signal, copied).upTo(bound.state.size));
+      return rest === bound.rest ? digest : undefined;
     },
     async settled() {
-      await Promise.allSettled([witnessed, binding]);
-      await Promise.allSettled([again?.begun]);
+      await Promise.allSettled(underWay);
     },
   };
+}
+
+interface Bound {
+  state: Observed;
+  /** The digest of what is not copied. */
+  rest: string;
+}
+
+interface Again {
+  reading: Reading;
+  /** The digest of what the witness saw, as it is now. */
+  seen: string | undefined;
+}
+
+async function readBeginning({ handle, witness, signal }: GrowthParts): Promise<Again> {
+  const reading = createReading(handle, signal);
+  return { reading, seen: await reading.upTo(witness.length) };
 }
 
 /** Parts are of one size: where more bytes would need larger ones, they come with the next publication. */

@@ -130,14 +130,17 @@ export async function publishPrefix(publication: Publication, witness: Witness):
     const signal = AbortSignal.any([publication.signal, over.signal]);
     const copied = basis === undefined ? 0 : copiedOf(basis, opened.size);
     const growth = watchGrowth({ handle, opened, witness, copied, signal });
-    const unchanged = async () => (await growth.isSame()) && isLongerOf(opened, await observe(publication.source));
+    let digest: string | undefined;
+    const unchanged = async () => {
+      digest = await growth.digest();
+      return digest !== undefined && isLongerOf(opened, await observe(publication.source));
+    };
     try {
       if (basis === undefined && (await growth.bind()) === undefined) return { kind: 'changed' };
-      const grown = async () => (await growth.bind())?.state.size;
+      const grown = async () => (await growth.bind())?.size;
       const sent = await send({ ...publication, basis, grown }, handle, opened.size, unchanged);
-      const prefix = await growth.bind();
-      if (sent === undefined || prefix === undefined) return { kind: 'changed' };
-      const { state, digest } = prefix;
+      const state = await growth.bind();
+      if (sent === undefined || state === undefined || digest === undefined) return { kind: 'changed' };
       // Nothing of a compressed object can be copied: its bytes are not the file's.
       const seen = { length: state.size, digest, ...(publication.compression ? {} : { etag: sent.etag }) };
       return { kind: 'published', state, ...sent, witness: seen };

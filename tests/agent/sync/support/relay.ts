@@ -55,6 +55,8 @@ export async function startRelay(target: string): Promise<Relay> {
     stop,
   };
   const server = createServer((incoming, outgoing) => void pass(relay, target, incoming, outgoing));
+  // On a busy machine sync may write to a connection while it is being closed for its idleness.
+  server.keepAliveTimeout = 60_000;
   server.listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   relay.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
