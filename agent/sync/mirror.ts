@@ -112,6 +112,7 @@ export function createMirror(parts: MirrorParts): Mirror {
 }
 
 interface Bench extends MirrorParts {
+  toldTorn: Set<string>;
   /** Failures in a row, by object id. */
   failures: Map<string, number>;
   slots: Slots;
@@ -125,7 +126,15 @@ interface Bench extends MirrorParts {
 
 function createBench(parts: MirrorParts, unanswered: Set<string>): Bench {
   const slots = createSlots(parts.concurrency);
-  return { ...parts, failures: new Map(), slots, unanswered, underWay: new Map(), batches: new Set() };
+  return {
+    ...parts,
+    toldTorn: new Set(),
+    failures: new Map(),
+    slots,
+    unanswered,
+    underWay: new Map(),
+    batches: new Set(),
+  };
 }
 
 interface Batch {

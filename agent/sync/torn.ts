@@ -10,6 +10,8 @@ export interface TornParts {
   ledger: Ledger;
   /** Absent where no command can have died. */
   suspicion?: Pick<Suspicion, 'isOn'>;
+  /** Of which it was already said, by id. */
+  toldTorn: Set<string>;
   policy: { log: Logger };
 }
 
@@ -18,7 +20,7 @@ export interface TornParts {
  * of writing. What was written after one of these may name it, and waits with it for ever.
  */
 export async function tornAmong(
-  { ledger, suspicion, policy }: TornParts,
+  { ledger, suspicion, toldTorn, policy }: TornParts,
   uploads: readonly PlannedUpload[],
   candidates: ReadonlyMap<string, Candidate>,
   signal: AbortSignal,
@@ -34,6 +36,8 @@ export async function tornAmong(
         : torn.size === 0 && isFinished(candidate);
     if (isWhole) continue;
     torn.add(id);
+    if (toldTorn.has(id)) continue;
+    toldTorn.add(id);
     policy.log.warn(
       { object: id },
       'the command died while it wrote this file: the bucket does not get what there is of it',
