@@ -22,6 +22,9 @@ export type Ending = (
   fault?: 'MACHINE';
 };
 
+/** Why an agent may no longer act on a job. */
+export type CutReason = Extract<Ending['kind'], 'CANCELED' | 'LEASE_LOST'>;
+
 const REPEAT = { baseMs: 200, capMs: 10_000, tryMs: 10_000 };
 /** A second signal leaves the report this long; a job that is not released waits for its lease to run out. */
 const LAST_CHANCE_MS = 1000;
@@ -70,6 +73,12 @@ function timedOut(reason: string): Ending {
 
 export function released(shutdown: Shutdown): Ending {
   return { kind: 'RELEASED', reason: whyStopping(shutdown) };
+}
+
+/** Of an attempt that was cut, whatever else it would have come to; only what survives of it still matters. */
+export function cutShort({ reason }: AbortSignal, { survivor }: Pick<Ending, 'survivor'> = {}): Ending {
+  const kind: CutReason = reason === 'CANCELED' ? 'CANCELED' : 'LEASE_LOST';
+  return { kind, ...(survivor === undefined ? {} : { survivor }) };
 }
 
 function capitalized(text: string): string {

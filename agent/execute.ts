@@ -4,7 +4,7 @@ import { atMost, isAborted } from '../lib/pause.ts';
 import type { Slots } from '../lib/slots.ts';
 import { purge, stopSync } from './closing.ts';
 import type { AgentConfig } from './config.ts';
-import { type Ending, endingOf, released, settle } from './ending.ts';
+import { type CutReason, cutShort, type Ending, endingOf, released, settle } from './ending.ts';
 import { commandEnvironment } from './environment.ts';
 import { type HandOver, createHandOver } from './hand-over.ts';
 import { holdLease } from './hold.ts';
@@ -16,7 +16,7 @@ import type { Witness } from './occupation.ts';
 import type { PresenceRecord } from './presence.ts';
 import { CommandNotStarted, type RunningCommand, startCommand } from './process.ts';
 import { type ProgressFile, createProgressFile } from './progress.ts';
-import { RECALLED, type Shutdown, graceAfter } from './shutdown.ts';
+import { RECALLED, type Shutdown, graceAfter, hurriesAfter } from './shutdown.ts';
 import { type Activity, createActivity } from './stall.ts';
 import { type Verdict, supervise } from './supervise.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
@@ -64,12 +64,12 @@ interface Attempt extends AttemptParts {
   handOver: HandOver;
   /** Aborted when uploads of an attempt whose command has ended may take no longer. */
   patience: AbortSignal;
+  /** Whether what survives SIGKILL may be waited for no longer. */
+  hurries: () => boolean;
   progress: ProgressFile;
   activity: Activity;
   logs: LogShipper;
 }
-
-type CutReason = Extract<Ending['kind'], 'CANCELED' | 'LEASE_LOST'>;
 
 /** A step returns an ending when it is the last one; otherwise the next step follows. */
 type Step = (attempt: Attempt) => Promise<Ending | undefined>;
@@ -105,16 +105,22 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
 
 const STOPPED_WITHIN_MS = 5000;
 
-async function seeThrough(parts: Omit<Attempt, 'progress' | 'activity' | 'patience' | 'logs'>): Promise<Ending> {
+async function seeThrough(
+  parts: Omit<Attempt, 'progress' | 'activity' | 'patience' | 'hurries' | 'logs'>,
+): Promise<Ending> {
   const { log, lease, sync, link, claim, cut, shutdown, handOver } = parts;
   log.info({ command: claim.job.command }, 'Attempt begins');
   const activity = createActivity(() => sync.counts().filesUploaded);
   const over = new AbortController();
-  const patience = graceAfter(shutdown, parts.config.uploadGraceMs, over.signal);
+  const { shutdownGraceMs, uploadGraceMs } = parts.config;
+  const patience = graceAfter(shutdown, uploadGraceMs, over.signal);
+  // With a survivor nothing is uploaded, so it may take the time of the uploads, less that for the report.
+  const hurries = hurriesAfter(shutdown, shutdownGraceMs + uploadGraceMs - STOPPED_WITHIN_MS, over.signal);
   const named = { jobId: claim.job.id, attempt: claim.attempt.number };
   const { leaseMillis } = claim;
   const logs = shipLogs({ ...named, ...shutdown, link, cut, leaseMillis, beganAt: parts.askedAt, log });
-  const attempt: Attempt = { ...parts, activity, patience, logs, progress: await createProgressFile(log) };
+  const means = { activity, patience, hurries, logs };
+  const attempt: Attempt = { ...parts, ...means, progress: await createProgressFile(log) };
   const ending = await pursue(attempt);
   handOver.cease();
   over.abort();
@@ -141,12 +147,12 @@ async function pursue(attempt: Attempt): Promise<Ending> {
 
 /** Takes one step. Whatever it met, having lost the job comes first, then having been told to stop. */
 async function take(step: Step, attempt: Attempt): Promise<Ending | undefined> {
-  if (isAborted(attempt.cut)) return cutShort(attempt);
+  if (isAborted(attempt.cut)) return cutShort(attempt.cut);
   try {
     const ending = await step(attempt);
-    return isAborted(attempt.cut) ? cutShort(attempt, ending) : ending;
+    return isAborted(attempt.cut) ? cutShort(attempt.cut, ending) : ending;
   } catch (error) {
-    if (isAborted(attempt.cut)) return cutShort(attempt);
+    if (isAborted(attempt.cut)) return cutShort(attempt.cut);
     if (attempt.shutdown.stopping.aborted) return released(attempt.shutdown);
     const fault = isOfMachine(error) ? { fault: 'MACHINE' as const } : {};
     if (error instanceof SyncError) return { kind: 'SYNC_FAILED', reason: error.message, ...fault };
@@ -202,7 +208,16 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
   }
 }
 
-function start({ claim, config, stateFile, progress, activity, logs, sync }: Attempt): Promise<RunningCommand> {
+function start({
+  claim,
+  config,
+  stateFile,
+  progress,
+  activity,
+  logs,
+  sync,
+  hurries,
+}: Attempt): Promise<RunningCommand> {
   return startCommand({
     command: claim.job.command,
     arguments: claim.job.arguments,
@@ -217,6 +232,7 @@ function start({ claim, config, stateFile, progress, activity, logs, sync }: Att
     }),
     workingDirectory: config.workingDirectory,
     killWaitMs: config.killWaitMs,
+    hurries,
     stdout: process.stdout,
     stderr: process.stderr,
     onOutput: (chunk, stream) => {
@@ -281,9 +297,4 @@ async function flush({ lease, sync, cut, shutdown }: Attempt, patience: AbortSig
 
 async function uploadAfter({ sync, cut, shutdown, patience }: Attempt): Promise<undefined> {
   await sync.uploadAfter(AbortSignal.any([cut, shutdown.hurrying, patience]));
-}
-
-function cutShort({ cut }: Attempt, { survivor }: Pick<Ending, 'survivor'> = {}): Ending {
-  const kind = cut.reason === 'CANCELED' ? 'CANCELED' : 'LEASE_LOST';
-  return { kind, ...(survivor === undefined ? {} : { survivor }) };
 }

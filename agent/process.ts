@@ -2,12 +2,13 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { constants as systemConstants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { messageOf } from '../lib/errors.ts';
 import { keepLastLines } from '../lib/last-lines.ts';
 import { pause, whenAborted } from '../lib/pause.ts';
-import { endGroup, groupEnded, groupRuns, signalGroup, writesUnguarded } from './process-group.ts';
+import { type Asked, deathsOf, type LeaderExit } from './death.ts';
+import { endGroup, exposureOf, groupEnded, groupRuns, signalGroup, UNSEEN } from './process-group.ts';
+import type { Death } from './sync/suspicion.ts';
 
 const TAIL_LINES = 20;
 const TAIL_WIDTH = 300;
@@ -24,6 +25,10 @@ export interface CommandSpec {
   stderr: Writable;
   /** How long something of the command may run on after SIGKILL, in milliseconds, until it is given up. */
   killWaitMs: number;
+  /** Whether it may not take that long any more; not where nothing is said. */
+  hurries?: () => boolean;
+  /** How long a look may take at who is writing, before a signal is sent, in milliseconds; 2000 where nothing is said. */
+  lookWithinMs?: number;
   /** Called whenever the command has written something. */
   onOutput?: (chunk: Buffer, stream: 'STDOUT' | 'STDERR') => void;
   /**
@@ -33,15 +38,12 @@ export interface CommandSpec {
   onDanger?: (at: number, isDeadly: boolean) => void;
 }
 
-export interface CommandExit {
-  exitCode: number | null;
-  signal: NodeJS.Signals | null;
+export interface CommandExit extends LeaderExit {
   /**
-   * When the command, or what it had started, was ended by a signal rather than by itself, in milliseconds since 1970:
-   * what it was writing then may be half-written. What a program of its group wrote later it wrote well. Empty where it ended by
-   * itself, which any exit code says but those of `deathsOf`.
+   * When the command, or what it had started, was ended by a signal rather than by itself. Empty where it ended by itself, which any
+   * exit code says but those of `deathsOf`.
    */
-  deaths: readonly number[];
+  deaths: readonly Death[];
   /** The last lines the command wrote to stderr, oldest first. */
   stderrTail: string[];
   /** What of the command runs on although it was killed, for a person: what that may still be writing nobody may publish. */
@@ -52,6 +54,8 @@ export interface PoliteStop {
   signal: 'SIGTERM' | 'SIGINT';
   /** Milliseconds the command and all it started have to end by themselves. */
   graceMs: number;
+  /** Whether what it has written may still be published, so that it matters who was writing when the signal came. */
+  publishes: boolean;
   /** Ends the grace at once. */
   hurry: AbortSignal;
 }
@@ -87,34 +91,41 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
   /** Ends the wait for those that were asked to end. */
   let patience: AbortController | undefined;
   let hasEnded = false;
+  const isOver = () => hasEnded;
   let asked: Asked | undefined;
-  const { killAll, givenUp } = killing(child.pid, spec);
+  const leader = leaderExit(child);
+  const kills = killing(child.pid, leader, spec);
   const exited = ended();
 
   async function ended(): Promise<CommandExit> {
-    const exit = await Promise.race([leaderExit(child), givenUp]);
-    const deaths = deathsOf(exit, asked);
-    for (const at of deaths) spec.onDanger?.(at, false);
+    const exit = await Promise.race([leader, kills.givenUp]);
+    const deaths = deathsOf(exit, asked, kills.since());
+    for (const { from } of deaths) spec.onDanger?.(from, false);
     // A shell that is told to stop dies at once, while the program it runs may still be saving its state.
     if (patience !== undefined) await groupEnded(child.pid, patience.signal);
     // Who succeeds has left nothing that matters; else what is left may have been at work.
     const hasLeft = exit.exitCode !== 0 && (await groupRuns(child.pid));
-    if (hasLeft || patience?.signal.aborted === true) deaths.push(Date.now());
-    const survivor = await killAll();
+    const isCutOff = hasLeft || patience?.signal.aborted === true;
+    const { since, survivor } = await kills.killAll();
+    if (isCutOff) deaths.push({ from: since, until: Date.now() });
     hasEnded = true;
     await drained(child);
     return { ...exit, deaths, stderrTail: tail.lines(), ...(survivor === undefined ? {} : { survivor }) };
   }
 
-  async function stop({ signal, graceMs, hurry }: PoliteStop): Promise<CommandExit> {
-    const endangers = hasEnded || (await writesUnguarded(child.pid, systemConstants.signals[signal]));
-    // Once the group is gone its number may be another's.
-    if (hasEnded) return exited;
-    const over = new AbortController();
+  async function stop({ signal, graceMs, publishes, hurry }: PoliteStop): Promise<CommandExit> {
+    if (isOver()) return exited;
+    // Before the look: who sends the signal to this agent may send it to the whole command as well, and its shell may end meanwhile.
     patience = new AbortController();
+    const lookedAt = Date.now();
+    asked = { signal, lookedAt, at: lookedAt, exposure: UNSEEN };
+    const exposure = publishes ? await exposureOf(child.pid, signal, hurry, spec.lookWithinMs) : UNSEEN;
+    // Once the group is gone its number may be another's.
+    if (isOver()) return exited;
+    const over = new AbortController();
     signalGroup(child.pid, signal);
     // After the signal, so that nothing that was written before it looks later.
-    asked = { signal, at: Date.now(), endangers };
+    asked = { signal, lookedAt, at: Date.now(), exposure };
     spec.onDanger?.(asked.at, false);
     const endedInTime = await Promise.race([
       exited.then(() => true),
@@ -123,12 +134,12 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
     ]);
     over.abort();
     patience.abort();
-    if (!endedInTime) void killAll();
+    if (!endedInTime) void kills.killAll();
     return exited;
   }
 
   async function kill(): Promise<CommandExit> {
-    if (!hasEnded) void killAll();
+    if (!isOver()) void kills.killAll();
     return exited;
   }
 
@@ -222,57 +233,43 @@ function passOn(source: Readable, sink: Writable, onChunk: (chunk: Buffer) => vo
   });
 }
 
-type LeaderExit = Pick<CommandExit, 'exitCode' | 'signal'>;
-
 function leaderExit(child: Child): Promise<LeaderExit> {
   return new Promise((resolve) => {
     child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }));
   });
 }
 
-/** Signals that no program lives to tell of, and so none exits with the code by which a shell tells that its program died of one. */
-const DEADLY = (['SIGILL', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGKILL', 'SIGSEGV'] as const).map(
-  (name) => systemConstants.signals[name],
-);
-
-interface Asked {
-  signal: PoliteStop['signal'];
-  at: number;
-  /** Whether somebody had a file open to write then, and no handler for the signal. */
-  endangers: boolean;
-}
-
-/**
- * When the command died, if it did. Of the codes above 128, by which a shell tells of what its program died, most are also what
- * programs exit with by themselves, as after SIGTERM (143) when everything is saved. So the signal that was sent here, and its code,
- * mean: who had no handler died when it was sent, which matters if he was writing, and whatever was written after that somebody lived to
- * write. Any other code is that of an end in order.
- */
-function deathsOf({ exitCode, signal }: LeaderExit, asked: Asked | undefined): number[] {
-  if (asked !== undefined && (signal === asked.signal || exitCode === 128 + systemConstants.signals[asked.signal])) {
-    return asked.endangers ? [asked.at] : [];
-  }
-  const isDead = signal !== null || DEADLY.some((number) => exitCode === 128 + number);
-  return isDead ? [Date.now()] : [];
+interface Kill {
+  /** When it was begun, in milliseconds since 1970. */
+  since: number;
+  survivor: string | undefined;
 }
 
 interface Killing {
-  /** The same for each call. Resolves when nothing of the group is left, or to what has survived. */
-  killAll: () => Promise<string | undefined>;
+  /** The same for each call. Resolves when nothing of the group is left, or something has survived. */
+  killAll: () => Promise<Kill>;
+  /** When that was first called. */
+  since: () => number | undefined;
   /** In place of an exit that does not come. */
   givenUp: Promise<LeaderExit>;
 }
 
-function killing(leader: number, { killWaitMs, onDanger }: CommandSpec): Killing {
+function killing(leader: number, exit: Promise<LeaderExit>, spec: CommandSpec): Killing {
+  const { killWaitMs, hurries = () => false, onDanger } = spec;
   const givenUp = Promise.withResolvers<LeaderExit>();
-  let survivor: Promise<string | undefined> | undefined;
-  async function kill(): Promise<string | undefined> {
-    onDanger?.(Date.now(), true);
-    const left = await endGroup(leader, killWaitMs);
-    if (left !== undefined) givenUp.resolve({ exitCode: null, signal: null });
-    return left;
+  let hasLeaderEnded = false;
+  let begunAt: number | undefined;
+  let kill: Promise<Kill> | undefined;
+  void exit.then(() => (hasLeaderEnded = true));
+  async function begin(): Promise<Kill> {
+    const since = Date.now();
+    begunAt = since;
+    onDanger?.(since, true);
+    const survivor = await endGroup(leader, { killWaitMs, hurries, hasLeaderEnded: () => hasLeaderEnded });
+    if (survivor !== undefined) givenUp.resolve({ exitCode: null, signal: null });
+    return { since, survivor };
   }
-  return { killAll: () => (survivor ??= kill()), givenUp: givenUp.promise };
+  return { killAll: () => (kill ??= begin()), since: () => begunAt, givenUp: givenUp.promise };
 }
 
 /** 'close' never comes while a process that has left the group holds the pipes open. */

@@ -29,6 +29,16 @@ export function graceAfter({ signaled }: Pick<Shutdown, 'signaled'>, graceMs: nu
   return graceOver.signal;
 }
 
+/** Whether the process was told to stop by a signal more than `graceMs` ago, or twice. For as long as `over` is not aborted. */
+export function hurriesAfter(
+  shutdown: Pick<Shutdown, 'signaled' | 'hurrying'>,
+  graceMs: number,
+  over: AbortSignal,
+): () => boolean {
+  const graceOver = graceAfter(shutdown, graceMs, over);
+  return () => graceOver.aborted || shutdown.hurrying.aborted;
+}
+
 /** The signal that began the shutdown, to be forwarded to the command. */
 export function shutdownSignal(shutdown: Shutdown): 'SIGTERM' | 'SIGINT' {
   return shutdown.stopping.reason === 'SIGINT' ? 'SIGINT' : 'SIGTERM';

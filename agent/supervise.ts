@@ -40,12 +40,12 @@ function endBy(rule: Verdict['rule'], supervision: Supervision): Promise<Command
       // Nothing of it may be kept any more, and the job may already run elsewhere.
       return command.kill();
     case 'CANCELED':
-      return command.stop({ signal: 'SIGTERM', graceMs: killGraceMs, hurry: shutdown.hurrying });
+      return command.stop({ signal: 'SIGTERM', graceMs: killGraceMs, publishes: false, hurry: shutdown.hurrying });
     case 'TIMED_OUT':
     case 'STALLED':
-      return command.stop({ signal: 'SIGTERM', graceMs: killGraceMs, hurry });
+      return command.stop({ signal: 'SIGTERM', graceMs: killGraceMs, publishes: true, hurry });
     case 'STOPPING':
-      return command.stop({ signal: shutdownSignal(shutdown), graceMs: shutdownGraceMs, hurry });
+      return command.stop({ signal: shutdownSignal(shutdown), graceMs: shutdownGraceMs, publishes: true, hurry });
   }
 }
 

@@ -12,7 +12,7 @@ import { createObservation, type Observation, type SyncCounts, type SyncState } 
 import { untilAborted } from './parallel.ts';
 import { createPlaces, type PlacesParts } from './places.ts';
 import type { ObjectStore } from './s3.ts';
-import { createSuspicion } from './suspicion.ts';
+import { createSuspicion, type Death } from './suspicion.ts';
 import { demandNothingVanished } from './vanished.ts';
 import { createWatch, type Watch } from './watch.ts';
 
@@ -73,8 +73,8 @@ export interface AttemptSync {
    * being written just then waits. `isDeadly`: everything was; what is written later waits as well.
    */
   commandInDanger(at: number, isDeadly: boolean): void;
-  /** The command is no more. What was being written when something of it died, at `deaths`, is not published. */
-  commandEnded(deaths: readonly number[]): void;
+  /** The command is no more. What was being written when something of it died is not published. */
+  commandEnded(deaths: readonly Death[]): void;
   /** The last look at `during`: publishes everything that is not yet in the bucket, and ends the watching. */
   flush(signal: AbortSignal): Promise<void>;
   /**

@@ -2,27 +2,46 @@ import type { Observed } from './scan.ts';
 import { settlesMs, type SettleTimes } from './settle.ts';
 import { CLOCK_TICK_MS } from './transfer.ts';
 
+/** Somebody was ended by a signal: what he was writing may be half-written. Times are milliseconds since 1970. */
+export interface Death {
+  /** What had settled by then is as good as ever. */
+  from: number;
+  /** What was changed later somebody else lived to change. */
+  until: number;
+  /**
+   * Where nobody was writing `since`, and only somebody who began then can have been interrupted. `mayBeHeirs`: somebody lived on, whose first
+   * change may bear a time before `until`, as the times of files are no finer than the kernel's clock.
+   */
+  begun?: { since: number; mayBeHeirs: boolean };
+}
+
 /** Knows what may be half-written because its writer was ended by a signal. Times are milliseconds since 1970. */
 export interface Suspicion {
   /** Somebody may have been ended, `at`. `isDeadly`: everybody was, and nobody knows yet since when they are dead. */
   raise(at: number, isDeadly: boolean): void;
   /** These were deaths, and nothing else was. */
-  settle(deaths: readonly number[]): void;
-  /** Whether the last change of a file lies so short before such a moment that it had not settled then. `previous`: what the bucket has. */
+  settle(deaths: readonly Death[]): void;
+  /** Whether a file was changed by who died, as far as its times tell, and had not settled before. `previous`: what the bucket has. */
   isOn(state: Observed, previous: Observed | undefined): boolean;
 }
 
-/** What had settled by then is as good as ever, and what changed later somebody lived to change. */
 export function createSuspicion(times: SettleTimes): Suspicion {
-  let moments: { at: number; isOpen: boolean }[] = [];
+  let moments: readonly Death[] = [];
   return {
-    raise: (at, isDeadly) => void moments.push({ at, isOpen: isDeadly }),
-    settle: (deaths) => (moments = deaths.map((at) => ({ at, isOpen: false }))),
+    raise: (at, isDeadly) => void (moments = [...moments, { from: at, until: isDeadly ? Infinity : at }]),
+    settle: (deaths) => void (moments = deaths),
     isOn(state, previous) {
       const isCut = previous?.ino === state.ino && state.size < previous.size;
       const changedAt = Number(state.ctimeNs / 1_000_000n);
-      const settledAt = changedAt + CLOCK_TICK_MS + settlesMs(isCut, times);
-      return moments.some(({ at, isOpen }) => at < settledAt && (isOpen || changedAt <= at));
+      const settlesAt = changedAt + CLOCK_TICK_MS + settlesMs(isCut, times);
+      return moments.some((death) => death.from < settlesAt && isOfTheDead(changedAt, death));
     },
   };
+}
+
+/** The file was changed at `changedAt`, or up to a tick later. */
+function isOfTheDead(changedAt: number, { until, begun }: Death): boolean {
+  if (begun === undefined) return changedAt <= until;
+  const latest = begun.mayBeHeirs ? until - CLOCK_TICK_MS : until;
+  return changedAt + CLOCK_TICK_MS >= begun.since && changedAt <= latest;
 }

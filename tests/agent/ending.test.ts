@@ -79,7 +79,7 @@ test.each(['CANCELED', 'LEASE_LOST'] as const)(
 );
 
 test('a death by signal names the signal', () => {
-  const ending = endingOfExit({ exitCode: null, signal: 'SIGKILL', deaths: [1], stderrTail: [] });
+  const ending = endingOfExit({ exitCode: null, signal: 'SIGKILL', deaths: [], stderrTail: [] });
   expect(ending).toMatchObject({ kind: 'FAILED', signal: 'SIGKILL' });
   expect(ending).toHaveProperty('reason', expect.stringMatching(/SIGKILL.*memory.*nothing to stderr/));
   expect(ending).not.toHaveProperty('exitCode');

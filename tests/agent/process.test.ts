@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CommandNotStarted, type RunningCommand, startCommand } from '../../agent/process.ts';
 
 const never = new AbortController().signal;
+const DEATH = { from: expect.any(Number) as number, until: expect.any(Number) as number };
 let folder: string;
 
 beforeAll(async () => {
@@ -31,6 +32,7 @@ async function shell(
     environment: { PATH: process.env['PATH'] ?? '', ...environment },
     workingDirectory: folder,
     killWaitMs: 30_000,
+    lookWithinMs: 600_000,
     stdout,
     stderr,
     onDanger,
@@ -67,7 +69,7 @@ async function gone(pid: number): Promise<void> {
 }
 
 function stop(command: RunningCommand, graceMs: number, hurry: AbortSignal = never) {
-  return command.stop({ signal: 'SIGTERM', graceMs, hurry });
+  return command.stop({ signal: 'SIGTERM', graceMs, publishes: true, hurry });
 }
 
 describe('a command', () => {
@@ -89,7 +91,7 @@ describe('a command', () => {
     const began = Date.now();
     expect(await command.exited).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
     const [death] = (await command.exited).deaths;
-    expect(death).toBeGreaterThanOrEqual(began - 1000);
+    expect(death?.from).toBeGreaterThanOrEqual(began - 1000);
   });
 
   test.each([
@@ -196,8 +198,33 @@ describe('stopping a command', () => {
     await said.match(/ready/);
     const { deaths } = await stop(command, 20_000);
     expect(said.all()).toContain('saved');
-    // The shell died, but wrote nothing itself.
-    expect(deaths).toEqual([]);
+    // The shell died, but wrote nothing itself; somebody may have begun to in the moment of the signal.
+    expect(deaths).toEqual([{ ...DEATH, begun: { since: expect.any(Number) as number, mayBeHeirs: true } }]);
+  });
+
+  test('grants the grace also where others have sent the signal to the whole group, and the shell is dead at once', async () => {
+    const { command, said } = await shell(
+      `sh -c 'trap "sleep 0.3; echo saved; exit 0" TERM; echo ready; while :; do sleep 0.02; done'; true`,
+    );
+    await said.match(/ready/);
+    const stopped = stop(command, 20_000);
+    process.kill(-command.pid, 'SIGTERM');
+    await stopped;
+    expect(said.all()).toContain('saved');
+  });
+
+  test('does not look who is writing where nobody wants what was written', async () => {
+    const { command, said } = await shell('echo ready; exec sleep 300');
+    await said.match(/ready/);
+    const stopped = command.stop({ signal: 'SIGTERM', graceMs: 20_000, publishes: false, hurry: never });
+    expect((await stopped).deaths).toEqual([DEATH]);
+  });
+
+  test('takes nobody for an heir where nobody has a handler', async () => {
+    const { command, said } = await shell('echo ready; exec sleep 300');
+    await said.match(/ready/);
+    const { deaths } = await stop(command, 20_000);
+    expect(deaths).toEqual([{ ...DEATH, begun: { since: expect.any(Number) as number, mayBeHeirs: false } }]);
   });
 
   test.each([
@@ -214,8 +241,9 @@ describe('stopping a command', () => {
       const { command, saidInError } = await shell(`trap "sleep 0.2; ${exit}" TERM; ${writer} & wait`);
       await saidInError.match(/ready/);
       const { deaths } = await stop(command, 20_000);
-      expect(deaths).toHaveLength(hasDied ? 1 : 0);
-      if (hasDied) expect(Date.now() - (deaths[0] ?? Infinity)).toBeGreaterThanOrEqual(150);
+      const sure = deaths.filter(({ begun }) => begun === undefined);
+      expect(sure).toHaveLength(hasDied ? 1 : 0);
+      if (hasDied) expect(Date.now() - (sure[0]?.until ?? Infinity)).toBeGreaterThanOrEqual(150);
     },
   );
 
@@ -236,10 +264,12 @@ describe('stopping a command', () => {
     const { command, said } = await shell('trap "" TERM; echo ready; while :; do sleep 0.02; done');
     await said.match(/ready/);
     const before = performance.now();
-    expect(await stop(command, 150)).toMatchObject({
-      signal: 'SIGKILL',
-      deaths: [expect.any(Number), expect.any(Number)],
-    });
+    const { signal, deaths } = await stop(command, 150);
+    expect(signal).toBe('SIGKILL');
+    // The first is of those that the polite signal may have ended.
+    const [, leader, all] = deaths;
+    expect(deaths).toHaveLength(3);
+    expect(all?.from).toBe(leader?.from);
     expect(performance.now() - before).toBeGreaterThanOrEqual(149);
   });
 

@@ -2,7 +2,7 @@ import { appendFile, chmod, open, rename, rm, stat, utimes, writeFile } from 'no
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AttemptSync, SyncSettings } from '../../../agent/sync/attempt-sync.ts';
-import { always, type Bench, eventually, instruction, startBench } from './support/bench.ts';
+import { always, type Bench, death, eventually, instruction, startBench } from './support/bench.ts';
 
 let bench: Bench;
 beforeAll(async () => (bench = await startBench()));
@@ -52,7 +52,7 @@ describe('the last look after the command was killed', () => {
     await writeFile(local('ckpt/step-2'), 'half of it');
     await bench.write('ckpt/.latest', 'step-2');
     await renamed('ckpt/.latest', 'ckpt/latest');
-    sync.commandEnded([Date.now()]);
+    sync.commandEnded([death(Date.now())]);
     await sync.flush(always);
     expect(await bench.keys('killed-new/')).toEqual(['killed-new/early.log', 'killed-new/settled']);
   });
@@ -82,7 +82,7 @@ describe('the last look after the command was killed', () => {
     await eventually(() => sync.counts().filesUploaded === 1);
     await sync.suspend();
     await overwrite('ckpt/model', half);
-    sync.commandEnded([Date.now()]);
+    sync.commandEnded([death(Date.now())]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text(`${prefix}/model`)).toBe(WHOLE);
@@ -97,7 +97,7 @@ describe('the last look after the command was killed', () => {
     await bench.write('ckpt/.next', 'next');
     await renamed('ckpt/.next', 'ckpt/model');
     await appendFile(local('ckpt/steps'), 'two');
-    sync.commandEnded([Date.now()]);
+    sync.commandEnded([death(Date.now())]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text('killed-well/model')).toBe('next');
@@ -114,7 +114,7 @@ describe('the last look after the command was killed', () => {
       await overwrite('ckpt/model', 'saved');
       return (await stat(local('ckpt/model'))).ctimeMs > killedAt + 1;
     });
-    sync.commandEnded([killedAt]);
+    sync.commandEnded([death(killedAt)]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text('outlived/model')).toBe('saved');
@@ -126,7 +126,7 @@ describe('the last look after the command was killed', () => {
     await eventually(() => sync.counts().filesUploaded === 1);
     await sync.suspend();
     await overwrite('ckpt/model', 'a new whole one!');
-    sync.commandEnded([(await stat(local('ckpt/model'))).ctimeMs + 1_000]);
+    sync.commandEnded([death((await stat(local('ckpt/model'))).ctimeMs + 1_000)]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text('settled/model')).toBe('a new whole one!');

@@ -18,13 +18,13 @@ test.each([
 ])('of a file that was changed %s', (_when, afterMs, isSuspect) => {
   const suspicion = createSuspicion(TIMES);
   expect(suspicion.isOn(changed(afterMs), undefined)).toBe(false);
-  suspicion.settle([DEATH]);
+  suspicion.settle([{ from: DEATH, until: DEATH }]);
   expect(suspicion.isOn(changed(afterMs), undefined)).toBe(isSuspect);
 });
 
 test('a file that is shorter than the bucket has it takes longer to settle', () => {
   const suspicion = createSuspicion(TIMES);
-  suspicion.settle([DEATH]);
+  suspicion.settle([{ from: DEATH, until: DEATH }]);
   expect(suspicion.isOn(changed(-4_000), changed(-9_000, { size: 20 }))).toBe(true);
   expect(suspicion.isOn(changed(-4_000), changed(-9_000, { size: 20, ino: 2n }))).toBe(false);
 });
@@ -35,8 +35,26 @@ test('after a kill everything waits that changes, until it is known what died, a
   suspicion.raise(DEATH, true);
   const files = [changed(-1_000), changed(-500), changed(-1), changed(30_000)];
   expect(files.map((file) => suspicion.isOn(file, undefined))).toEqual([true, false, true, true]);
-  suspicion.settle([DEATH]);
+  suspicion.settle([{ from: DEATH, until: DEATH }]);
   expect(files.map((file) => suspicion.isOn(file, undefined))).toEqual([false, false, true, false]);
   suspicion.settle([]);
   expect(files.map((file) => suspicion.isOn(file, undefined))).toEqual([false, false, false, false]);
+});
+
+test('of a kill that takes its time both what had not settled when it came and what was changed until it was over', () => {
+  const suspicion = createSuspicion(TIMES);
+  suspicion.settle([{ from: DEATH, until: DEATH + 8_000 }]);
+  const files = [-61, -59, 0, 7_999, 8_001].map((after) => changed(after));
+  expect(files.map((file) => suspicion.isOn(file, undefined))).toEqual([false, true, true, true, false]);
+});
+
+test('where nobody was writing shortly before, of nothing but what was changed since then', () => {
+  const since = DEATH - 30;
+  const suspicion = createSuspicion(TIMES);
+  const files = [-41, -39, -11, -9, 0, 1].map((after) => changed(after));
+  suspicion.settle([{ from: DEATH, until: DEATH, begun: { since, mayBeHeirs: false } }]);
+  expect(files.map((file) => suspicion.isOn(file, undefined))).toEqual([false, true, true, true, true, false]);
+  // What is saved in the moment of the signal by who has a handler may look as old as a tick of the clock.
+  suspicion.settle([{ from: DEATH, until: DEATH, begun: { since, mayBeHeirs: true } }]);
+  expect(files.map((file) => suspicion.isOn(file, undefined))).toEqual([false, true, true, false, false, false]);
 });

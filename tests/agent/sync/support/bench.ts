@@ -16,6 +16,7 @@ import {
 } from '../../../../agent/sync/attempt-sync.ts';
 import type { SyncInstruction } from '../../../../agent/sync/entry.ts';
 import type { Logger } from '../../../../agent/sync/logger.ts';
+import type { Death } from '../../../../agent/sync/suspicion.ts';
 import { createS3Store, type ObjectStore } from '../../../../agent/sync/s3.ts';
 import { type Relay, startRelay } from './relay.ts';
 import { BUCKET, openStore } from './store.ts';
@@ -189,4 +190,9 @@ export async function eventually<T>(condition: () => Promise<T> | T, millis = 5_
     if (performance.now() > deadline) throw new Error(`not within ${millis} ms: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** Of everybody in one moment. */
+export function death(at: number): Death {
+  return { from: at, until: at };
 }

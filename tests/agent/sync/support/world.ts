@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { AttemptSync } from '../../../../agent/sync/attempt-sync.ts';
-import { always, type Bench, instruction } from './bench.ts';
+import { always, type Bench, death, instruction } from './bench.ts';
 import { createCommand, isCheckpoint, LATEST } from './command.ts';
 import type { Relayed, Verdict } from './relay.ts';
 
@@ -182,7 +182,7 @@ async function createWorld(bench: Bench, prefix: string, directory: string, sett
     expect(await settle(FOR_SURE_MS)).toBe(true);
     const files = await command.files();
     command.dieWriting('a');
-    sync.commandEnded([Date.now()]);
+    sync.commandEnded([death(Date.now())]);
     return () => files;
   }
 }
