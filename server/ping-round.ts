@@ -12,8 +12,9 @@ export const pings: Pings = Object.freeze({ agentsMs: 2_000, othersMs: 10_000 })
 
 export interface PingRound {
   /**
-   * Watches a socket. One that is silent for a little longer than the time of its kind is pinged; one that is silent for twice that time
-   * is ended. Whoever pings by itself that often, as agents do, is never asked.
+   * Watches a socket. One that is silent for a little longer than the time of its kind is pinged, and ended when it is silent for that
+   * time from the ping on: whoever is slow, but there, has all of it for its answer. Whoever pings by itself that often, as agents do, is
+   * never asked.
    * @param connection what the socket runs on
    * @param isAgents whether an agent is told its signals there: how soon its end is noticed is how soon others may have its jobs
    * @returns ends the watching
@@ -27,8 +28,9 @@ interface Watched {
   isAgents: () => boolean;
   read: number;
   unread: number;
-  /** How many looks have found nothing new, one after another. */
+  /** How many looks have found nothing new, one after another: since the ping, once there was one. */
   silent: number;
+  isAsked: boolean;
 }
 
 /** Silence is counted in looks, so many to the time after which is asked: a server that was busy has looked less, and blames nobody. */
@@ -47,7 +49,7 @@ export function createPingRound({ agentsMs, othersMs }: Pings): PingRound {
   let timer: NodeJS.Timeout | undefined;
   return {
     watch(socket, connection, isAgents) {
-      const watched = { socket, connection, isAgents, read: -1, unread: 0, silent: 0 };
+      const watched = { socket, connection, isAgents, read: -1, unread: 0, silent: 0, isAsked: false };
       all.add(watched);
       // Once what has arrived is read: it would be taken for silence.
       timer ??= setInterval(() => setImmediate(look), everyMs);
@@ -70,6 +72,12 @@ function lookAt(one: Watched, looks: number): void {
   one.read = bytesRead;
   one.unread = socket.bufferedAmount;
   one.silent = isAlive ? 0 : one.silent + 1;
-  if (one.silent === looks + LATE_LOOKS) socket.ping();
-  if (one.silent >= 2 * looks) socket.terminate();
+  one.isAsked &&= !isAlive;
+  if (one.isAsked) {
+    if (one.silent >= looks) socket.terminate();
+  } else if (one.silent >= looks + LATE_LOOKS) {
+    socket.ping();
+    one.isAsked = true;
+    one.silent = 0;
+  }
 }

@@ -2,7 +2,7 @@ import type { Agent } from '../../db/entities/agent.ts';
 import type { JobEvent } from '../../db/entities/job-event.ts';
 import { latest, readerOf, type Latest } from '../../lib/latest.ts';
 import type { Feed } from '../events/feed.ts';
-import { createWaitingRoom, keyOf, type InGroup, type WaitingRoom } from './waiting-room.ts';
+import { createWaitingRoom, keyOf, type InGroup, type WaitingGroup, type WaitingRoom } from './waiting-room.ts';
 
 export type AgentSignal =
   | { type: 'WORK_AVAILABLE' }
@@ -26,10 +26,14 @@ export interface AgentSignals {
   /** Ids of the agents that are connected to this server. */
   connected(): string[];
   isConnected(agentId: string): boolean;
-  /** Groups in which agents wait that are connected to this server. */
-  waiting(): InGroup[];
-  /** Tells the next few who wait in a group to ask for work. @returns how many that are */
-  call(of: InGroup, count: number): number;
+  /** Groups in which agents wait that are connected to this server: `most` of them, and others before the same again. */
+  waiting(most: number): WaitingGroup[];
+  /**
+   * These jobs, or none, are pending in a group: tells the next few who wait there to ask for work, and more of them for jobs that few
+   * others seem to be allowed.
+   * @returns how many that are
+   */
+  callFor(group: WaitingGroup, jobIds: readonly string[]): number;
   /** Tells one agent, if it is connected to this server; the same thing twice only after it was read. */
   tell(agentId: string, signal: AgentSignal): void;
   /** This server is about to close its sockets: no agent is to lose a lease over that. */
@@ -49,24 +53,17 @@ interface Listener {
   signals: Latest<AgentSignal[]>;
 }
 
-/**
- * So many more agents are woken than there is work: the first might be banned from it, or dead. Not all: most would find none. Should all
- * of these fail it, the next look finds it waiting still (`callForWaiting`).
- */
-const SPARE = 3;
-
 export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals {
   let isClosing = false;
   const listeners = new Map<string, Listener>();
   const room = createWaitingRoom();
   const signal = (agentId: string, ...signals: AgentSignal[]): void => listeners.get(agentId)?.signals.push(signals);
 
-  const call = (of: InGroup, count: number): number => {
-    const called = room.callUp(of, count);
-    for (const agentId of called) signal(agentId, { type: 'WORK_AVAILABLE' });
-    return called.length;
+  const wake = (agentIds: string[]): number => {
+    for (const agentId of agentIds) signal(agentId, { type: 'WORK_AVAILABLE' });
+    return agentIds.length;
   };
-  heedEvents(feed, room, { signal, call });
+  heedEvents(feed, room, { signal, wake });
 
   async function* signalsOf(listener: Listener): AsyncGenerator<AgentSignal, void, undefined> {
     const { agent } = listener;
@@ -103,18 +100,19 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
       return got;
     },
     ...{ connected: () => [...listeners.keys()], isConnected: (agentId) => listeners.has(agentId), tell: signal },
-    ...{ waiting: () => room.waiting(), call },
+    waiting: (most) => room.waiting(most),
+    callFor: (group, jobIds) => wake(room.callAgain(group, jobIds)),
     closing: () => (isClosing = true),
   };
 }
 
 interface Means {
   signal: (agentId: string, signal: AgentSignal) => void;
-  call: (of: InGroup, count: number) => void;
+  wake: (agentIds: string[]) => void;
 }
 
-function heedEvents(feed: Feed, room: WaitingRoom, { signal, call }: Means): void {
-  const callSoon = createBundle((of, jobs) => call(of, jobs + SPARE));
+function heedEvents(feed: Feed, room: WaitingRoom, { signal, wake }: Means): void {
+  const callSoon = createBundle((of, jobs) => wake(room.callUp(of, jobs)));
   feed.listen((event) => {
     if (makesClaimable(event)) {
       room.arrive(event);

@@ -1,8 +1,7 @@
 import type { Job } from '../../db/entities/job.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
-import { BANS_TO_REALLOCATE, countBans } from '../jobs/bans.ts';
-import { claimJob } from '../leases/claim.ts';
+import { askForJob } from '../leases/claim.ts';
 import { seeAgent } from './alive.ts';
 import { findAgent } from './register.ts';
 import type { AgentSignal, AgentSignals } from './signals.ts';
@@ -54,10 +53,12 @@ export async function claimForAgent(
   // It has asked, so it has nothing to do: nothing is interrupted when it leaves now.
   if (agent.drainingAt !== null || agent.retiringAt !== null) return none('DRAIN');
   const { id: agentId, machineId, containerGroupId } = agent;
-  const job = await signals.claiming(agent, () =>
-    claimJob(core, viewer, { machineId, containerGroupId, agentId, claimId: claim.claimId }),
-  );
+  const why = { isBarred: false };
+  const job = await signals.claiming(agent, async () => {
+    const claimed = await askForJob(core, viewer, { machineId, containerGroupId, agentId, claimId: claim.claimId });
+    why.isBarred = claimed.isBarred;
+    return claimed.job;
+  });
   if (job !== undefined) return { job };
-  const isBarred = (await countBans(core, viewer, machineId)) >= BANS_TO_REALLOCATE;
-  return none(isBarred ? 'REALLOCATE' : undefined);
+  return none(why.isBarred ? 'REALLOCATE' : undefined);
 }

@@ -13,11 +13,6 @@ export async function listBans(core: Core, jobIds: readonly string[]): Promise<B
   return core.em.fork().find(Ban, { jobId: { $in: [...jobIds] } }, { orderBy: { createdAt: 'asc' } });
 }
 
-/** How many jobs a machine is banned from. */
-export async function countBans(core: Core, viewer: Viewer, machineId: string): Promise<number> {
-  return core.em.fork().count(Ban, { accountId: viewer.accountId, machineId });
-}
-
 /**
  * Lets a machine have a job again. Lifting what is not there is fine.
  * @throws NotFoundError when the account has no such job

@@ -2,7 +2,20 @@
 -- One statement: two claimers can't take the same row (SKIP LOCKED passes over what another is taking), and the attempt,
 -- its event and its webhook exist exactly when the job is running. The queue's partial index gives the first row at once,
 -- whatever the backlog and the history.
-with candidate as materialized (
+-- There is always one row: without a job it says at least whether its machine gets none whatever comes.
+with barred as materialized (
+  -- Rule 5: a machine that is banned from so many jobs is to be reallocated, and gets nothing more.
+  select count(*) >= :bans_to_reallocate as is_barred
+  from bans b
+  where b.account_id = :account_id and b.machine_id = :machine_id
+),
+-- The answer to this very claim may have been lost with its connection: then the job that it took is given again.
+earlier as materialized (
+  select a.job_id, a.outcome
+  from attempts a
+  where a.agent_id = :agent_id::uuid and a.claim_id = :claim_id::uuid and a.account_id = :account_id
+),
+candidate as materialized (
   select j.id
   from jobs j
   where j.account_id = :account_id
@@ -10,8 +23,8 @@ with candidate as materialized (
     and j.status = 'PENDING'
     and j.banned_machine_id is distinct from :machine_id
     and not exists (select from bans b where b.job_id = j.id and b.machine_id = :machine_id)
-    -- Rule 5: a machine that is banned from so many jobs is to be reallocated, and gets nothing more.
-    and (select count(*) from bans b where b.account_id = :account_id and b.machine_id = :machine_id) < :bans_to_reallocate
+    and not (select is_barred from barred)
+    and not exists (select from earlier where outcome is null)
   order by j.priority desc, j.position
   limit 1
   for update of j skip locked
@@ -32,7 +45,9 @@ claimed as (
 attempt as (
   insert into attempts (job_id, number, account_id, container_group_id, machine_id, agent_id, claim_id,
                         heartbeat_interval, lease_expires_at)
-  select id, attempt_number, account_id, container_group_id, :machine_id, :agent_id, :claim_id,
+  select id, attempt_number, account_id, container_group_id, :machine_id, :agent_id::uuid,
+         -- What it once took has ended meanwhile: this is a new claim, which can no longer be told from that one by its id.
+         case when not exists (select from earlier) then :claim_id::uuid end,
          heartbeat_interval,
          clock_timestamp() + make_interval(secs => 2 * heartbeat_interval)
   from claimed
@@ -49,4 +64,10 @@ delivery as (
   from claimed
   where webhook is not null
 )
-select * from claimed
+select barred.is_barred, taken.*
+from barred
+left join (
+  select * from claimed
+  union all
+  select j.* from earlier join jobs j on j.id = earlier.job_id where earlier.outcome is null
+) taken on true

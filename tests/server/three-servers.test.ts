@@ -88,4 +88,4 @@ test('work goes over all of them: each job is done once, each webhook sent once,
   const bodies = receiver.received.map(({ body }) => body);
   expect(bodies).toHaveLength(120);
   expect(new Set(bodies).size).toBe(120);
-});
+}, 60_000);

@@ -1,23 +1,32 @@
 import { rm } from 'node:fs/promises';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import { createJobs } from './jobs.ts';
-import { hasPrevious, present, PREVIOUS, unpackPrevious } from './release.ts';
+import { present, previousRelease, unpack } from './release.ts';
 import { openWorld, type World } from './world.ts';
 
 /**
  * npm run test:upgrade
  *
  * A rolling upgrade from the release before this one: its server and its agents have jobs running all the while, none of which may lose its
- * attempt. Exit code 0 only if none did, and all jobs were completed. Skipped, and said so, in a clone that does not go back so far.
+ * attempt. Exit code 0 only if none did, and all jobs were completed. Skipped in a clone that does not go back so far: then it says so, in a
+ * workflow as a warning on its page.
  */
 const JOBS = 3;
 
-if (hasPrevious()) await main();
-else say(`Skipped: this clone does not have the previous release, ${PREVIOUS.slice(0, 10)} (git fetch --unshallow)`);
+const release = previousRelease();
+if (release === undefined) skip();
+else await main(release);
 
-async function main(): Promise<void> {
+function skip(): void {
+  const mark = process.env['GITHUB_ACTIONS'] === 'true' ? '::warning title=No upgrade was tried::' : '';
+  say(
+    `${mark}Skipped: this clone has no previous release, neither a tag v… nor what stands for one (git fetch --unshallow --tags)`,
+  );
+}
+
+async function main(release: string): Promise<void> {
   const directory = await makeTemporaryDirectory('kelpie-upgrade-');
-  const previous = await unpackPrevious(directory);
+  const previous = await unpack(release, directory);
   const world = await openWorld(directory);
   try {
     await upgrade(world, previous);

@@ -67,7 +67,9 @@ export async function openWorld(directory: string): Promise<World> {
       const before = new Set((await connections()).map((row) => row.connection_id));
       ports.splice(0, ports.length, younger.port);
       elder.program.signal('SIGTERM');
-      await elder.program.ended;
+      let hasEnded = false;
+      void elder.program.ended.then(() => (hasEnded = true));
+      await until('the old server to end', () => hasEnded, PATIENCE_MS);
       const haveMoved = async () => (await connections()).every((row) => !before.has(row.connection_id));
       await until('all agents to be with the other server', haveMoved, PATIENCE_MS);
     },

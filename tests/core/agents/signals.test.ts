@@ -175,13 +175,32 @@ describe('of many who wait', () => {
       return woken(agents).length > 0;
     });
     const first = woken(agents);
-    expect(await callForWaiting(core, core.signals)).toEqual({ called: 1 });
+    expect(await callForWaiting(core, core.signals)).toEqual({ called: 8 });
     const [next] = await until('another one', () => {
       const others = woken(agents).filter((agent) => !first.includes(agent));
       return others.length > 0 && others;
     });
     expect(await next!.claim()).toBeDefined();
     expect(await callForWaiting(core, core.signals)).toEqual({ called: 0 });
+  });
+
+  test('a job is had by the last of 41 within two looks, where the machine of the others is banned from it', async () => {
+    const { viewer } = await account();
+    const job = await submit(core, viewer);
+    await finishAttempt(core, viewer, (await claim(core, viewer, 'banned')).lease, endings.failed);
+    const agents: Connected[] = [];
+    for (let count = 0; count < 40; count++) agents.push(await connect(viewer, 'banned'));
+    agents.push(await connect(viewer, 'allowed'));
+    const got = [];
+    for (let look = 0; look < 2; look++) {
+      const { called } = await callForWaiting(core, core.signals);
+      await until('all who are called', () => woken(agents).length === called);
+      for (const agent of woken(agents)) {
+        agent.signals.length = 0;
+        got.push(await agent.claim());
+      }
+    }
+    expect(got.filter((one) => one !== undefined)).toMatchObject([{ id: job.id, machineId: 'allowed' }]);
   });
 
   test('of another account or group nobody is called', async () => {
