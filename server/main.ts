@@ -110,7 +110,17 @@ async function openMetrics(config: Config, metrics: Metrics | undefined, log: Lo
   if (metrics === undefined || port === undefined) return async () => undefined;
   const server = await serveMetrics(metrics, log, { host, port, token });
   log.info({ url: server.url }, 'Metrics');
+  if (token === undefined && !isLoopback(host)) {
+    log.warn(
+      { url: server.url },
+      'Whoever reaches this may read the groups of all accounts: KELPIE_METRICS_TOKEN is not set',
+    );
+  }
   return () => server.stop();
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function saladChecks(config: Config): SaladChecks {
