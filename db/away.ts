@@ -15,7 +15,7 @@ const SQLSTATE = /^(?:08\w{3}|53300|57P0[123])$/;
 
 /** The driver has words for these, and no codes. */
 const MESSAGE =
-  /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
+  /^(?:Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error)/;
 
 /** An error's causes are looked through so deep, in case one is its own. */
 const DEPTH = 6;

@@ -1,8 +1,8 @@
 import pg from 'pg';
-import type { Orm } from './orm.ts';
+import { CONNECT_WITHIN, type Orm } from './orm.ts';
 
 /** Any number, the same for every server: who holds it, migrates. */
-const MIGRATION_LOCK = 5_375_731;
+export const MIGRATION_LOCK = 5_375_731;
 
 /**
  * Brings the database to the newest migration. Several servers may start at once: they queue on an advisory lock, and the
@@ -11,7 +11,7 @@ const MIGRATION_LOCK = 5_375_731;
  * @returns the names of the migrations that ran
  */
 export async function migrate(orm: Orm, url: string): Promise<string[]> {
-  const lock = new pg.Client({ connectionString: url });
+  const lock = new pg.Client({ connectionString: url, ...CONNECT_WITHIN });
   lock.on('error', () => undefined);
   await lock.connect();
   try {

@@ -33,7 +33,8 @@ const LIMITS = {
   statement_timeout: 15_000,
   idle_in_transaction_session_timeout: 10_000,
 };
-const CONNECT_WITHIN = { connectionTimeoutMillis: 10_000 };
+/** Of every connection, in milliseconds: a host that drops what is sent to it would be waited for until TCP gives up. */
+export const CONNECT_WITHIN = { connectionTimeoutMillis: 10_000 };
 
 /** Connects lazily: the first statement opens the first connection. `maxConnections` bounds the pool (10). */
 export async function createOrm(options: {
@@ -56,7 +57,7 @@ export async function createOrm(options: {
     logger: () => undefined,
     pool: { min: 0, max: options.maxConnections ?? 10, idleTimeoutMillis: 30_000 },
     ...(options.pooled !== true && { onCreateConnection: withoutJit }),
-    ...(options.unlimited !== true && { driverOptions: { ...limits, ...CONNECT_WITHIN } }),
+    driverOptions: { ...limits, ...CONNECT_WITHIN },
     forceUtcTimezone: true,
   });
 }

@@ -19,7 +19,11 @@ const JobEventTypeRef = builder.enumType('JobEventType', {
     FAILED: { description: 'The job failed for good.' },
     CANCELED: { description: 'The job was canceled.' },
     RETRIED: { description: 'The job was made pending again, with its whole budget.' },
-    PURGED: { description: 'The job was removed.' },
+    PURGED: {
+      description:
+        'The job was removed. The event says what it was then: its status, the machine that had it last, and its labels, which are ' +
+        'kept until its events go.',
+    },
     WARNED: { description: 'Something hinders the attempt (`message`), or does so no longer (null).' },
     BAN_LIFTED: { description: 'A machine that was banned may have the job again.' },
   } as const,

@@ -69,7 +69,8 @@ builder.subscriptionField('jobEvents', (t) =>
         type: JobFilterInput,
         description:
           'Events of which jobs; of all without it. It is asked of the job as it is when the event is told, so the status is that ' +
-          'which the job then has. Once it has been removed, its id and container group are known, and of PURGED also what it was then.',
+          'which the job then has. Once it has been removed, its id and container group are known, and of PURGED also its status, machine ' +
+          'and labels: what else the filter asks for is then not fulfilled.',
       }),
       after: t.arg({
         type: 'Cursor',

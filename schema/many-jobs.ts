@@ -55,7 +55,9 @@ builder.mutationField('purgeJobs', (t) =>
   t.field({
     type: PurgedJobsRef,
     errors: failures,
-    description: 'Empties a container group’s queue: pending jobs are removed, running ones canceled.',
+    description:
+      'Empties a container group’s queue: pending jobs are removed, running ones canceled. Of a job that is removed its events stay ' +
+      'until they are too old, and the last of them has its labels.',
     args: { containerGroupId: t.arg.string({ required: true, description: 'The container group.' }) },
     resolve: (_root, args, { core, viewer }) =>
       purgeJobs(core, viewer, parseInput(purgeArguments, args).containerGroupId),

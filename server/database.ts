@@ -5,15 +5,18 @@ import { isDatabaseAway } from '../db/away.ts';
 import { startEmbeddedPostgres } from '../db/embedded.ts';
 import { backoffMillis } from '../lib/backoff.ts';
 import { messageOf } from '../lib/errors.ts';
-import { isAborted, pause } from '../lib/pause.ts';
+import { atMost, isAborted, pause, whenAborted } from '../lib/pause.ts';
 import type { Config } from './config.ts';
 import type { Logger } from './log.ts';
 
+export interface Database {
+  url: string;
+  masterKey: string;
+  close: () => Promise<void>;
+}
+
 /** The configured PostgreSQL, or the embedded one, which goes with this process unless others use it. */
-export async function openDatabase(
-  config: Config,
-  log: Logger,
-): Promise<{ url: string; masterKey: string; close: () => Promise<void> }> {
+export async function openDatabase(config: Config, log: Logger): Promise<Database> {
   if (config.DATABASE_URL !== undefined && config.KELPIE_MASTER_KEY !== undefined) {
     return { url: config.DATABASE_URL, masterKey: config.KELPIE_MASTER_KEY, close: async () => undefined };
   }
@@ -28,6 +31,28 @@ export async function openDatabase(
     masterKey: config.KELPIE_MASTER_KEY ?? (await embeddedMasterKey(directory)),
     close: () => postgres.stop(),
   };
+}
+
+/** So long the start of an embedded PostgreSQL is waited for once it is not wanted any more; the next start replaces one that is left. */
+const ABANDON_MS = 60_000;
+
+/**
+ * The same, unless `stopping` comes first: then it is closed as soon as it is open, so that no PostgreSQL is left behind.
+ * @returns undefined when `stopping` came first
+ */
+export async function openDatabaseUnless(
+  stopping: AbortSignal,
+  config: Config,
+  log: Logger,
+): Promise<Database | undefined> {
+  const opening = openDatabase(config, log);
+  const database = await unlessStopped(opening, stopping);
+  if (database !== undefined && !isAborted(stopping)) return database;
+  const closing = opening.then((late) => late.close());
+  await atMost(ABANDON_MS, closing).catch((error: unknown) =>
+    log.warn({ err: error }, 'The database could not be closed'),
+  );
+  return undefined;
 }
 
 /** In milliseconds. */
@@ -46,7 +71,7 @@ export async function whenThere<Opened>(
 ): Promise<Opened | undefined> {
   for (let tries = 0; !isAborted(stopping); tries += 1) {
     try {
-      return await open();
+      return await unlessStopped(open(), stopping);
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
       const waitMs = backoffMillis(tries, BETWEEN_TRIES);
@@ -56,6 +81,16 @@ export async function whenThere<Opened>(
     }
   }
   return undefined;
+}
+
+/** What `work` comes to, or undefined when `stopping` comes first: what goes on then ends with the process. */
+async function unlessStopped<Opened>(work: Promise<Opened>, stopping: AbortSignal): Promise<Opened | undefined> {
+  const settled = new AbortController();
+  try {
+    return await Promise.race([work, whenAborted(stopping, settled.signal).then(() => undefined)]);
+  } finally {
+    settled.abort();
+  }
 }
 
 /** The master key of an embedded installation: made once, kept beside the database, readable by its owner alone. */

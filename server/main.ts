@@ -1,10 +1,11 @@
 import { openCore, type CoreOptions, type OpenCore } from '../core/open.ts';
 import type { Provider } from '../core/scaling/provider.ts';
 import { messageOf } from '../lib/errors.ts';
+import { isAborted } from '../lib/pause.ts';
 import { createApp } from './app.ts';
 import type { SaladChecks } from './auth.ts';
 import { readConfig, type Config } from './config.ts';
-import { openDatabase, whenThere } from './database.ts';
+import { openDatabaseUnless, whenThere } from './database.ts';
 import { createLog, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { serveMetrics } from './metrics-server.ts';
@@ -45,7 +46,8 @@ async function main(config: Config, machines: OwnMachines | undefined): Promise<
   const log = createLog(config.KELPIE_LOG_LEVEL);
   const { signal, stopping } = stopSignal();
   await using ending = new AsyncDisposableStack();
-  const database = await openDatabase(config, log);
+  const database = await openDatabaseUnless(stopping, config, log);
+  if (database === undefined) return;
   ending.defer(() => database.close());
   const options: CoreOptions = {
     ...coreOptions(config),
@@ -58,6 +60,8 @@ async function main(config: Config, machines: OwnMachines | undefined): Promise<
   const core = await whenThere(() => openCore(options), log, stopping);
   if (core === undefined) return;
   ending.defer(() => core.close());
+  // No agent shall come to a server that goes at once.
+  if (isAborted(stopping)) return;
   await machines?.opened(core);
   const metrics = config.KELPIE_METRICS_PORT === undefined ? undefined : createMetrics(core, log);
   const app = createApp({
@@ -110,7 +114,17 @@ async function openMetrics(config: Config, metrics: Metrics | undefined, log: Lo
   if (metrics === undefined || port === undefined) return async () => undefined;
   const server = await serveMetrics(metrics, log, { host, port, token });
   log.info({ url: server.url }, 'Metrics');
+  if (token === undefined && !isLoopback(host)) {
+    log.warn(
+      { url: server.url },
+      'Whoever reaches this may read the groups of all accounts: KELPIE_METRICS_TOKEN is not set',
+    );
+  }
   return () => server.stop();
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function saladChecks(config: Config): SaladChecks {

@@ -35,6 +35,9 @@ export async function serveMetrics(
     server.once('error', reject);
     server.listen(at.port, at.host, resolve);
   });
+  server
+    .removeAllListeners('error')
+    .on('error', (error) => log.error({ err: error }, 'The port of the metrics failed'));
   // A server that listens has an address with a port.
   const { address, port, family } = server.address() as AddressInfo;
   return {

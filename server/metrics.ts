@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { OpenCore } from '../core/open.ts';
-import { listenFacts, type Fact } from '../core/vitals/facts.ts';
+import { kindsOfFacts, listenFacts, type Fact } from '../core/vitals/facts.ts';
 import { createVitalGauges } from './vital-gauges.ts';
 import type { Logger } from './log.ts';
 
@@ -69,6 +69,10 @@ function createCounters(registers: Registry[]): (fact: Fact) => void {
     ...{ name: 'kelpie_recovery_seconds', labelNames: ['outcome'], buckets: RECOVERY_BUCKETS, registers },
     help: 'Seconds from the end of an interrupted attempt until its job was claimed again, of all servers together',
   });
+  // From the start: a series that begins with its first event hides that event from whoever asks for its growth.
+  for (const type of kindsOfFacts.types) events.inc({ type }, 0);
+  for (const outcome of kindsOfFacts.outcomes) endings.inc({ outcome }, 0);
+  for (const outcome of kindsOfFacts.interruptions) recoveries.zero({ outcome });
   return (fact) => {
     switch (fact.kind) {
       case 'event':

@@ -1,6 +1,8 @@
 import { Gauge, type Registry } from 'prom-client';
+import { UnavailableError } from '../core/errors.ts';
+import { expectedFailure } from '../core/expected.ts';
 import type { OpenCore } from '../core/open.ts';
-import { readVitalSigns, type VitalSigns } from '../core/vitals/signs.ts';
+import { readQueues, readVitalSigns } from '../core/vitals/signs.ts';
 import { atMost } from '../lib/pause.ts';
 import type { Logger } from './log.ts';
 
@@ -11,77 +13,164 @@ const AT_MOST_EVERY_MS = 5_000;
 const REST_PER_WORK = 9;
 /** Whoever scrapes waits no longer than this for the database: what is of this process is worth knowing without it. */
 const PATIENCE_MS = 3_000;
+/**
+ * A turn whose connection has gone silent ends when TCP gives up, after a quarter of an hour: by then the database may long be there again,
+ * so another is begun beside it. Longer than all statements of a turn may take.
+ */
+const SILENT_MS = 60_000;
+const MOST_TURNS = 2;
 
 export interface VitalGauges {
   /** Asks the database, unless that was done just now. Never fails: that the database does not answer is a figure too. */
   refresh(): Promise<void>;
 }
 
+/** Gauges that are read at once. */
+interface Part {
+  /** @returns what shows the figures that were read */
+  read(): Promise<() => void>;
+  /** What is not known is not told: a figure that stands still would look like peace. */
+  forget(): void;
+}
+
+/** One reading of all parts, in their order. */
+interface Turn {
+  began: number;
+  /** Those that have not answered yet. */
+  left: Set<Part>;
+  done: Promise<void>;
+}
+
 /** Gauges of what the whole installation has to do. All servers tell the same. */
 export function createVitalGauges(core: OpenCore, registers: Registry[], log: Logger): VitalGauges {
-  const gauges = makeGauges(registers);
-  let underWay: Promise<void> | undefined;
+  const parts = [reachability(core, registers), vitalSigns(core, registers), queues(core, registers)];
+  let newest: Turn | undefined;
+  let unfinished = 0;
   let freshUntil = 0;
-  const read = async (): Promise<void> => {
-    const began = performance.now();
-    try {
-      gauges.show(await readVitalSigns(core, { mostQueues: MOST_QUEUES }));
-    } catch (error) {
-      gauges.forget();
-      log.warn({ err: error }, 'The vital signs could not be read');
+
+  const run = async (turn: Turn): Promise<void> => {
+    for (const part of parts) {
+      try {
+        const show = await part.read();
+        if (turn === newest) show();
+      } catch (error) {
+        log.warn({ err: error }, 'Some vital signs could not be read');
+        // That a statement has failed says nothing of the others, unless there is nobody to ask.
+        const unknown = expectedFailure(error) instanceof UnavailableError ? parts : [part];
+        if (turn === newest) unknown.forEach((one) => one.forget());
+        if (unknown === parts) break;
+      }
+      turn.left.delete(part);
     }
-    const took = performance.now() - began;
-    freshUntil = performance.now() + Math.max(AT_MOST_EVERY_MS, took * REST_PER_WORK);
-    underWay = undefined;
+    unfinished -= 1;
+    if (turn !== newest) return;
+    newest = undefined;
+    const now = performance.now();
+    freshUntil = now + Math.max(AT_MOST_EVERY_MS, (now - turn.began) * REST_PER_WORK);
   };
+  const begin = (): void => {
+    unfinished += 1;
+    const turn: Turn = { began: performance.now(), left: new Set(parts), done: Promise.resolve() };
+    newest = turn;
+    turn.done = run(turn);
+  };
+  const isDue = (): boolean => {
+    const now = performance.now();
+    return newest === undefined ? now >= freshUntil : now >= newest.began + SILENT_MS;
+  };
+
   return {
     async refresh() {
-      if (performance.now() >= freshUntil) underWay ??= read();
-      if (underWay !== undefined) await atMost(PATIENCE_MS, underWay);
+      if (isDue() && unfinished < MOST_TURNS) begin();
+      const turn = newest;
+      if (turn === undefined) return;
+      await atMost(PATIENCE_MS, turn.done);
+      if (turn === newest) turn.left.forEach((part) => part.forget());
     },
   };
 }
 
-function makeGauges(registers: Registry[]) {
-  const make = (name: string, help: string) => new Gauge({ name: `kelpie_${name}`, help, registers });
-  const perGroup = (name: string, help: string) =>
-    new Gauge({ name: `kelpie_${name}`, help, registers, labelNames: ['container_group'] });
-  const up = make('database_up', 'Whether the database answered when the vital signs were read');
-  const queueJobs = perGroup('queue_jobs', 'Pending jobs, of the container groups with the deepest queues');
-  const queueOldest = perGroup('queue_oldest_seconds', 'The age of the oldest pending job of these groups');
-  const single = {
-    otherGroups: make('queue_other_groups', 'Container groups with pending jobs that are not named'),
-    otherJobs: make('queue_other_jobs', 'Pending jobs of those'),
-    otherOldest: make('queue_other_oldest_seconds', 'The age of the oldest of those'),
-    liveAttempts: make('attempts_live', 'Attempts that live'),
-    leaseOverdue: make('lease_overdue_seconds', 'For how long the first lease that ran out has not been noticed'),
-    webhooks: make('webhooks_pending', 'Webhooks that are neither delivered nor given up'),
-    webhookOverdue: make('webhook_overdue_seconds', 'For how long the first of them is due'),
-    eventLag: make('event_lag_seconds', 'The age of the oldest event that this server has not handed out in order'),
-  };
-  const forgetQueues = (): void => [queueJobs, queueOldest].forEach((gauge) => gauge.reset());
+function reachability(core: OpenCore, registers: Registry[]): Part {
+  const up = makeGauge(registers, 'database_up', 'Whether the database answers this server');
   return {
-    show(signs: VitalSigns): void {
-      up.set(1);
-      forgetQueues();
-      for (const { containerGroupId, pending, oldestSeconds } of signs.queues) {
-        queueJobs.set({ container_group: containerGroupId }, pending);
-        queueOldest.set({ container_group: containerGroupId }, oldestSeconds);
-      }
-      single.otherGroups.set(signs.others.groups);
-      single.otherJobs.set(signs.others.pending);
-      single.otherOldest.set(signs.others.oldestSeconds);
-      single.liveAttempts.set(signs.liveAttempts);
-      single.leaseOverdue.set(signs.leaseOverdueSeconds);
-      single.webhooks.set(signs.pendingWebhooks);
-      single.webhookOverdue.set(signs.webhookOverdueSeconds);
-      single.eventLag.set(signs.eventLagSeconds);
+    async read() {
+      await core.ping();
+      return () => up.set(1);
     },
-    /** What is not known is not told: a figure that stands still would look like peace. */
-    forget(): void {
-      up.set(0);
-      forgetQueues();
-      for (const gauge of Object.values(single)) gauge.remove();
+    forget: () => up.set(0),
+  };
+}
+
+function vitalSigns(core: OpenCore, registers: Registry[]): Part {
+  const make = (name: string, help: string) => makeGauge(registers, name, help);
+  const gauges = {
+    liveAttempts: make('attempts_live', 'Attempts that live'),
+    leaseOverdueSeconds: make(
+      'lease_overdue_seconds',
+      'For how long the first lease that ran out has not been noticed',
+    ),
+    pendingWebhooks: make('webhooks_pending', 'Webhooks that are neither delivered nor given up'),
+    webhookOverdueSeconds: make('webhook_overdue_seconds', 'For how long the first of them is due'),
+    eventLagSeconds: make(
+      'event_lag_seconds',
+      'The age of the oldest event that this server has not handed out in order',
+    ),
+  } as const;
+  return {
+    async read() {
+      const signs = await readVitalSigns(core);
+      return () => {
+        gauges.liveAttempts.set(signs.liveAttempts);
+        gauges.leaseOverdueSeconds.set(signs.leaseOverdueSeconds);
+        gauges.pendingWebhooks.set(signs.pendingWebhooks);
+        gauges.webhookOverdueSeconds.set(signs.webhookOverdueSeconds);
+        gauges.eventLagSeconds.set(signs.eventLagSeconds);
+      };
+    },
+    forget: () => Object.values(gauges).forEach((gauge) => gauge.remove()),
+  };
+}
+
+function queues(core: OpenCore, registers: Registry[]): Part {
+  const perGroup = (name: string, help: string) => makeGauge(registers, name, help, ['container_group']);
+  const single = (name: string, help: string) => makeGauge(registers, name, help);
+  const idle = 'The same, of those in which nothing runs meanwhile; 0 where something does';
+  const named = {
+    pending: perGroup('queue_jobs', 'Pending jobs, of the container groups with the deepest queues'),
+    oldest: perGroup('queue_oldest_seconds', 'For how long the job waits that was submitted first to these groups'),
+    idle: perGroup('queue_idle_seconds', idle),
+  };
+  const others = {
+    groups: single('queue_other_groups', 'Container groups with pending jobs that are not named'),
+    pending: single('queue_other_jobs', 'Pending jobs of those'),
+    oldest: single('queue_other_oldest_seconds', 'For how long the first job of any of those waits, at most'),
+    idle: single('queue_other_idle_seconds', idle),
+  };
+  const forgetNamed = (): void => Object.values(named).forEach((gauge) => gauge.reset());
+  return {
+    async read() {
+      const found = await readQueues(core, { mostNamed: MOST_QUEUES });
+      return () => {
+        forgetNamed();
+        for (const { containerGroupId, pending, oldestSeconds, idleSeconds } of found.named) {
+          const labels = { container_group: containerGroupId };
+          named.pending.set(labels, pending);
+          named.oldest.set(labels, oldestSeconds);
+          named.idle.set(labels, idleSeconds);
+        }
+        others.groups.set(found.others.groups);
+        others.pending.set(found.others.pending);
+        others.oldest.set(found.others.oldestSeconds);
+        others.idle.set(found.others.idleSeconds);
+      };
+    },
+    forget() {
+      forgetNamed();
+      Object.values(others).forEach((gauge) => gauge.remove());
     },
   };
+}
+
+function makeGauge(registers: Registry[], name: string, help: string, labelNames: string[] = []): Gauge {
+  return new Gauge({ name: `kelpie_${name}`, help, registers, labelNames });
 }

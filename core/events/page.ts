@@ -96,10 +96,15 @@ export async function eventsThatFit(
   return here.filter((event) => fitting.has(event.jobId) || (event.type === 'PURGED' && fits(event.data, ofJob)));
 }
 
-/** @param was what `remove-jobs` has written of the job */
-function fits(was: JobEvent['data'], { status, machineId, labels = {} }: JobFilter): boolean {
+/**
+ * Whether what a removed job was is known to fit. Of a part that was not written down it is not: nobody is told of what was not asked for.
+ * @param was what `remove-jobs` has written of the job
+ */
+function fits(was: JobEvent['data'], filter: JobFilter): boolean {
+  const { status, machineId, labels = {}, ...unknown } = filter;
   const its = was as Partial<Pick<Job, 'status' | 'machineId' | 'labels'>>;
   return (
+    Object.values(unknown).every((part) => part === undefined) &&
     (status === undefined || (its.status !== undefined && status.includes(its.status))) &&
     (machineId === undefined || its.machineId === machineId) &&
     // A label of any name is the job's own, and never what an object inherits.

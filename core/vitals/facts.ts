@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { attemptOutcomes, type AttemptOutcome } from '../../db/entities/attempt.ts';
-import type { JobEvent, JobEventType } from '../../db/entities/job-event.ts';
+import { jobEventTypes, type JobEvent, type JobEventType } from '../../db/entities/job-event.ts';
 import type { Feed } from '../events/feed.ts';
 
 /** Something that has happened in the installation, worth counting. */
@@ -10,7 +10,11 @@ export type Fact =
   | { kind: 'recovered'; outcome: Interruption; seconds: number };
 
 /** Endings that are nobody's fault, after which another machine is to go on. */
-type Interruption = Extract<AttemptOutcome, 'LOST' | 'RELEASED'>;
+const interruptions = ['LOST', 'RELEASED'] as const satisfies AttemptOutcome[];
+type Interruption = (typeof interruptions)[number];
+
+/** All that facts can be about, for whoever counts them and has to begin at 0. */
+export const kindsOfFacts = { types: jobEventTypes, outcomes: attemptOutcomes, interruptions };
 
 /** So many jobs that were interrupted, and that nobody has taken since, are remembered; of more, the oldest are forgotten. */
 const MOST_REMEMBERED = 10_000;

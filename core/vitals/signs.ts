@@ -4,10 +4,6 @@ import type { Feed } from '../events/feed.ts';
 
 /** What an installation has to do at one moment. Times are seconds, by the database's clock (rule 13). */
 export interface VitalSigns {
-  /** Container groups in which jobs wait, the deepest queues first. */
-  queues: { containerGroupId: string; pending: number; oldestSeconds: number }[];
-  /** What waits in the groups that are too many to be named, all together. */
-  others: { groups: number; pending: number; oldestSeconds: number };
   /** Attempts that live. */
   liveAttempts: number;
   /** For how long the first lease that ran out has not been noticed; 0 when all were. */
@@ -20,6 +16,22 @@ export interface VitalSigns {
   eventLagSeconds: number;
 }
 
+/** What waits in one container group, or in several. */
+export interface Waiting {
+  pending: number;
+  /** For how many seconds the job that was submitted first waits, since it last began to. */
+  oldestSeconds: number;
+  /** The same of queues in which nothing runs meanwhile; 0 where something does. */
+  idleSeconds: number;
+}
+
+export interface Queues {
+  /** The deepest, in no order. */
+  named: (Waiting & { containerGroupId: string })[];
+  /** Those that are too many to be named, all together. */
+  others: Waiting & { groups: number };
+}
+
 interface Signs {
   live: number;
   overdue_seconds: number | null;
@@ -28,40 +40,40 @@ interface Signs {
   event_lag_seconds: number;
 }
 
-const queuesStatement = statement<
-  { most: number },
-  { id: string | null; pending: number; oldest_seconds: number; groups: number }
->('deepest-queues');
 const signsStatement = statement<{ xid: string; id: string }, Signs>('vital-signs');
 
 /**
- * Reads the vital signs, over all accounts: for whoever runs the servers, and nobody else. The cost grows with what waits and runs, not
- * with what has ended.
- * @param mostQueues so many queues are named
+ * Reads the vital signs, over all accounts: for whoever runs the servers, and nobody else. The cost grows with what runs, not with what
+ * waits or has ended.
  */
-export async function readVitalSigns(
-  core: Core & { readonly feed: Feed },
-  { mostQueues }: { mostQueues: number },
-): Promise<VitalSigns> {
-  const em = core.em.fork();
-  const queues = await queuesStatement(em, { most: mostQueues });
-  const [signs] = await signsStatement(em, core.feed.settledAt());
+export async function readVitalSigns(core: Core & { readonly feed: Feed }): Promise<VitalSigns> {
+  const [signs] = await signsStatement(core.em.fork(), core.feed.settledAt());
   if (signs === undefined) throw new Error('Expected a row of vital signs, got none');
-  const named = queues.flatMap(({ id, pending, oldest_seconds: oldestSeconds }) =>
-    id === null ? [] : [{ containerGroupId: id, pending, oldestSeconds }],
-  );
-  const others = queues.find(({ id }) => id === null);
   return {
-    queues: named,
-    others: {
-      groups: others?.groups ?? 0,
-      pending: others?.pending ?? 0,
-      oldestSeconds: others?.oldest_seconds ?? 0,
-    },
     liveAttempts: signs.live,
     leaseOverdueSeconds: signs.overdue_seconds ?? 0,
     pendingWebhooks: signs.pending,
     webhookOverdueSeconds: signs.webhooks_overdue_seconds ?? 0,
     eventLagSeconds: signs.event_lag_seconds,
   };
+}
+
+const queuesStatement = statement<
+  { most: number },
+  { id: string | null; pending: number; oldest_seconds: number; idle_seconds: number; groups: number }
+>('deepest-queues');
+
+/**
+ * Reads what waits, over all accounts. The cost grows with that.
+ * @param mostNamed so many queues are named
+ */
+export async function readQueues(core: Core, { mostNamed }: { mostNamed: number }): Promise<Queues> {
+  const rows = await queuesStatement(core.em.fork(), { most: mostNamed });
+  const queues: Queues = { named: [], others: { groups: 0, pending: 0, oldestSeconds: 0, idleSeconds: 0 } };
+  for (const { id, groups, pending, oldest_seconds: oldestSeconds, idle_seconds: idleSeconds } of rows) {
+    const waiting = { pending, oldestSeconds, idleSeconds };
+    if (id === null) queues.others = { groups, ...waiting };
+    else queues.named.push({ containerGroupId: id, ...waiting });
+  }
+  return queues;
 }

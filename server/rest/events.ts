@@ -104,7 +104,7 @@ const events = createRoute({
     'Every event once, in an order that stays, and of each job by its `seq`. With `Accept: text/event-stream`, as server-sent events: ' +
     'what there is after the given place, then what follows. Each event’s `id` is its cursor, so a client that lost the stream ' +
     'resumes by `Last-Event-ID`, at any server and much later. An event named `gap` tells that events were removed before they could ' +
-    'be told. Filters are asked of the job as it is when its event is told; once it has been removed, its container group is known, and of `PURGED` also what it was then. The admin’s are everybody’s.',
+    'be told. Filters are asked of the job as it is when its event is told; once it has been removed, its container group is known, and of `PURGED` also its status, machine and labels. What else a filter asks for is then not fulfilled. The admin’s are everybody’s.',
   request: {
     query: z
       .object({

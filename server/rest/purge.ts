@@ -28,7 +28,7 @@ const purge = createRoute({
   tags: ['jobs'],
   summary: 'Empty a container group’s queue',
   description:
-    'Removes the group’s pending jobs, which are then not found, and cancels its running ones. Jobs that have ended stay. Needs a key of the role OWNER.',
+    'Removes the group’s pending jobs, which are then not found, and cancels its running ones. Jobs that have ended stay. Of a job that is removed its events stay until they are too old, and the last of them has its labels. Needs a key of the role OWNER.',
   request: { params: z.object({ id: containerGroupId }) },
   responses: {
     200: jsonOutput('How many jobs were removed or canceled', z.object({ count: z.int() }), { count: 12 }),

@@ -32,6 +32,9 @@ describe('docker-compose.yml', () => {
     environment: z.record(z.string(), z.string()).optional(),
     depends_on: z.record(z.string(), z.unknown()).optional(),
     ports: z.array(z.string()).default([]),
+    command: z.union([z.string(), z.array(z.string())]).optional(),
+    volumes: z.array(z.string()).default([]),
+    init: z.boolean().default(false),
     build: z.object({ target: z.string() }).loose().optional(),
   });
   const { services } = z
@@ -47,6 +50,19 @@ describe('docker-compose.yml', () => {
     expect(
       agentVariables.safeParse({ ...services['agent']?.environment, SALAD_MACHINE_ID: 'one' }).error,
     ).toBeUndefined();
+  });
+
+  test('gives agents a key of their role alone, by a volume, and somebody who takes what jobs leave behind', () => {
+    const [maker, agent] = [services['agent-key'], services['agent']];
+    expect(maker?.command?.at(-1)).toContain(
+      'create-key --account admin --role AGENT > /keys/new && mv /keys/new /keys/agent',
+    );
+    expect(maker?.volumes).toEqual(['keys:/keys']);
+    expect(agent?.volumes).toEqual(['keys:/keys:ro']);
+    expect(agent?.command?.at(-1)).toContain('KELPIE_API_KEY=$$(cat /keys/agent)');
+    expect(agent?.depends_on).toHaveProperty('agent-key');
+    expect(JSON.stringify(agent)).not.toContain(services['server-1']?.environment?.['KELPIE_ADMIN_KEY']);
+    expect(agent?.init).toBe(true);
   });
 
   test('waits only for what is there, builds what the Dockerfile has, and listens on this machine alone', () => {

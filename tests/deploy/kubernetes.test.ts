@@ -7,17 +7,27 @@ import { readConfig } from '../../server/config.ts';
 
 const DIRECTORY = join(import.meta.dirname, '../../deploy/kubernetes');
 const KUSTOMIZATION = 'kustomization.yaml';
+/** Each is applied by itself. */
+const KUSTOMIZATIONS = ['.', 'agents'];
 const header = z.looseObject({
   apiVersion: z.string(),
   kind: z.string(),
-  metadata: z.looseObject({ name: z.string() }),
+  metadata: z.looseObject({ name: z.string(), namespace: z.string().optional() }),
 });
 type Manifest = z.infer<typeof header>;
 
-const files = readdirSync(DIRECTORY).filter((file) => file !== KUSTOMIZATION);
-const manifests = files.flatMap((file) =>
-  parseAllDocuments(read(file)).map((document) => header.parse(document.toJS())),
-);
+const manifests = KUSTOMIZATIONS.flatMap((directory) => manifestsOf(directory).flatMap(parseFile));
+
+function manifestsOf(directory: string): string[] {
+  const files = readdirSync(join(DIRECTORY, directory)).filter(
+    (file) => file.endsWith('.yaml') && file !== KUSTOMIZATION,
+  );
+  return files.map((file) => join(directory, file));
+}
+
+function parseFile(file: string): Manifest[] {
+  return parseAllDocuments(read(file)).map((document) => header.parse(document.toJS()));
+}
 
 function read(file: string): string {
   return readFileSync(join(DIRECTORY, file), 'utf8');
@@ -51,9 +61,27 @@ describe('the manifests for Kubernetes', () => {
     await expect(validate({ ...ofKind('Deployment'), spec: { replicaz: 3 } })).rejects.toThrow();
   });
 
-  test('are all applied', () => {
-    const { resources } = z.object({ resources: z.array(z.string()) }).parse(parse(read(KUSTOMIZATION)));
-    expect(resources.toSorted()).toEqual(files.toSorted());
+  test.for(KUSTOMIZATIONS)('in %s are all applied, into the namespace of their kustomization', (directory) => {
+    const kustomization = z.object({ resources: z.array(z.string()), namespace: z.string() });
+    const { resources, namespace } = kustomization.parse(parse(read(join(directory, KUSTOMIZATION))));
+    const files = manifestsOf(directory);
+    expect(resources.map((file) => join(directory, file)).toSorted()).toEqual(files.toSorted());
+    // kustomize would move one that names another.
+    for (const { kind, metadata } of files.flatMap(parseFile)) {
+      expect([undefined, namespace], kind).toContain(metadata.namespace);
+    }
+  });
+
+  test('give the servers’ own account the right to scale in the namespace in which they do', () => {
+    const namespaceOf = (directory: string) =>
+      z.object({ namespace: z.string() }).parse(parse(read(join(directory, KUSTOMIZATION)))).namespace;
+    const { name } = ofKind('ServiceAccount').metadata;
+    expect(ofKind('RoleBinding')).toMatchObject({
+      roleRef: { name: ofKind('Role').metadata.name },
+      subjects: [{ kind: 'ServiceAccount', name, namespace: namespaceOf('.') }],
+    });
+    expect(ofKind('Deployment')).toMatchObject({ spec: { template: { spec: { serviceAccountName: name } } } });
+    expect(ofKind('ConfigMap')).toMatchObject({ data: { KELPIE_PROVIDER_NAMESPACE: namespaceOf('agents') } });
   });
 
   test('select the pods that they make, and set what the server knows', () => {

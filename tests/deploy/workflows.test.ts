@@ -7,14 +7,17 @@ import { faultsOfWorkflow } from '../support/workflow-parser.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const WORKFLOWS = join(ROOT, '.github/workflows');
-const step = z.object({ uses: z.string().optional(), run: z.string().optional() });
+const environment = z.record(z.string(), z.string()).default({});
+const step = z.object({ uses: z.string().optional(), run: z.string().optional(), env: environment });
 const workflow = z.object({
   permissions: z.object({ contents: z.literal('read') }),
-  jobs: z.record(z.string(), z.object({ 'timeout-minutes': z.number(), steps: z.array(step) })),
+  env: environment,
+  jobs: z.record(z.string(), z.object({ 'timeout-minutes': z.number(), env: environment, steps: z.array(step) })),
 });
 describe.for(readdirSync(WORKFLOWS))('the workflow %s', (file) => {
   const text = readFileSync(join(WORKFLOWS, file), 'utf8');
-  const steps = Object.values(workflow.parse(parse(text)).jobs).flatMap((job) => job.steps);
+  const { env, jobs } = workflow.parse(parse(text));
+  const steps = Object.values(jobs).flatMap((job) => job.steps);
 
   test('is one that GitHub takes, with no rights that a job does not ask for', () => {
     expect(faultsOfWorkflow(file, text)).toEqual([]);
@@ -24,6 +27,15 @@ describe.for(readdirSync(WORKFLOWS))('the workflow %s', (file) => {
     const uses = [...text.matchAll(/uses: (.*)$/gm)].map(([, action]) => action);
     expect(uses.length).toBeGreaterThan(0);
     for (const action of uses) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  });
+
+  test('hands secrets to single steps, and to none that runs what others wrote', () => {
+    const isSecret = (value: string) => /github\.token|secrets\./.test(value);
+    for (const outer of [env, ...Object.values(jobs).map((job) => job.env)]) {
+      expect(Object.values(outer).filter(isSecret)).toEqual([]);
+    }
+    const trusted = steps.filter((one) => Object.values(one.env).some(isSecret));
+    for (const { run = '' } of trusted) expect(run).not.toMatch(/\bnp[mx] |\bnode |docker build/);
   });
 
   test('has no expression in a script: what a tag is called is nobody’s shell code', () => {

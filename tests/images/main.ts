@@ -1,35 +1,58 @@
 import { messageOf } from '../../lib/errors.ts';
-import { buildImage, ensureBase, missing, podman } from './podman.ts';
+import { atMost, whenAborted } from '../../lib/pause.ts';
+import { buildImage, demandTools, ensureBase, NotHereError, podman } from './podman.ts';
 import { runTopology, type Images } from './topology.ts';
 
 /**
  * `npm run test:images`: builds the images of the server and of the agent, and runs what docker-compose.yml describes from them, without a
- * registry and without Docker. Where that can't be done it is said why, and counts for nothing. The exit code is 0 only if all went well.
+ * registry and without Docker. Where the machine can't give what that takes it is said, and counts for nothing: SKIPPED, and 0. What else
+ * goes wrong is a fault of ours, and so is what takes too long: 1.
  */
+const MOST_MINUTES = 6;
+/** So long what was begun may take to put things away when the time is over. */
+const PUT_AWAY_MS = 20_000;
+
 const images: Images = { server: 'localhost/kelpie-test/server', agent: 'localhost/kelpie-test/agent' };
-const why = await missing();
-if (why !== undefined) {
-  console.log(`The images are not tested: ${why}`);
-} else {
-  try {
-    await timed('the base image', ensureBase);
-    await timed('the image of the server', () => buildImage('server', images.server));
-    await timed('the image of the agent', () => buildImage('agent', images.agent));
-    for (const image of [images.server, images.agent])
-      console.log(`${image}: ${await sizeOf(image)} MiB with its base`);
-    await timed('the whole topology', () => runTopology(images));
-  } catch (error) {
-    console.error(`The images do not work: ${messageOf(error)}`);
-    process.exitCode = 1;
-  }
+const late = AbortSignal.timeout(MOST_MINUTES * 60_000);
+let underWay = { what: 'nothing', since: performance.now() };
+
+const testing = testImages().then(
+  () => 'DONE' as const,
+  (error: unknown) => error,
+);
+const result = await Promise.race([testing, whenAborted(late).then(() => 'LATE' as const)]);
+if (late.aborted) {
+  const took = `${underWay.what} is under way for ${secondsSince(underWay.since)}`;
+  console.error(`The images were not tested within ${MOST_MINUTES} minutes: ${took}`);
+  await atMost(PUT_AWAY_MS, testing);
+  process.exitCode = 1;
+} else if (result instanceof NotHereError) {
+  console.log(`SKIPPED, the images are not tested: ${result.message}`);
+} else if (result !== 'DONE') {
+  console.error(`The images do not work: ${messageOf(result)}`);
+  process.exitCode = 1;
 }
 // Whatever a fault has left open must not keep this process.
 process.exit();
 
+async function testImages(): Promise<void> {
+  await timed('the tools', demandTools);
+  await timed('the base image', () => ensureBase(late));
+  await timed('the image of the server', () => buildImage('server', images.server, late));
+  await timed('the image of the agent', () => buildImage('agent', images.agent, late));
+  for (const image of [images.server, images.agent]) console.log(`${image}: ${await sizeOf(image)} MiB with its base`);
+  await timed('the whole topology', () => runTopology(images, late));
+}
+
 async function timed(what: string, work: () => Promise<void>): Promise<void> {
-  const began = performance.now();
+  const since = performance.now();
+  underWay = { what, since };
   await work();
-  console.log(`${what}: ${((performance.now() - began) / 1_000).toFixed(1)} s`);
+  console.log(`${what}: ${secondsSince(since)}`);
+}
+
+function secondsSince(began: number): string {
+  return `${((performance.now() - began) / 1_000).toFixed(1)} s`;
 }
 
 async function sizeOf(image: string): Promise<number> {

@@ -6,6 +6,10 @@ import { messageOf } from '../../lib/errors.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 
 const run = promisify(execFile);
+
+/** The machine can't give what it takes to build and run images: nothing that our own files could be blamed for. */
+export class NotHereError extends Error {}
+
 const MAX_OUTPUT = 2 ** 26;
 
 /** Debian as it comes from its archive, without Node. */
@@ -17,11 +21,15 @@ export const NODE = 'localhost/kelpie-test/node:24';
 const AS_HERE = ['--runtime', 'runc', '--cgroup-manager=cgroupfs'];
 
 /** One command of podman. @throws Error with what it said, without its arguments, among which are keys */
-export async function podman(args: readonly string[], options: { timeoutMs?: number } = {}): Promise<string> {
+export async function podman(
+  args: readonly string[],
+  options: { timeoutMs?: number; signal?: AbortSignal } = {},
+): Promise<string> {
   try {
     const { stdout } = await run('podman', [...AS_HERE, ...args], {
       maxBuffer: MAX_OUTPUT,
       timeout: options.timeoutMs ?? 60_000,
+      ...(options.signal !== undefined && { signal: options.signal }),
     });
     return stdout.trim();
   } catch (error) {
@@ -37,20 +45,45 @@ export async function limitsAsHere(): Promise<string[]> {
   return [`--ulimit=nofile=${files}:${files}`, '--ulimit=nproc=1024:1024'];
 }
 
-/** @returns why images can't be built and run here; undefined when they can */
-export async function missing(): Promise<string | undefined> {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'it takes Linux, and root';
+/** @throws NotHereError when a tool is missing, or podman can't work at all */
+export async function demandTools(): Promise<void> {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) throw new NotHereError('it takes Linux, and root');
   for (const tool of ['podman', 'runc', 'debootstrap']) {
     const found = await run('sh', ['-c', `command -v ${tool}`]).catch(() => undefined);
-    if (found === undefined) return `${tool} is not installed`;
+    if (found === undefined) throw new NotHereError(`${tool} is not installed`);
   }
-  return undefined;
+  await here('podman does not work', podman(['info']));
 }
 
-/** Makes the base image, unless an earlier run has: Debian by debootstrap, and this very Node with its npm. */
-export async function ensureBase(): Promise<void> {
-  if (await exists(NODE)) return;
-  if (!(await exists(DEBIAN))) await importDebian();
+/**
+ * Makes the base image, unless an earlier run has: Debian by debootstrap, and this very Node with its npm.
+ * @throws NotHereError when there is no mirror of Debian, no container can be run, or npm's registry can't be reached out of one
+ */
+export async function ensureBase(signal: AbortSignal): Promise<void> {
+  if (!(await exists(DEBIAN))) await here('Debian can’t be had', importDebian(signal));
+  if (!(await exists(NODE))) await here('podman can’t build', importNode(signal));
+  const bare = ['run', '--rm', '--network=host', ...(await limitsAsHere())];
+  await here('podman can’t run a container', podman([...bare, NODE, 'node', '--version'], { signal }));
+  const { registry, authorities } = await lent();
+  const environment = [
+    '--env',
+    `npm_config_registry=${registry}`,
+    ...(authorities === undefined ? [] : authoritiesIn('--env', authorities)),
+  ];
+  const asked = podman([...bare, ...environment, NODE, 'npm', 'view', 'graphql', 'version'], { signal });
+  await here('npm’s registry can’t be reached out of a container', asked);
+}
+
+/** What fails is the machine's own. An abort is not: that is for whoever has aborted. */
+async function here(what: string, work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    throw new NotHereError(`${what}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function importNode(signal: AbortSignal): Promise<void> {
   const directory = await makeTemporaryDirectory('kelpie-node-');
   try {
     await cp(process.execPath, join(directory, 'node'));
@@ -58,7 +91,7 @@ export async function ensureBase(): Promise<void> {
     const program = await realpath(stdout.trim());
     await cp(dirname(dirname(program)), join(directory, 'npm'), { recursive: true });
     await writeFile(join(directory, 'Containerfile'), NODE_IMAGE);
-    await podman(['build', '--isolation=chroot', '--tag', NODE, directory], { timeoutMs: 120_000 });
+    await podman(['build', '--isolation=chroot', '--tag', NODE, directory], { timeoutMs: 120_000, signal });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -77,41 +110,43 @@ async function exists(image: string): Promise<boolean> {
   );
 }
 
-async function importDebian(): Promise<void> {
+async function importDebian(signal: AbortSignal): Promise<void> {
   const directory = await makeTemporaryDirectory('kelpie-debian-');
   try {
     const root = join(directory, 'root');
     await mkdir(root);
-    await run('debootstrap', ['--variant=minbase', 'trixie', root], { timeout: 300_000, maxBuffer: MAX_OUTPUT });
-    await run('tar', ['-C', root, '-cf', join(directory, 'root.tar'), '.'], { timeout: 60_000 });
-    await podman(['import', join(directory, 'root.tar'), DEBIAN]);
+    await run('debootstrap', ['--variant=minbase', 'trixie', root], {
+      ...{ timeout: 300_000, maxBuffer: MAX_OUTPUT, signal },
+    });
+    await run('tar', ['-C', root, '-cf', join(directory, 'root.tar'), '.'], { timeout: 60_000, signal });
+    await podman(['import', join(directory, 'root.tar'), DEBIAN], { signal });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
 /** Builds a target of the repository's Dockerfile. What npm needs on this machine is lent to the build, and stays out of the image. */
-export async function buildImage(target: string, tag: string): Promise<void> {
-  const { stdout: registry } = await run('npm', ['config', 'get', 'registry']);
-  const authorities = process.env.NODE_EXTRA_CA_CERTS;
-  const lent = [
-    ...['--build-arg', `npm_config_registry=${registry.trim()}`],
-    ...(authorities === undefined
-      ? []
-      : [
-          '--volume',
-          `${authorities}:/run/authorities.pem:ro`,
-          '--build-arg',
-          'NODE_EXTRA_CA_CERTS=/run/authorities.pem',
-        ]),
-  ];
+export async function buildImage(target: string, tag: string, signal: AbortSignal): Promise<void> {
+  const { registry, authorities } = await lent();
   await podman(
     [
       // Docker's format: the other one has no health check.
       ...['build', '--isolation=chroot', '--network=host', '--format', 'docker', '--build-arg', `NODE_IMAGE=${NODE}`],
-      ...lent,
+      ...['--build-arg', `npm_config_registry=${registry}`],
+      ...(authorities === undefined ? [] : authoritiesIn('--build-arg', authorities)),
       ...['--target', target, '--tag', tag, dirname(dirname(import.meta.dirname))],
     ],
-    { timeoutMs: 600_000 },
+    { timeoutMs: 600_000, signal },
   );
+}
+
+/** What npm needs on this machine: its registry, and whose certificates to trust besides. */
+async function lent(): Promise<{ registry: string; authorities: string | undefined }> {
+  const { stdout } = await run('npm', ['config', 'get', 'registry']);
+  return { registry: stdout.trim(), authorities: process.env.NODE_EXTRA_CA_CERTS };
+}
+
+function authoritiesIn(option: '--env' | '--build-arg', authorities: string): string[] {
+  const mounted = '/run/authorities.pem';
+  return ['--volume', `${authorities}:${mounted}:ro`, option, `NODE_EXTRA_CA_CERTS=${mounted}`];
 }

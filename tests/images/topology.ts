@@ -25,9 +25,11 @@ const PATIENCE_MS = 120_000;
 
 /**
  * What docker-compose.yml describes: a database, a store, a migration, two servers behind the proxy of deploy/compose, three agents; then
- * jobs, and one of the servers stopped. @throws when something is not as it should be
+ * jobs, and one of the servers stopped.
+ * @param late when it has taken too long
+ * @throws when something is not as it should be
  */
-export async function runTopology(images: Images): Promise<void> {
+export async function runTopology(images: Images, late: AbortSignal): Promise<void> {
   await using ending = new AsyncDisposableStack();
   const directory = await makeTemporaryDirectory('kelpie-images-');
   ending.defer(() => rm(directory, { recursive: true, force: true }));
@@ -44,23 +46,26 @@ export async function runTopology(images: Images): Promise<void> {
 
   const migrate = await run('migrate', images.server, environment, ['node', 'server/admin.ts', 'migrate']);
   assert.equal(await podman(['wait', migrate], { timeoutMs: PATIENCE_MS }), '0', 'the migration failed');
+  const agentKey = await makeAgentKey(run, images.server, environment);
   const ports = [await freePort(), await freePort()];
   const servers = [];
   for (const [index, port] of ports.entries()) {
     const own = { ...environment, KELPIE_HOST: '127.0.0.1', KELPIE_PORT: String(port) };
     servers.push(await run(`server-${index + 1}`, images.server, own));
   }
-  for (const server of servers) await until(`${server} to be healthy`, () => isHealthy(server), PATIENCE_MS);
+  for (const server of servers) await until(`${server} to be healthy`, () => isHealthy(server, late), PATIENCE_MS);
   await checkServer(servers[0] ?? '', ports[0] ?? 0);
 
   const url = (await startProxy(ports, ending)) ?? `http://127.0.0.1:${ports[1]}`;
   const agents = [];
   for (const number of [1, 2, 3]) {
-    agents.push(await run(`agent-${number}`, images.agent, agentEnvironment(url, s3.url, `machine-${number}`)));
+    agents.push(
+      await run(`agent-${number}`, images.agent, agentEnvironment(url, s3.url, agentKey, `machine-${number}`)),
+    );
   }
-  await completeJobs(url, 3);
+  await completeJobs(url, 3, late);
   assert.equal(await stop(servers[0] ?? ''), '0', 'a server that is told to stop ends well');
-  await completeJobs(url, 2);
+  await completeJobs(url, 2, late);
   for (const agent of agents) assert.equal(await stop(agent), '0', 'an agent that is told to stop ends well');
 }
 
@@ -82,7 +87,16 @@ function containers(ending: AsyncDisposableStack, limits: string[]): Run {
   };
 }
 
-async function isHealthy(container: string): Promise<boolean> {
+/** As docker-compose.yml has it made: one that can do nothing but work, of the account whose jobs these are. */
+async function makeAgentKey(run: Run, image: string, environment: Record<string, string>): Promise<string> {
+  const command = ['node', 'server/admin.ts', 'create-key', '--account', 'admin', '--role', 'AGENT'];
+  const maker = await run('agent-key', image, environment, command);
+  assert.equal(await podman(['wait', maker], { timeoutMs: PATIENCE_MS }), '0', 'no key was made for the agents');
+  return podman(['logs', maker]);
+}
+
+async function isHealthy(container: string, late: AbortSignal): Promise<boolean> {
+  late.throwIfAborted();
   const running = await podman(['inspect', '--format', '{{.State.Running}}', container]);
   if (running !== 'true') throw new Error(`${container} has ended: ${await logsOf(container)}`);
   return podman(['healthcheck', 'run', container]).then(
@@ -135,9 +149,9 @@ async function startProxy(ports: readonly number[], ending: AsyncDisposableStack
   return url;
 }
 
-function agentEnvironment(url: string, s3: string, machine: string): Record<string, string> {
+function agentEnvironment(url: string, s3: string, key: string, machine: string): Record<string, string> {
   return {
-    ...{ KELPIE_API_URL: url, KELPIE_API_KEY: ADMIN_KEY, SALAD_METADATA_URL: 'none' },
+    ...{ KELPIE_API_URL: url, KELPIE_API_KEY: key, SALAD_METADATA_URL: 'none' },
     ...{ SALAD_MACHINE_ID: machine, SALAD_CONTAINER_GROUP_ID: 'compose' },
     ...{ AWS_ENDPOINT_URL: s3, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'any', AWS_SECRET_ACCESS_KEY: 'any' },
   };
@@ -146,7 +160,7 @@ function agentEnvironment(url: string, s3: string, machine: string): Record<stri
 const jobs = z.object({ jobs: z.array(z.object({ id: z.string(), status: z.string() })) });
 
 /** Submits jobs that compute, save and upload, and waits for all of them, through whichever server answers. */
-async function completeJobs(url: string, count: number): Promise<void> {
+async function completeJobs(url: string, count: number, late: AbortSignal): Promise<void> {
   const headers = { 'X-Kelpie-Key': ADMIN_KEY };
   const name = randomBytes(4).toString('hex');
   const sync = (folder: string, direction: string) => [
@@ -164,6 +178,7 @@ async function completeJobs(url: string, count: number): Promise<void> {
     await until(
       'a job to be taken',
       async () => {
+        late.throwIfAborted();
         const response = await fetch(`${url}/jobs`, { method: 'POST', headers: again, body });
         assert.ok([202, 502, 503].includes(response.status), await response.text());
         return response.status === 202;
@@ -174,6 +189,7 @@ async function completeJobs(url: string, count: number): Promise<void> {
   await until(
     `${count} jobs to be completed`,
     async () => {
+      late.throwIfAborted();
       const answer = await fetch(`${url}/jobs`, { headers });
       if (!answer.ok) return false;
       const all = jobs.parse(await answer.json()).jobs;

@@ -8,7 +8,9 @@ import { createLog } from '../../server/log.ts';
 import { createMetrics } from '../../server/metrics.ts';
 import { serveMetrics } from '../../server/metrics-server.ts';
 import { startTestApp } from '../support/app.ts';
-import { openTestCore } from '../support/core.ts';
+import { openCore } from '../../core/open.ts';
+import { openLink } from '../chaos/proxy.ts';
+import { MASTER_KEY, openTestCore } from '../support/core.ts';
 import { claim, endings, submit } from '../support/jobs.ts';
 import { finishAttempt } from '../../core/leases/finish.ts';
 import { until } from '../support/until.ts';
@@ -86,16 +88,47 @@ describe('/metrics', () => {
     expect(await first).toMatchObject({ done: true });
   });
 
-  test('forget what the database told when it does not answer, and say so', async () => {
+  test('forget what could not be read, and nothing else; the database is there', async () => {
     const { core, metrics, account, database } = await startMeasured();
     const { viewer } = await account();
     await submit(core, viewer);
     await database.query('alter table jobs rename to gone');
     const values = valuesOf((await metrics.read()).text);
-    expect(values.get('kelpie_database_up')).toBe(0);
+    expect(values.get('kelpie_database_up')).toBe(1);
+    expect(values.get('kelpie_attempts_live')).toBe(0);
     expect([...values.keys()].filter((name) => name.startsWith('kelpie_queue'))).toEqual([]);
     expect(values.get('process_resident_memory_bytes')).toBeGreaterThan(0);
   });
+
+  test('forget what the database told when it hangs, or is gone, and say so', async () => {
+    const { database } = await startMeasured();
+    const line = await openLink(() => Number(new URL(database.url).port));
+    whole.defer(() => line.close());
+    const through = new URL(database.url);
+    through.port = String(line.port);
+    const core = await openCore({ databaseUrl: through.href, masterKey: MASTER_KEY, onError: () => undefined });
+    whole.defer(() => core.close());
+    for (const state of ['HELD', 'CUT'] as const) {
+      line.set({ is: 'OPEN' });
+      const metrics = createMetrics(core, log);
+      const told = async () => {
+        const values = valuesOf((await metrics.read()).text);
+        return [
+          values.get('kelpie_database_up'),
+          values.has('kelpie_attempts_live'),
+          values.has('kelpie_queue_other_jobs'),
+        ];
+      };
+      await until('the database to be asked', async () => (await told()).every(Boolean));
+      line.set({ is: state });
+      await until(
+        `what was told before the line was ${state} to be forgotten`,
+        async () => (await told())[0] === 0,
+        30_000,
+      );
+      expect(await told()).toEqual([0, false, false]);
+    }
+  }, 60_000);
 
   test('are for those who have the token, and nothing else is there', async () => {
     const token = 'a token of the tests';
@@ -135,17 +168,23 @@ describe('the dashboard and the alerts', () => {
     const exported = new Set(
       [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type]) => withParts(name, type)),
     );
+    const series = [...valuesOf(text).keys()];
     const faults = expressions.flatMap(([where, expr]) =>
-      faultsOf(expr, exported).map((fault) => `${where}: ${fault}`),
+      faultsOf(expr, exported, series).map((fault) => `${where}: ${fault}`),
     );
     expect(faults).toEqual([]);
   });
 
   test('of an expression that is none, or a metric that is not there, it is said', () => {
-    expect(faultsOf('sum(rate(kelpie_sockets[5m])', new Set(['kelpie_sockets']))).toEqual([
+    expect(faultsOf('sum(rate(kelpie_sockets[5m])', new Set(['kelpie_sockets']), [])).toEqual([
       expect.stringContaining('is no PromQL'),
     ]);
-    expect(faultsOf('rate(kelpie_gone_total[5m]) > 1', new Set())).toEqual(['kelpie_gone_total is not exported']);
+    expect(faultsOf('rate(kelpie_gone_total[5m]) > 1', new Set(), [])).toEqual(['kelpie_gone_total is not exported']);
+    const ofOne = ['kelpie_sockets{door="one"}'];
+    expect(faultsOf('kelpie_sockets{door="other"} > 1', new Set(['kelpie_sockets']), ofOne)).toEqual([
+      'kelpie_sockets has no series with door="other" from the start',
+    ]);
+    expect(faultsOf('kelpie_sockets{door="one"} > 1', new Set(['kelpie_sockets']), ofOne)).toEqual([]);
   });
 
   test('of each alert, operations.md says what to do', () => {
@@ -158,8 +197,11 @@ function withParts(name: string, type: string | undefined): string[] {
   return type === 'histogram' ? ['_bucket', '_sum', '_count'].map((part) => `${name}${part}`) : [name];
 }
 
-/** Grafana's own variable for a window is no PromQL, and is replaced before Prometheus sees it. */
-function faultsOf(expr: string, exported: ReadonlySet<string>): string[] {
+/**
+ * Grafana's own variable for a window is no PromQL, and is replaced before Prometheus sees it, which also adds the label `job`.
+ * @param series those of a server to which nothing has happened
+ */
+function faultsOf(expr: string, exported: ReadonlySet<string>, series: readonly string[]): string[] {
   const query = expr.replaceAll('$__rate_interval', '5m');
   const faults: string[] = [];
   parser.parse(query).iterate({
@@ -168,7 +210,15 @@ function faultsOf(expr: string, exported: ReadonlySet<string>): string[] {
       if (node.name !== 'VectorSelector') return;
       const name = node.node.getChild('Identifier');
       const metric = name === null ? '' : query.slice(name.from, name.to);
-      if (!exported.has(metric)) faults.push(`${metric} is not exported`);
+      if (!exported.has(metric)) {
+        faults.push(`${metric} is not exported`);
+        return;
+      }
+      const wanted = query.slice(node.from, node.to).matchAll(/[{,]\s*((?!job=)\w+="[^"]*")/g);
+      for (const [, label = ''] of wanted) {
+        if (series.some((one) => one.startsWith(`${metric}{`) && one.includes(label))) continue;
+        faults.push(`${metric} has no series with ${label} from the start`);
+      }
     },
   });
   return faults;

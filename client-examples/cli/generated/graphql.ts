@@ -96,7 +96,7 @@ export type JobEventType =
   | 'PHASE_CHANGED'
   /** The command, or a download or an upload, is so far. */
   | 'PROGRESSED'
-  /** The job was removed. */
+  /** The job was removed. The event says what it was then: its status, the machine that had it last, and its labels, which are kept until its events go. */
   | 'PURGED'
   /** The job was made pending again, with its whole budget. */
   | 'RETRIED'

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
 import { authenticate, type Viewer } from '../../../core/accounts/keys.ts';
 import type { FeedStep } from '../../../core/events/account-feed.ts';
-import { feedHead, readEvents } from '../../../core/events/page.ts';
+import { eventsThatFit, feedHead, readEvents } from '../../../core/events/page.ts';
 import type { Position } from '../../../core/events/position.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
 import type { JobFilter } from '../../../core/jobs/find.ts';
@@ -163,6 +164,28 @@ describe('an account’s feed', () => {
     );
     expect(feeds.map((feed) => removals(feed).length)).toEqual([1, 2, 0]);
     expect(feeds.flatMap((feed) => removals(feed).slice(0, 1)).map(({ jobId }) => jobId)).toEqual([a.id, a.id]);
+  });
+
+  test('of a removal nobody is told whose filter it does not fit, or not for sure, whichever part of a filter that is', async () => {
+    const { viewer } = await account();
+    // A part that is new has to be given here too.
+    const others: Record<keyof JobFilter, JobFilter> = {
+      status: { status: ['FAILED'] },
+      containerGroupId: { containerGroupId: 'another' },
+      machineId: { machineId: 'another' },
+      labels: { labels: { team: 'another' } },
+      ids: { ids: [randomUUID()] },
+      // It was called that, but it is not known of what is gone.
+      search: { search: ['true'] },
+    };
+    await submit(core, viewer, { containerGroupId: 'gone' });
+    await purgeJobs(core, viewer, 'gone');
+    const { events } = await readEvents(core, viewer, { xid: '0', id: '0' }, 10);
+    expect(events.map(({ type }) => type)).toContain('PURGED');
+    expect(await eventsThatFit(core, viewer, { status: ['PENDING'], search: undefined }, events)).not.toEqual([]);
+    for (const filter of Object.values(others)) {
+      expect(await eventsThatFit(core, viewer, filter, events), JSON.stringify(filter)).toEqual([]);
+    }
   });
 
   test('a reader that does not read is held up by nobody, holds nobody up, and misses nothing', async () => {
