@@ -1,6 +1,7 @@
 import type { Topic } from '../db/listen.ts';
 import type { EntityManager } from '../db/orm.ts';
 import type { SecretBox } from './accounts/secret-box.ts';
+import type { Searches } from './jobs/searches.ts';
 import type { Provider } from './scaling/provider.ts';
 
 /** What every flow of the core stands on. */
@@ -11,6 +12,8 @@ export interface Core {
   readonly logBytes: number;
   /** Who has the machines of container groups, where somebody is to scale them. */
   readonly provider: Provider | undefined;
+  /** Who may search just now. */
+  readonly searches: Searches;
   /** Says that a transaction has committed something that others may be waiting for: by default a change of a job. */
   announce(topic?: Topic): void;
 }

@@ -14,6 +14,7 @@ import { createFeed, type Feed } from './events/feed.ts';
 import { createNextEvents, type NextEvents } from './events/next-events.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createGroupWatchers, type GroupWatchers } from './groups/watch.ts';
+import { createSearches } from './jobs/searches.ts';
 import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
 import { KEEP_DAYS, type KeepDays } from './retention/prune.ts';
 import type { Provider } from './scaling/provider.ts';
@@ -110,6 +111,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     secrets: createSecretBox(options.masterKey, options.oldMasterKeys),
     logBytes: options.logBytes ?? LOG_BYTES,
     provider: options.provider,
+    searches: createSearches(),
     announce: (topic) => announcements.announce(topic),
   };
   const feed = createFeed(base);

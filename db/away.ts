@@ -20,6 +20,14 @@ const MESSAGE =
 /** An error's causes are looked through so deep, in case one is its own. */
 const DEPTH = 6;
 
+/** Of PostgreSQL: the statement was stopped, because its time was up. */
+const STOPPED = '57014';
+
+/** Whether a statement took longer than `statement_timeout` allows. */
+export function isTimeUp(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === STOPPED;
+}
+
 /** Whether an error of a statement means that the database can't be reached, rather than that it has refused something. */
 export function isDatabaseAway(error: unknown, depth = DEPTH): boolean {
   if (!(error instanceof Error) || depth === 0) return false;

@@ -28,7 +28,9 @@ export const JobFilterInput = builder.inputType('JobFilter', {
     ids: t.idList({ description: 'Any of these, at most 100.' }),
     search: t.string({
       description:
-        'With each of these words, at most 10, in its name, command, arguments, machine or id, in capitals or not. At most 200 characters.',
+        'With each of these words, at most 10, in its name, command, the first 8,192 characters of its arguments, its machine or id, in ' +
+        'capitals or not (other letters than a to z: as the database’s locale knows them). At most 200 characters. Few searches run at once, ' +
+        'of one account one, each for 3 seconds at most: the rest of the filter makes them quicker.',
     }),
   }),
 });
@@ -81,7 +83,8 @@ builder.queryField('jobs', (t) =>
       fields: (c) => ({
         totalCount: c.field({
           type: 'Int',
-          description: 'How many there are in all, this page or not.',
+          description:
+            'How many there are in all, this page or not. Of a search at most 10,001, which stands for more than 10,000.',
           resolve: (page) => page.totalCount(),
         }),
       }),

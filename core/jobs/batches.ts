@@ -6,6 +6,7 @@ import type { Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
 import { namedIds, type JobFilter } from './find.ts';
 import { patternsOf } from './search.ts';
+import type { InTime } from './searches.ts';
 
 interface LockParameters {
   account_id: string;
@@ -36,6 +37,7 @@ const BATCH = 500;
 /**
  * Does something to every job of an account that a filter names and that was submitted before now, in transactions of bounded
  * size, in the order of submission. What was done before a fault stays done; doing it again goes on from there.
+ * Throws as `listJobs` does.
  */
 export async function inBatches(
   core: Core,
@@ -47,13 +49,25 @@ export async function inBatches(
   if (newest === undefined) throw new Error('The database did not tell the newest position');
   for (let after: string | undefined = '0'; after !== undefined;) {
     const from: string = after;
-    const jobs = await transact(core, async (em) => {
-      const locked = await lockStatement(em, parameters(accountId, filter, from, newest.position));
-      if (locked.length > 0) await work(em, locked);
-      return locked;
-    });
+    const jobs = await inTurn(core, accountId, filter, (inTime) =>
+      transact(core, async (em) => {
+        const locked = await inTime(em, () => lockStatement(em, parameters(accountId, filter, from, newest.position)));
+        if (locked.length > 0) await work(em, locked);
+        return locked;
+      }),
+    );
     after = jobs.length < BATCH ? undefined : jobs.at(-1)?.position;
   }
+}
+
+/** A walk that searches has a turn for each of its steps: it may be long. */
+function inTurn<Result>(
+  core: Core,
+  accountId: string,
+  { search }: JobFilter,
+  step: (inTime: InTime) => Promise<Result>,
+): Promise<Result> {
+  return search === undefined ? step((_em, ask) => ask()) : core.searches.hold(accountId, step);
 }
 
 /** The accounts whose jobs a viewer may act on: its own; the admin's are everybody's. */

@@ -1,4 +1,4 @@
-import { LockMode } from '@mikro-orm/core';
+import { LockMode, raw } from '@mikro-orm/core';
 import { z } from 'zod';
 import { Attempt } from '../../db/entities/attempt.ts';
 import { JobEvent } from '../../db/entities/job-event.ts';
@@ -53,10 +53,13 @@ export async function lockJob(em: EntityManager, viewer: Viewer, id: string): Pr
   return job ?? missingJob(id);
 }
 
-/** Jobs of the viewer's account; the admin's are everybody's. */
+/**
+ * Jobs of the viewer's account; the admin's are everybody's.
+ * @throws RateLimitedError, InvalidInputError as `Searches` does, for a search
+ */
 export async function listJobs(core: Core, viewer: Viewer, filter: JobFilter, slice: JobSlice): Promise<Job[]> {
   demand(viewer, 'read');
-  return core.em.fork().find(Job, within(viewer, filter, slice), page(slice));
+  return reading(core, viewer, filter, (em) => em.find(Job, within(viewer, filter, slice), page(slice)));
 }
 
 /** Their ids and positions alone, for a list that is too large to be held at once: `findJobs` gives the rest, part by part. */
@@ -68,7 +71,7 @@ export async function listJobPlaces(
 ): Promise<Pick<Job, 'id' | 'position'>[]> {
   demand(viewer, 'read');
   const fields = ['id', 'position'] as const;
-  return core.em.fork().find(Job, within(viewer, filter, slice), { ...page(slice), fields });
+  return reading(core, viewer, filter, (em) => em.find(Job, within(viewer, filter, slice), { ...page(slice), fields }));
 }
 
 /** The jobs of the viewer's account that have these ids, in this order; the admin's are everybody's. */
@@ -79,9 +82,19 @@ export async function findJobs(core: Core, viewer: Viewer, ids: readonly string[
   return ids.flatMap((id) => byId.get(id) ?? []);
 }
 
+/** Of what a search finds, so many are counted at most: beyond, there are more than `MOST_FOUND - 1`. */
+export const MOST_FOUND = 10_001;
+
+/** How many there are; what a search finds is counted up to `MOST_FOUND`. Throws as `listJobs` does. */
 export async function countJobs(core: Core, viewer: Viewer, filter: JobFilter): Promise<number> {
   demand(viewer, 'read');
-  return core.em.fork().count(Job, where(viewer, filter));
+  return reading(core, viewer, filter, async (em) => {
+    if (filter.search === undefined) return em.count(Job, where(viewer, filter));
+    const found = em.createQueryBuilder(Job).select(raw('1')).where(where(viewer, filter)).limit(MOST_FOUND);
+    const { sql, params } = found.toQuery();
+    const [row] = await em.execute<{ count: number }[]>(`select count(*)::int from (${sql}) found`, [...params]);
+    return row?.count ?? 0;
+  });
 }
 
 /** Those of these jobs of the viewer's account that fit, as they are now. */
@@ -184,6 +197,20 @@ export async function seqAt(core: Core, job: Job, position: { xid: string; id: s
 
 function range(slice: NumberSlice): { $gt: number; $lt: number } {
   return { $gt: slice.after ?? -1, $lt: slice.before ?? 2_147_483_647 };
+}
+
+/** What is searched for among jobs that are named is a short question; any other search waits for its turn. */
+function reading<Result>(
+  core: Core,
+  viewer: Viewer,
+  filter: JobFilter,
+  read: (em: EntityManager) => Promise<Result>,
+): Promise<Result> {
+  const em = core.em.fork();
+  if (filter.search === undefined || filter.ids !== undefined) return read(em);
+  return core.searches.hold(viewer.accountId, (inTime) =>
+    em.transactional((own) => inTime(own, () => read(own)), { readOnly: true }),
+  );
 }
 
 function within(viewer: Viewer, filter: JobFilter, slice: JobSlice) {

@@ -11,15 +11,17 @@ export const searchText = text({ max: 200 })
   .transform((words) => (words.length > 0 ? words : undefined)) satisfies z.ZodType<string[] | undefined>;
 
 /**
- * All that is searched of a job: name, command line, machine and id. No index serves it: one on these columns would be written by
- * every claim, and who searches reads the jobs of one account (about 2 ms for a thousand). lock-jobs.sql has the same words.
+ * All that is searched of a job: name, command, the beginning of its arguments (which may have 256 KiB), machine and id. No index serves
+ * it: one on these columns would be written by every claim, and who searches reads the jobs of one account (about 2 ms for a thousand
+ * with a few words each). lock-jobs.sql has the same words.
  */
 const SEARCHED =
-  "concat_ws(' ', name, command, (select string_agg(argument, ' ') from jsonb_array_elements_text(arguments) argument), machine_id, id)";
+  "concat_ws(' ', name, command, (select left(string_agg(argument, ' '), 8192) from jsonb_array_elements_text(arguments) argument), machine_id, id)";
 
-/** The condition that each of the words is found, in capitals or not. */
+/** The condition that each of the words is found, in capitals or not; the text is put together once for all of them. */
 export function findsAll(words: readonly string[]) {
-  return { $and: patternsOf(words).map((pattern) => ({ [raw(SEARCHED)]: { $ilike: pattern } })) };
+  const patterns = patternsOf(words);
+  return { [raw(`${SEARCHED} ilike all(array[${patterns.map(() => '?').join()}])`, patterns)]: [] };
 }
 
 /** What a word means to LIKE: itself, anywhere. */

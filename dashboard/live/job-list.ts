@@ -2,6 +2,7 @@ import { FeedCursorDocument, JobCountDocument, type JobFilter, JobsDocument } fr
 import { ask, type Connection, Mistaken, pause } from './connection.ts';
 import { followFeed } from './feed.ts';
 import { type FeedEvent, type JobRow, needsLook, statusAfter } from './job-rows.ts';
+import { createRecount } from './recount.ts';
 import { createRowBook, type RowBook } from './row-book.ts';
 import { createStore, type Store } from './store.ts';
 
@@ -33,9 +34,6 @@ const SHOW_EVERY_MS = 100;
 const LOOKS_AT_ONCE = 100;
 /** When more wait to be looked at, the list is read anew: events come faster than single jobs can be asked for. */
 const MOST_TO_LOOK_AT = 2_000;
-const COUNT_EVERY_MS = 2_000;
-/** A count that takes long rests so many times as long. */
-const COUNT_RESTS = 9;
 const AGAIN_MS = 2_000;
 /** After a longer absence (a night's sleep, say), reading the list anew is quicker than all that has happened. */
 const CATCH_UP_MS = 120_000;
@@ -66,8 +64,7 @@ class LiveList {
   /** Of each question that is under way: the jobs that events have told of meanwhile. */
   readonly #heeding = new Set<Set<string>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #countTimer: ReturnType<typeof setTimeout> | undefined;
-  #countEveryMs = COUNT_EVERY_MS;
+  readonly #recount = createRecount(async () => this.#count());
 
   constructor(connection: Connection, filter: JobFilter, state: Store<JobListState>) {
     this.#connection = connection;
@@ -141,7 +138,7 @@ class LiveList {
     this.#unfollow();
     this.#unlink();
     clearTimeout(this.#timer);
-    clearTimeout(this.#countTimer);
+    this.#recount.close();
   }
 
   /** Of the group alone: by the rest of the filter the feed leaves out the very events by which a job leaves the list. */
@@ -177,7 +174,7 @@ class LiveList {
       this.#lookAt(event.jobId);
     }
     this.#showSoon();
-    if (status !== undefined || event.type === 'PURGED') this.#countSoon();
+    if (status !== undefined || event.type === 'PURGED') this.#recount.soon();
   }
 
   readonly #fits = (status: JobRow['status']): boolean => {
@@ -255,20 +252,10 @@ class LiveList {
     return { nodes, total: totalCount, older: pageInfo.hasNextPage ? (pageInfo.endCursor ?? undefined) : undefined };
   }
 
-  #countSoon(): void {
-    this.#countTimer ??= setTimeout(() => void this.#count(), this.#countEveryMs);
-  }
-
   async #count(): Promise<void> {
-    const began = performance.now();
-    try {
-      const { jobs } = await ask(this.#connection, JobCountDocument, { filter: this.#filter });
-      if (!this.#isClosed) this.#state.set({ ...this.#state.get(), total: jobs.totalCount });
-    } catch (error) {
-      this.#fail(error);
-    }
-    this.#countEveryMs = Math.max(COUNT_EVERY_MS, (performance.now() - began) * COUNT_RESTS);
-    this.#countTimer = undefined;
+    const turn = this.#turn;
+    const { jobs } = await ask(this.#connection, JobCountDocument, { filter: this.#filter });
+    if (!this.#isOver(turn)) this.#state.set({ ...this.#state.get(), total: jobs.totalCount });
   }
 
   #showSoon(): void {

@@ -39,7 +39,10 @@ export function useFilters(): [Filters, (part: Partial<Filters>) => void] {
   return [filters, change];
 }
 
-/** Made again only when a filter is another one: the list below changes ten times a second. */
+/**
+ * Made again only when a filter is another one: the list below changes ten times a second. An older `onChange` does the same as the newest
+ * one, since it depends on nothing but the filters.
+ */
 export const JobFilters = memo(FilterBar, (before, after) => sameFilters(before.filters, after.filters));
 
 function sameFilters(one: Filters, other: Filters): boolean {

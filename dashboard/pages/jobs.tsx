@@ -17,7 +17,7 @@ export function Jobs() {
   const { state, loadMore } = useJobList(filters);
   const { rows, total, fault } = useSettled(useStore(state));
   return (
-    <Page title="Jobs" lead={said(total)}>
+    <Page title="Jobs" lead={said(total, filters.search !== '')}>
       <JobFilters filters={filters} onChange={setFilters} />
       {fault !== undefined && <Fault>{fault}</Fault>}
       {rows.length === 0 && total !== undefined ? (
@@ -31,9 +31,11 @@ export function Jobs() {
   );
 }
 
-function said(total: number | undefined): string {
+/** What a search finds the server counts up to one more than can be shown. */
+function said(total: number | undefined, isSearch: boolean): string {
   if (total === undefined) return 'Loading …';
-  const all = `${counted(total, 'job')}, newest first`;
+  const isMore = isSearch && total > MAX_ROWS;
+  const all = `${isMore ? `more than ${counted(MAX_ROWS, 'job')}` : counted(total, 'job')}, newest first`;
   return total > MAX_ROWS ? `${all}; the newest ${count(MAX_ROWS)} can be scrolled through` : all;
 }
 

@@ -85,6 +85,11 @@ export function ChangeRule(props: {
     const changed = Object.entries(termsOf(draft)).filter(
       ([name]) => draft[name as keyof Draft] !== first[name as keyof Draft],
     );
+    if (changed.length === 0) {
+      // The server would take it for a change: the rule would begin anew.
+      onClose();
+      return undefined;
+    }
     const input = { containerGroupId: rule.containerGroupId, ...Object.fromEntries(changed) };
     const result = await update({ input });
     if (refusalIn(result) === undefined) {
@@ -169,8 +174,8 @@ function Buttons({ yes, isSending, onClose }: { yes: string; isSending: boolean;
   );
 }
 
-/** Sends once at a time, and keeps what the server had against it: at a field, or else at the whole. */
-function useSending(send: () => Promise<OperationResult<Record<string, object>>>) {
+/** Sends once at a time, if there is anything to send, and keeps what the server had against it: at a field, or else at the whole. */
+function useSending(send: () => Promise<OperationResult<Record<string, object>> | undefined>) {
   const [issues, setIssues] = useState<Issue[]>([]);
   const [fault, setFault] = useState<string>();
   const [isSending, setSending] = useState(false);
@@ -178,6 +183,7 @@ function useSending(send: () => Promise<OperationResult<Record<string, object>>>
     setSending(true);
     const result = await send();
     setSending(false);
+    if (result === undefined) return;
     const found = issuesIn(result);
     setIssues(found);
     const elsewhere = found.filter(({ path }) => !NAMES.some((name) => path.includes(name)));

@@ -12,7 +12,7 @@ where account_id = :account_id
   and (:labels::jsonb is null or labels @> :labels::jsonb)
   and (:ids::uuid[] is null or id = any(:ids))
   and (:search::text[] is null
-       or concat_ws(' ', name, command, (select string_agg(argument, ' ') from jsonb_array_elements_text(arguments) argument),
+       or concat_ws(' ', name, command, (select left(string_agg(argument, ' '), 8192) from jsonb_array_elements_text(arguments) argument),
                     machine_id, id) ilike all(:search))
 order by position
 limit :batch

@@ -136,6 +136,15 @@ describeInBrowser('a scaling rule', (open) => {
     await page.getByText('1 to 2').waitFor();
     expect(await findScalingRule(app.core, viewer, 'films')).toMatchObject({ idleThresholdSeconds: 300 });
 
+    // Saved as it is, it is not touched.
+    const written = async () =>
+      app.database.query('select action from audit_events where account_id = $1 order by position', [viewer.accountId]);
+    const before = await written();
+    await page.getByRole('button', { name: 'Change', exact: true }).click();
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('button', { name: 'Save' }).waitFor({ state: 'detached' });
+    expect(await written()).toEqual(before);
+
     await page.getByRole('button', { name: 'Change', exact: true }).click();
     // Somebody else changes another part of it meanwhile.
     await updateScalingRule(app.core, viewer, 'films', { maxReplicas: 9 });

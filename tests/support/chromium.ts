@@ -15,8 +15,11 @@ export function hasChromium(chapter: string): boolean {
  * also with one that is killed, because it hangs on a pipe of it.
  */
 export async function sharedChromium(): Promise<Browser> {
-  const known = await launched?.catch(() => undefined);
+  launched ??= launchChromium();
+  const mine = launched;
+  const known = await mine.catch(() => undefined);
   if (known?.isConnected() === true) return known;
-  launched = launchChromium();
+  // Of those who find it broken, the first one launches.
+  if (launched === mine) launched = launchChromium();
   return launched;
 }

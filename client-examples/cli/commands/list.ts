@@ -72,7 +72,14 @@ async function list(context: Context, given: z.infer<typeof options>): Promise<v
       ),
     );
   if (total > found.length || total === 0)
-    context.note(total === 0 ? 'No jobs.' : `${found.length} of ${total}; --limit shows more`);
+    context.note(total === 0 ? 'No jobs.' : `${found.length} of ${said(total, given.search)}; --limit shows more`);
+}
+
+/** Of a search the server counts up to this. */
+const MOST_FOUND = 10_001;
+
+function said(total: number, search: string | undefined): string {
+  return search !== undefined && total >= MOST_FOUND ? `more than ${MOST_FOUND - 1}` : String(total);
 }
 
 const HEAD = ['id', 'name', 'status', 'group', 'progress', 'attempt', 'age', ''];

@@ -115,7 +115,7 @@ export type JobFilter = {
   labels?: Record<string, unknown> | null | undefined;
   /** Held, or last held, by this machine. */
   machineId?: string | null | undefined;
-  /** With each of these words, at most 10, in its name, command, arguments, machine or id, in capitals or not. At most 200 characters. */
+  /** With each of these words, at most 10, in its name, command, the first 8,192 characters of its arguments, its machine or id, in capitals or not (other letters than a to z: as the database’s locale knows them). At most 200 characters. Few searches run at once, of one account one, each for 3 seconds at most: the rest of the filter makes them quicker. */
   search?: string | null | undefined;
   /** Any of these. */
   status?: Array<JobStatus> | null | undefined;

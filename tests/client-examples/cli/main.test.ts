@@ -21,13 +21,15 @@ beforeAll(async () => {
 });
 afterAll(() => rm(bin, { recursive: true, force: true }));
 
+/** A shell that waits for what never comes must not outlive its test. */
+const ENDS_WITHIN_MS = 25_000;
+
 /** Runs a script of a shell in which the program is installed. */
 function shell(program: string, args: string[], environment: Record<string, string> = {}) {
   const PATH = [bin, join(process.execPath, '..'), process.env['PATH']].join(delimiter);
   return new Promise<{ code: number | string | null | undefined; out: string; err: string }>((resolve) => {
-    execFile(program, args, { env: { PATH, HOME: bin, ...environment } }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : error.code, out, err }),
-    );
+    const options = { env: { PATH, HOME: bin, ...environment }, timeout: ENDS_WITHIN_MS };
+    execFile(program, args, options, (error, out, err) => resolve({ code: error === null ? 0 : error.code, out, err }));
   });
 }
 
