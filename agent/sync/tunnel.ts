@@ -1,7 +1,7 @@
 import { request } from 'node:http';
-import { request as requestSecurely } from 'node:https';
-import type { Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { connect as connectSecurely } from 'node:tls';
 import { getProxyForUrl } from 'proxy-from-env';
 
 /** Where a connection is to lead. */
@@ -30,31 +30,35 @@ const ANSWER_WITHIN_MS = 10_000;
 
 /**
  * A connection to the target through a proxy that is asked to connect it (RFC 9110, 9.3.6). What is written meanwhile is sent once it is
- * there. Errors as a socket does, and says what the proxy has answered where that was no.
+ * there. Errors as a socket does, and says what the proxy has answered where that was no. Once the target has ended it, nothing more can be
+ * written, as with Node's own sockets.
  */
 export class Tunnel extends Duplex {
   connecting = true;
+  /** What carries it: below the encryption, where the proxy wants that. Only this can be reset. */
+  readonly #line: Socket;
   #socket: Socket | undefined;
   #pending: (() => void) | undefined;
   readonly #giveUp = new AbortController();
+  readonly #late: NodeJS.Timeout;
 
   constructor(proxy: URL, target: Target) {
-    super();
+    super({ allowHalfOpen: false });
     const path = `${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`;
-    const asked = (proxy.protocol === 'https:' ? requestSecurely : request)({
-      ...{ method: 'CONNECT', path, agent: false, signal: this.#giveUp.signal, timeout: ANSWER_WITHIN_MS },
-      hostname: proxy.hostname.replace(/^\[(.*)\]$/, '$1'),
-      port: proxy.port,
+    const { line, socket: near } = connectTo(proxy);
+    this.#line = line;
+    const asked = request({
+      ...{ method: 'CONNECT', path, signal: this.#giveUp.signal, createConnection: () => near },
       headers: { Host: path, ...authorization(proxy) },
     });
-    asked.on('timeout', () => this.destroy(new Error(`the proxy ${proxy.host} does not answer`)));
+    const giveUp = () => this.destroy(new Error(`the proxy ${proxy.host} does not answer`));
+    this.#late = setTimeout(giveUp, ANSWER_WITHIN_MS);
     asked.on('error', (error) =>
       this.destroy(new Error(`the proxy ${proxy.host}: ${error.message}`, { cause: error })),
     );
     // An answer to CONNECT that is none: some proxies send their page as if it was asked for.
     asked.on('response', () => this.destroy(new Error(`the proxy ${proxy.host} does not connect to ${path}`)));
     asked.on('connect', ({ statusCode = 0 }, socket: Socket, head) => {
-      socket.setTimeout(0);
       if (statusCode >= 200 && statusCode < 300) this.#opened(socket, head);
       else {
         socket.destroy();
@@ -66,7 +70,8 @@ export class Tunnel extends Duplex {
 
   /** As of a socket: what was written and is not sent yet is thrown away. */
   resetAndDestroy(): void {
-    this.#socket?.resetAndDestroy();
+    // Before it carries anything there is nothing to throw away, and a reset below a handshake would be an error of its own.
+    if (this.#socket !== undefined) this.#line.resetAndDestroy();
     this.destroy();
   }
 
@@ -76,13 +81,21 @@ export class Tunnel extends Duplex {
       return;
     }
     this.#socket = socket;
-    socket.setNoDelay();
+    clearTimeout(this.#late);
+    this.#line.setNoDelay();
+    let hasEnded = false;
     socket.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) socket.pause();
     });
-    socket.on('end', () => this.push(null));
+    socket.on('end', () => {
+      hasEnded = true;
+      this.push(null);
+    });
     socket.on('error', (error) => this.destroy(error));
-    socket.on('close', () => this.destroy());
+    // What came before its end may still be unread here; after the end, and both ways, this closes by itself.
+    socket.on('close', () => {
+      if (!hasEnded) this.destroy(new Error('the connection through the proxy was closed before its end'));
+    });
     if (head.length > 0) this.push(head);
     this.connecting = false;
     this.emit('connect');
@@ -99,10 +112,12 @@ export class Tunnel extends Duplex {
   }
 
   override _final(done: () => void): void {
-    this.#whenOpen((socket) => socket.end(done));
+    // A socket that the other side has ended ends by itself.
+    this.#whenOpen((socket) => (socket.writableEnded ? done() : socket.end(() => done())));
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    clearTimeout(this.#late);
     this.#giveUp.abort();
     this.#socket?.destroy();
     done(error);
@@ -114,6 +129,18 @@ export class Tunnel extends Duplex {
     if (socket !== undefined) act(socket);
     else this.#pending = () => this.#whenOpen(act);
   }
+}
+
+function connectTo(proxy: URL): { line: Socket; socket: Socket } {
+  const host = proxy.hostname.replace(/^\[(.*)\]$/, '$1');
+  if (proxy.protocol === 'http:') {
+    const line = connect({ host, port: Number(proxy.port || 80) });
+    return { line, socket: line };
+  }
+  // When Node tries several addresses, it exchanges what the encryption has been put upon, which then never begins.
+  const line = connect({ host, port: Number(proxy.port || 443), autoSelectFamily: false });
+  const servername = isIP(host) === 0 ? host : '';
+  return { line, socket: connectSecurely({ socket: line, servername, ALPNProtocols: ['http/1.1'] }) };
 }
 
 function authorization({ username, password }: URL): Record<string, string> {

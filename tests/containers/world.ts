@@ -177,14 +177,8 @@ async function encrypt(port: number): Promise<{ url: string; close(): Promise<vo
   const sockets = new Set<Socket>();
   const server = createServer({ cert: CERTIFICATE, key: CERTIFICATE_KEY }, (near) => {
     const far = connect(port, '127.0.0.1');
-    for (const [one, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(one);
-      one.on('error', () => one.destroy()).on('close', () => other.destroy());
-      one.pipe(other);
-    }
+    for (const socket of [near, far]) sockets.add(socket.on('close', () => sockets.delete(socket)));
+    couple(near, far);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
