@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { messageOf } from '../lib/errors.ts';
 import { METADATA_URL } from './imds.ts';
+import { proxiesIn, useProxies } from './proxies.ts';
 import type { SyncSettings } from './sync/attempt-sync.ts';
 import { DEFAULT_RETRIES } from './sync/retry.ts';
 import type { LegacyDirectories } from './sync-plan.ts';
@@ -151,6 +153,15 @@ export function loadConfig(
   ];
   if (!parsed.success || credentials === undefined) throw new ConfigError(faults.join('\n'));
   return assemble(parsed.data, { credentials, environment: given, workingDirectory });
+}
+
+/** Has this process go through the proxies that its environment names. Throws ConfigError where one cannot be one. */
+export function settleProxies(environment: Record<string, string | undefined> = process.env): void {
+  try {
+    useProxies(proxiesIn(environment), environment);
+  } catch (error) {
+    throw new ConfigError(messageOf(error));
+  }
 }
 
 const NO_CREDENTIALS =

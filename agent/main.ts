@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { setGlobalProxyFromEnv } from 'node:http';
 import { type Logger, destination, pino } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { openCarrier } from './carrier.ts';
 import { check, reportOf } from './check.ts';
 import { HELP, wishOf } from './command-line.ts';
-import { type AgentConfig, ConfigError, loadConfig } from './config.ts';
+import { type AgentConfig, ConfigError, loadConfig, settleProxies } from './config.ts';
 import { type Credentials, keyCredentials, tokenCredentials } from './credentials.ts';
 import { createGpuSampler, tellingGpuUse } from './gpu-sampler.ts';
 import { findHardware } from './hardware.ts';
@@ -66,23 +65,13 @@ async function work(): Promise<void> {
 function configOrExit(): AgentConfig {
   try {
     const config = loadConfig();
-    useProxies(config);
+    // Afterwards: commands are given the environment as it was.
+    settleProxies();
     return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`kelpie: the environment of this container is not complete:\n${error.message}\n`);
     process.exit(EXIT_NOT_UNDERSTOOD);
-  }
-}
-
-/** Of `fetch`, which knows no ALL_PROXY; what makes connections of its own looks at the environment by itself. */
-function useProxies({ environment }: AgentConfig): void {
-  const all = environment['ALL_PROXY'] ?? environment['all_proxy'];
-  try {
-    setGlobalProxyFromEnv({ ...(all === undefined ? {} : { HTTP_PROXY: all, HTTPS_PROXY: all }), ...environment });
-  } catch {
-    // Without the error, which shows what stands there: a password may be in it.
-    throw new ConfigError('HTTP_PROXY, HTTPS_PROXY, ALL_PROXY: expected http or https URLs, or nothing');
   }
 }
 

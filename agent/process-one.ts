@@ -30,15 +30,24 @@ function ownCommandLine(): string[] {
   return [process.execPath, ...process.execArgv, process.argv[1] ?? '', ...words];
 }
 
+/** Asked for one by one: a working directory may be gone, and a user without an entry in passwd has no home. */
+const FOLDERS: readonly (() => string)[] = [
+  tmpdir,
+  () => process.cwd(),
+  () => dirname(process.execPath),
+  ...['/dev/shm', '/run', '/var/tmp'].map((folder) => () => folder),
+  homedir,
+];
+
 /**
  * Puts the program where it can run: a root may be read-only, and a file system may forbid programs. It removes its file as soon as it
  * runs. To try it first is not idle: Node does not survive a program that cannot take its place.
  */
 function placeFor(program: Uint8Array): string | undefined {
-  const folders = [tmpdir(), process.cwd(), dirname(process.execPath), '/dev/shm', '/run', '/var/tmp', homedir()];
-  for (const folder of folders) {
-    const path = join(folder, `.kelpie-init-${randomUUID()}`);
+  for (const folder of FOLDERS) {
+    let path: string;
     try {
+      path = join(folder(), `.kelpie-init-${randomUUID()}`);
       writeFileSync(path, program, { mode: 0o700, flag: 'wx' });
     } catch {
       continue;

@@ -31,7 +31,16 @@ export function isOrHolds(directory: string, path: string): boolean {
   return path === directory || path.startsWith(directory.endsWith(sep) ? directory : directory + sep);
 }
 
-const OWN_PATHS = [process.cwd(), homedir(), process.execPath, process.argv[1] ?? process.execPath];
+const OWN_PATHS = [process.cwd(), ...home(), process.execPath, process.argv[1] ?? process.execPath];
+
+/** A user without an entry in passwd has none, and Node says so by throwing. */
+function home(): string[] {
+  try {
+    return [homedir()];
+  } catch {
+    return [];
+  }
+}
 
 /** Directories that a machine shares among all its programs: never emptied, though what lies in them may be. */
 const SYSTEM_DIRECTORIES = [

@@ -11,18 +11,10 @@ export interface Target {
   port: number;
 }
 
-/**
- * The proxy through which `https` to the target goes, by `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`; nothing where it goes directly. Throws
- * where what the environment names is no http or https URL, without showing it: a password may be in it.
- */
+/** The proxy through which `https` to the target goes, by the environment as `useProxies` has left it; nothing where it goes directly. */
 export function proxyTo({ host, port }: Target): URL | undefined {
   const named = getProxyForUrl(`https://${host.includes(':') ? `[${host}]` : host}:${port}`);
-  if (named === '') return undefined;
-  const proxy = URL.parse(named);
-  if (proxy === null || !/^https?:$/.test(proxy.protocol)) {
-    throw new Error('expected an http or https URL in HTTPS_PROXY or ALL_PROXY, got something else');
-  }
-  return proxy;
+  return named === '' ? undefined : new URL(named);
 }
 
 /** A proxy that does not answer is as good as one that cannot be reached. */

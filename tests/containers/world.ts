@@ -13,7 +13,7 @@ import { freePort } from '../../lib/port.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import { CERTIFICATE, CERTIFICATE_KEY } from '../agent/sync/support/certificate.ts';
 import { follow, type FollowedJob } from '../support/follow.ts';
-import { openProxy, type Proxy } from '../support/proxy.ts';
+import { couple, openProxy, type Proxy } from '../support/proxy.ts';
 import { type Container, remove, startContainer } from './podman.ts';
 
 export const BUCKET = 'kelpie';
