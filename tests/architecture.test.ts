@@ -78,6 +78,7 @@ const BUDGETS: Budget[] = [
   { files: 'agent/generated/', lines: undefined, because: 'generated from the printed schema' },
   { files: 'client-examples/cli/generated/', lines: undefined, because: 'generated from the printed schema' },
   { files: 'client-examples/typescript/generated/', lines: undefined, because: 'generated from the printed schema' },
+  { files: '*.license.txt', lines: undefined, because: 'the words of others, whole' },
   { files: 'client-examples/requirements.txt', lines: undefined, because: 'resolved by a tool, with hashes' },
   { files: 'dashboard/generated/', lines: undefined, because: 'generated from the printed schema' },
   { files: 'deploy/grafana/', lines: undefined, because: 'Grafana writes it' },

@@ -28,7 +28,8 @@ const RESOURCE = 'NODE_SEA_BLOB';
 
 /**
  * Makes `kelpie` in the directory: Node and the agent in one file, for the processor of this machine, with its checksum and the
- * licences of what it contains beside it. Each file is replaced whole. Throws where a tool fails.
+ * licences of what it contains beside it. Each file is replaced whole, and no checksum ever stands beside an executable that it is not of: for
+ * a moment there is none. Throws where a tool fails.
  */
 export async function buildExecutable(directory: string): Promise<Executable> {
   await mkdir(directory, { recursive: true });
@@ -45,7 +46,8 @@ export async function buildExecutable(directory: string): Promise<Executable> {
     const sha256 = await digestOf(built);
     await writeFile(join(temporary, 'kelpie.sha256'), `${sha256}  kelpie\n`);
     await writeFile(join(temporary, 'kelpie.licenses.txt'), await licensesOf(bundle.inputs));
-    for (const name of ['kelpie', 'kelpie.sha256', 'kelpie.licenses.txt']) {
+    await rm(join(directory, 'kelpie.sha256'), { force: true });
+    for (const name of ['kelpie.licenses.txt', 'kelpie', 'kelpie.sha256']) {
       await rename(join(temporary, name), join(directory, name));
     }
     return { path: join(directory, 'kelpie'), sha256, ...(unstripped === undefined ? {} : { unstripped }) };

@@ -3,10 +3,6 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ROOT } from './bundle.ts';
 
-/** Its package brings none of its texts. */
-const NODE = `The executable contains Node.js ${process.versions.node} (MIT) with the libraries that are linked into it: their licences are
-https://github.com/nodejs/node/blob/v${process.versions.node}/LICENSE. It contains these packages, too.`;
-
 const manifest = z.object({ name: z.string(), version: z.string(), license: z.string().optional() });
 type Manifest = z.infer<typeof manifest>;
 
@@ -14,7 +10,22 @@ type Manifest = z.infer<typeof manifest>;
 export async function licensesOf(inputs: readonly string[]): Promise<string> {
   const folders = [...new Set(inputs.flatMap((input) => packageFolder(input) ?? []))].toSorted();
   const texts = await Promise.all(folders.map(licenseOf));
-  return `${NODE}\n\n${texts.join('\n')}`;
+  return `${await licenseOfNode()}\n${texts.join('\n')}`;
+}
+
+/** Node's, with those of the libraries that are linked into it. Its package brings none of their texts, so they are kept here. */
+async function licenseOfNode(): Promise<string> {
+  const { version } = manifest.parse(JSON.parse(await readFile(join(ROOT, 'node_modules/node/package.json'), 'utf8')));
+  const file = `node-${version}.license.txt`;
+  const text = await readFile(join(import.meta.dirname, file), 'utf8').catch((error: unknown) => {
+    throw new Error(
+      `Expected the licence of Node.js ${version} in deploy/agent/${file}: put LICENSE of that release there`,
+      {
+        cause: error,
+      },
+    );
+  });
+  return `==== Node.js ${version}\n\n${text.trim()}\n`;
 }
 
 /** The innermost package that holds the file. */

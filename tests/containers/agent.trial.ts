@@ -130,6 +130,46 @@ test('a private authority is believed, and a proxy gone through', async () => {
   expect(checked.lines.join('\n')).toMatch(/^GOOD +websocket/m);
 });
 
+test('files go to and from a store through an encrypted proxy', async () => {
+  const { secureUrl, secureStoreUrl, authority, secureProxy } = world;
+  const group = 'encrypted';
+  const agent = world.agent({
+    ...{ image: OLDEST, group },
+    environment: {
+      KELPIE_API_URL: secureUrl,
+      AWS_ENDPOINT_URL: secureStoreUrl,
+      NODE_EXTRA_CA_CERTS: '/authority.pem',
+      HTTPS_PROXY: secureProxy.url,
+    },
+    flags: ['--volume', `${authority}:/authority.pem:ro`],
+  });
+  const entry = (direction: string, local_path: string) => ({
+    bucket: BUCKET,
+    prefix: `${group}/`,
+    local_path,
+    direction,
+  });
+  const run = (script: string, sync: Record<string, unknown>) =>
+    world.submit({ container_group_id: group, command: 'sh', arguments: ['-c', script], sync });
+  // Large enough for parts, ranges, and many pieces.
+  const make = 'mkdir -p out && dd if=/dev/urandom of=out/data bs=1M count=40 && sha256sum < out/data > out/sum';
+  const made = await run(make, { after: [entry('upload', 'out')] });
+  expect(await made.end()).toMatchObject({ status: 'COMPLETED' });
+  const compared = await run('test "$(sha256sum < in/data)" = "$(cat in/sum)"', { before: [entry('download', 'in')] });
+  expect(await compared.end()).toMatchObject({ status: 'COMPLETED', numFailures: 0 });
+  expect(new Set(secureProxy.connected)).toEqual(new Set([secureUrl, secureStoreUrl].map((url) => new URL(url).host)));
+  await agent.kill('SIGTERM');
+  expect(await agent.ended).toEqual({ code: 0, signal: null });
+});
+
+test('a user without an entry in passwd, and so without a home, may run it', async () => {
+  const command = ['sh', '-c', 'unset HOME; exec /kelpie --check'];
+  const flags = ['--user', '54321:54321', '--passwd=false', '--workdir', '/tmp'];
+  const checked = world.agent({ image: OLDEST, group: 'homeless', command, flags });
+  expect(await checked.ended).toEqual({ code: 0, signal: null });
+  expect(checked.lines.join('\n')).not.toContain('process 1');
+});
+
 test('several agents in one container have nothing in common by accident', async () => {
   const each = ['one', 'two'].map((name) => `(mkdir /tmp/${name} && cd /tmp/${name} && exec /kelpie) &`).join(' ');
   const group = 'several';

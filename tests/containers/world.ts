@@ -23,10 +23,13 @@ const ROOT = join(import.meta.dirname, '../..');
 export interface World {
   /** A folder of this machine, for what is mounted. */
   folder: string;
-  /** `https`, by a certificate that only the file `authority` vouches for. */
+  /** The server and the store behind `https`, by a certificate that only the file `authority` vouches for. */
   secureUrl: string;
+  secureStoreUrl: string;
   authority: string;
   proxy: Proxy;
+  /** One to which the connection is encrypted, too, by the same certificate. */
+  secureProxy: Proxy;
   /** An agent, as process 1, unless `command` says otherwise. It is removed with the world. */
   agent(options: AgentOptions): Container;
   submit(job: Record<string, unknown>): Promise<FollowedJob>;
@@ -83,12 +86,13 @@ async function assemble(
     connectionParams: { 'X-Kelpie-Key': keys.owner },
   });
   stops.push(async () => client.dispose());
-  const [encryption, proxy] = await Promise.all([encrypt(Number(new URL(url).port)), openProxy()]);
-  stops.push(() => Promise.all([encryption.close(), proxy.close()]));
+  const [encryption, storeEncryption] = await Promise.all([encrypt(url), encrypt(s3.url)]);
+  const [proxy, secureProxy] = await Promise.all([openProxy(), openProxy({ cert: CERTIFICATE, key: CERTIFICATE_KEY })]);
+  stops.push(() => Promise.all([encryption, storeEncryption, proxy, secureProxy].map((each) => each.close())));
   const authority = join(folder, 'authority.pem');
   await writeFile(authority, CERTIFICATE);
   return {
-    ...{ folder, secureUrl: encryption.url, authority, proxy },
+    ...{ folder, secureUrl: encryption.url, secureStoreUrl: storeEncryption.url, authority, proxy, secureProxy },
     agent({ group, machine = 'machine', environment = {}, flags = [], command = ['/kelpie'], image: own }) {
       const agent = startContainer({
         ...{ image: own, command },
@@ -172,11 +176,11 @@ function agentEnvironment({ url, s3Url, key, group, machine }: Place): Record<st
   };
 }
 
-/** TLS before the server, which speaks none itself. */
-async function encrypt(port: number): Promise<{ url: string; close(): Promise<void> }> {
+/** TLS before who listens at the address on this machine, and speaks none itself. */
+async function encrypt(address: string): Promise<{ url: string; close(): Promise<void> }> {
   const sockets = new Set<Socket>();
   const server = createServer({ cert: CERTIFICATE, key: CERTIFICATE_KEY }, (near) => {
-    const far = connect(port, '127.0.0.1');
+    const far = connect(Number(new URL(address).port), '127.0.0.1');
     for (const socket of [near, far]) sockets.add(socket.on('close', () => sockets.delete(socket)));
     couple(near, far);
   });

@@ -34,7 +34,10 @@ const PATIENCE_MS = 25_000;
 /** Node keeps there what it has compiled: a program's start costs half as much from its second time on. */
 const COMPILED = join(import.meta.dirname, '../../node_modules/.cache/compiled');
 
-/** Starts a program with exactly this environment, besides a mark by which everything it starts can be found. */
+/**
+ * Starts a program with this environment, a mark by which everything it starts can be found, and where Node keeps what it has compiled. What the
+ * program starts gets these too, unless it takes them away.
+ */
 export function startProgram(file: string, args: readonly string[], options: ProgramOptions): TestProgram {
   const { patienceMs = PATIENCE_MS } = options;
   const mark = `KELPIE_TEST_MARK=${randomUUID()}`;

@@ -2,6 +2,7 @@ import { builtinModules } from 'node:module';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Bundle, bundleAgent, ROOT } from '../../../deploy/agent/bundle.ts';
 import { licensesOf } from '../../../deploy/agent/licenses.ts';
+import packageJson from '../../../package.json' with { type: 'json' };
 
 describe('the bundle of the agent', () => {
   let bundle: Bundle;
@@ -33,6 +34,8 @@ describe('the bundle of the agent', () => {
     for (const name of ['ws', 'zod', 'pino', 'chokidar', '@aws-sdk/client-s3', 'graphql-ws']) {
       expect(licenses).toMatch(new RegExp(`^==== ${name} \\d+\\.\\d+\\.\\d+.* \\(.+\\)$`, 'm'));
     }
-    expect(licenses).toContain('Node.js');
+    expect(licenses).toMatch(new RegExp(`^==== Node.js ${packageJson.devDependencies.node}$`, 'm'));
+    for (const library of ['ICU', 'libuv', 'OpenSSL', 'V8'])
+      expect(licenses).toMatch(new RegExp(`^- ${library},`, 'm'));
   });
 });
