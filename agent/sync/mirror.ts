@@ -92,7 +92,9 @@ export function createMirror(parts: MirrorParts): Mirror {
       await deleteReleased(results, { ...policy, maxRetries: 0 }, signal);
       const isUnsure = plan.complete && lookout.hasUnsure();
       const soon = isUnsure || results.some(({ kind }) => kind === 'changed') ? [times.stabilityCheckMs] : [];
-      const again = Math.min(...waits.values(), ...soon);
+      // What is written without a break is one burst, and would be looked at as late as any.
+      const growing = [...arrivedAmong(results)].map((id) => publisher.againIn(id));
+      const again = Math.min(...waits.values(), ...soon, ...growing);
       return { again: again === Infinity ? undefined : again, lookedMs };
     },
 

@@ -40,6 +40,8 @@ export interface PublisherParts {
 export interface Publisher {
   /** Takes in a new look at all dirty files. Returns those that must wait, and for how many milliseconds. */
   lookAt: (dirty: readonly PlannedUpload[]) => Map<string, number>;
+  /** Milliseconds after which a growing file that was just published may be published again; Infinity for any other. */
+  againIn: (id: string) => number;
   /** Publishes a file of the last look that need not wait. */
   publishSettled: Publish;
   /**
@@ -67,6 +69,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   };
   return {
     lookAt: (dirty) => memory.lookAt(dirty),
+    againIn: (id) => memory.againIn(id),
     publishSettled: async (id, candidate, signal) => {
       const publication = publicationOf({ ...parts, policy: fleeting }, id, candidate, signal);
       const verdict = memory.verdictOf(id);
@@ -135,6 +138,10 @@ function createMemory({ times, ledger, now = () => performance.now() }: Publishe
       return new Map([...verdicts].flatMap(([id, verdict]) => (verdict.kind === 'wait' ? [[id, verdict.millis]] : [])));
     },
     verdictOf: (id: string): Verdict['kind'] => verdicts.get(id)?.kind ?? 'whole',
+    againIn(id: string): number {
+      const last = witnesses.has(id) ? published.get(id) : undefined;
+      return last === undefined ? Infinity : Math.max(0, last.at + times.maxWaitMs - now());
+    },
     now,
     /**
      * `began`: when the publication of a growing file began: what came later is not in the bucket. The next one begins so
