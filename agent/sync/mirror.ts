@@ -92,9 +92,7 @@ export function createMirror(parts: MirrorParts): Mirror {
       await deleteReleased(results, { ...policy, maxRetries: 0 }, signal);
       const isUnsure = plan.complete && lookout.hasUnsure();
       const soon = isUnsure || results.some(({ kind }) => kind === 'changed') ? [times.stabilityCheckMs] : [];
-      // What is written without a break is one burst, and would be looked at as late as any.
-      const growing = [...arrivedAmong(results)].map((id) => publisher.againIn(id));
-      const again = Math.min(...waits.values(), ...soon, ...growing);
+      const again = Math.min(...waits.values(), ...soon, publisher.againIn(arrivedAmong(results)));
       return { again: again === Infinity ? undefined : again, lookedMs };
     },
 
