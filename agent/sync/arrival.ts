@@ -37,8 +37,6 @@ interface Pouring {
   over: PromiseWithResolvers<undefined>;
 }
 
-const NOTHING = Buffer.alloc(0);
-
 /** For all that is poured: it is empty again before anything else comes. */
 let basin: Buffer | undefined;
 
@@ -71,7 +69,10 @@ export class Arrival implements IncomingBody {
     return this.#left;
   }
 
-  /** Where the next bytes may be put; undefined when the reader has to catch up first, or no more are wanted. */
+  /**
+   * Where the next bytes may be put; undefined when the reader has to catch up first, or no more are wanted. It is given out ahead, and the
+   * basin to every connection of the thread: that is right only because no other turn comes between a read into it and `filled`.
+   */
   room(): Buffer | undefined {
     if (this.#left === 0 || this.#failure !== undefined) return undefined;
     if (this.#pouring !== undefined) {
@@ -84,10 +85,11 @@ export class Arrival implements IncomingBody {
     return (this.#room = this.#block.subarray(this.#length, this.#length + this.#left));
   }
 
-  /** So many bytes were put there. */
-  filled(bytes: number): void {
-    if (this.#pouring === undefined) this.#gathered(bytes);
-    else this.#pour(this.#pouring, (this.#room ?? NOTHING).subarray(0, bytes));
+  /** These were put there. Throws when they lie elsewhere: then they would be another answer's. */
+  filled(bytes: Buffer): void {
+    if (!isWithin(bytes, this.#room)) throw new Error('bytes of an answer were put where those of another belong');
+    if (this.#pouring === undefined) this.#gathered(bytes.length);
+    else this.#pour(this.#pouring, bytes);
   }
 
   #gathered(bytes: number): void {
@@ -186,6 +188,10 @@ export class Arrival implements IncomingBody {
     this.#lent -= 1;
     if (this.#lent < BLOCKS && this.#left > 0 && this.#failure === undefined) this.#parts.onRoom();
   }
+}
+
+function isWithin(bytes: Buffer, room: Buffer | undefined): boolean {
+  return bytes.buffer === room?.buffer && bytes.byteOffset === room.byteOffset && bytes.length <= room.length;
 }
 
 /**

@@ -116,7 +116,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
   const common = { store, policy, ledger, aside, gate, times: settings, concurrency: settings.concurrency };
   const { mirroring: observer, following } = observation;
   const suspicion = createSuspicion(settings);
-  const onLate = () => watching.hint();
+  const onLate = () => watching.soon();
   const mirrored = createMirror({ ...common, observer, suspicion, entries: entries.during, onLate });
   const watching: Watch = watchFor(entries.during, mirrored, parts, stopping.signal);
   const discard = discarding({ ...common, entries: published(entries), log }, parts.earlier, work);

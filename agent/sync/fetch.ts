@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { atMost } from '../../lib/pause.ts';
 import type { Taken } from './arriving-file.ts';
 import type { Address } from './entry.ts';
 import { digestIn } from './etag.ts';
@@ -37,6 +38,8 @@ export interface FetchedFile {
 /** A larger object is fetched in ranges of that many bytes. */
 const RANGE_BYTES = 16 * 2 ** 20;
 const RANGES_AT_ONCE = 8;
+/** On a disk that hangs for longer the next cleaning finds it. */
+const REMOVAL_MS = 5_000;
 
 /**
  * Writes the object beside its place and renames it when length and content are right. A connection that breaks is gone on
@@ -52,7 +55,7 @@ export async function fetchFile(request: FetchRequest): Promise<FetchedFile> {
       return await metered(onMoved, (meter) => fetchInto(file, { ...request, onMoved: meter }, suspects));
     } catch (error) {
       await file.drop();
-      await rm(temporary, { force: true });
+      await atMost(REMOVAL_MS, rm(temporary, { force: true }));
       throw error;
     }
   });

@@ -10,11 +10,12 @@ import type { Observed } from './scan.ts';
 /** A file that is downloaded by the thread for that. Ends with `keep` or `drop`. Sizes are bytes. */
 export interface Landing {
   /**
-   * Brings one answer into the file. Settles only when nothing of it is written any more. `onMoved` is told of bytes as they come. Rejects as
-   * ArrivingFile.take does, or with the reason of the signal.
+   * Brings one answer into the file. Settles only when nothing of it is written any more; where the disk does not answer, some seconds after
+   * the signal: then the thread is ended, and what it is writing just then may still be written, under the name that the file has now.
+   * `onMoved` is told of bytes as they come. Rejects as ArrivingFile.take does, with ThreadGone, or with the reason of the signal.
    */
   take(take: Take, onMoved: Meter, signal: AbortSignal): Promise<Taken>;
-  /** Gives the file its name; resolves to its state there. Rejects with FileFault: then it has to be dropped. */
+  /** Gives the file its name; resolves to its state there. Rejects with FileFault or ThreadGone: then it has to be dropped. */
   keep(to: string, modified: Date | undefined): Promise<Observed>;
   /** Writes to it no more, and leaves what is there. Never rejects. */
   drop(): Promise<void>;
@@ -31,6 +32,11 @@ export interface Landings {
   close(): void;
 }
 
+/** With the thread its files are gone: only one that is begun anew, in another thread, can still come. */
+export class ThreadGone extends Error {
+  override name = 'ThreadGone';
+}
+
 export function createLandings(data: ThreadData): Landings {
   let thread: DownloadThread | undefined;
   return {
@@ -44,6 +50,8 @@ export function createLandings(data: ThreadData): Landings {
 
 /** Between two entries, or two jobs, is less; a thread that is idle for longer only takes memory. */
 const IDLE_MS = 10_000;
+/** In which a take that is given up has to be over: a disk that hangs must not keep a job from being cancelled. */
+const GIVE_UP_MS = 5_000;
 
 type Answer = Exclude<Told, { kind: 'MOVED' }>;
 
@@ -58,7 +66,7 @@ class DownloadThread {
   #lastId = 0;
   /** Files that are neither kept nor dropped. */
   #files = 0;
-  #ended: Error | undefined;
+  #ended: ThreadGone | undefined;
   #idle: NodeJS.Timeout | undefined;
 
   constructor(data: ThreadData) {
@@ -67,9 +75,9 @@ class DownloadThread {
       // Both ends are ours.
       .on('message', (told: Told) => this.#told(told))
       .on('error', (error: unknown) =>
-        this.#end(new Error(`the thread that downloads has failed: ${messageOf(error)}`)),
+        this.#end(new ThreadGone(`the thread that downloads has failed: ${messageOf(error)}`, { cause: error })),
       )
-      .on('exit', () => this.#end(new Error('the thread that downloads has ended')));
+      .on('exit', () => this.#end(new ThreadGone('the thread that downloads has ended')));
   }
 
   get isOpen(): boolean {
@@ -104,11 +112,16 @@ class DownloadThread {
   }
 
   end(): void {
-    this.#end(new Error('downloads were ended'));
+    this.#end(new ThreadGone('downloads were ended'));
   }
 
   async #take(order: Order & { kind: 'TAKE' }, onMoved: Meter, signal: AbortSignal): Promise<Taken> {
-    const giveUp = () => this.#worker.postMessage({ kind: 'GIVE_UP', id: order.id } satisfies Order);
+    let limit: NodeJS.Timeout | undefined;
+    const giveUp = () => {
+      this.#worker.postMessage({ kind: 'GIVE_UP', id: order.id } satisfies Order);
+      // Once what has arrived is read: the answer may be there.
+      limit = setTimeout(() => setImmediate(() => this.#abandon(order.id)), GIVE_UP_MS);
+    };
     signal.addEventListener('abort', giveUp, { once: true });
     let told = 0;
     const count = (bytes: number) => {
@@ -127,6 +140,7 @@ class DownloadThread {
       throw error;
     } finally {
       signal.removeEventListener('abort', giveUp);
+      clearTimeout(limit);
     }
   }
 
@@ -150,15 +164,25 @@ class DownloadThread {
     waiting?.answered.resolve(told);
   }
 
-  #end(reason: Error): void {
+  #end(reason: ThreadGone): void {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
     clearTimeout(this.#idle);
-    const terminated = this.#worker.terminate();
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
     // Not before nothing is written any more.
-    void terminated.finally(() => waiting.forEach(({ answered }) => answered.reject(reason)));
+    void this.#worker.terminate().finally(() => this.#rejectAll(reason));
+  }
+
+  /** Nobody waits any longer: a thread within a write ends only after it. */
+  #abandon(take: number): void {
+    if (!this.#waiting.has(take)) return;
+    const reason = new ThreadGone(`the disk let nothing be written for ${GIVE_UP_MS} ms after downloads were given up`);
+    this.#end(reason);
+    this.#rejectAll(reason);
+  }
+
+  #rejectAll(reason: ThreadGone): void {
+    for (const { answered } of this.#waiting.values()) answered.reject(reason);
+    this.#waiting.clear();
   }
 
   /** A thread with nothing to do keeps no process alive. */

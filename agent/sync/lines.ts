@@ -93,6 +93,7 @@ class Line {
   /** Where the next bytes go. */
   #place: Buffer = landing;
   #exchange: Exchange | undefined;
+  #isConnected = false;
   #failure: Error | undefined;
 
   constructor(peer: Peer, parts: LineParts, events: LineEvents) {
@@ -106,8 +107,8 @@ class Line {
       .on('data', (bytes: Buffer) => {
         if (!this.#arrived(bytes, false)) this.#socket.pause();
       })
-      .once(peer.isSecure ? 'secureConnect' : 'connect', () => this.#socket.setTimeout(parts.stallMs))
-      .on('timeout', () => this.#breakOff(timeout('not a byte within the time that is allowed')))
+      .once(peer.isSecure ? 'secureConnect' : 'connect', () => this.#connected())
+      .on('timeout', () => this.#silent())
       .on('error', (error) => (this.#failure ??= error))
       .on('close', () => this.#closed());
   }
@@ -138,6 +139,30 @@ class Line {
     this.#breakOff(new Error('it was not needed any more'));
   }
 
+  #connected(): void {
+    this.#isConnected = true;
+    this.#socket.setTimeout(this.#parts.stallMs);
+  }
+
+  /**
+   * A disk may have held this thread up, and then the time is over before what has come meanwhile is read: so it is looked at once more
+   * after that. What has come has set the time anew.
+   */
+  #silent(): void {
+    const exchange = this.#exchange;
+    const silence = timeout('not a byte within the time that is allowed');
+    if (exchange === undefined) {
+      this.#breakOff(silence);
+      return;
+    }
+    const { bytesRead } = this.#socket;
+    const wasConnected = this.#isConnected;
+    setImmediate(() => {
+      const hasMoved = this.#socket.bytesRead > bytesRead || this.#isConnected !== wasConnected;
+      if (this.#exchange === exchange && !hasMoved) this.#breakOff(silence);
+    });
+  }
+
   /** Returns whether there is room for more. */
   #arrived(bytes: Buffer, isInPlace: boolean): boolean {
     const exchange = this.#exchange;
@@ -145,7 +170,7 @@ class Line {
     try {
       if (exchange === undefined) throw new MalformedAnswer('the store sent something that nobody asked for');
       if (exchange.arrival === undefined) this.#readHead(exchange, bytes);
-      else if (isInPlace) exchange.arrival.filled(bytes.length);
+      else if (isInPlace) exchange.arrival.filled(bytes);
       else take(exchange.arrival, bytes);
     } catch (error) {
       this.#breakOff(error);

@@ -92,7 +92,7 @@ export function createMirror(parts: MirrorParts): Mirror {
       await deleteReleased(results, { ...policy, maxRetries: 0 }, signal);
       const isUnsure = plan.complete && lookout.hasUnsure();
       const soon = isUnsure || results.some(({ kind }) => kind === 'changed') ? [times.stabilityCheckMs] : [];
-      const again = Math.min(...waits.values(), ...soon);
+      const again = Math.min(...waits.values(), ...soon, publisher.againIn(arrivedAmong(results)));
       return { again: again === Infinity ? undefined : again, lookedMs };
     },
 

@@ -40,6 +40,11 @@ export interface PublisherParts {
 export interface Publisher {
   /** Takes in a new look at all dirty files. Returns those that must wait, and for how many milliseconds. */
   lookAt: (dirty: readonly PlannedUpload[]) => Map<string, number>;
+  /**
+   * Milliseconds after which a growing file of these, just published, may be published again; Infinity where there is none. What is written
+   * without a break is one burst: no quiet moment asks for that look.
+   */
+  againIn: (ids: ReadonlySet<string>) => number;
   /** Publishes a file of the last look that need not wait. */
   publishSettled: Publish;
   /**
@@ -67,6 +72,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   };
   return {
     lookAt: (dirty) => memory.lookAt(dirty),
+    againIn: (ids) => memory.againIn(ids),
     publishSettled: async (id, candidate, signal) => {
       const publication = publicationOf({ ...parts, policy: fleeting }, id, candidate, signal);
       const verdict = memory.verdictOf(id);
@@ -135,6 +141,11 @@ function createMemory({ times, ledger, now = () => performance.now() }: Publishe
       return new Map([...verdicts].flatMap(([id, verdict]) => (verdict.kind === 'wait' ? [[id, verdict.millis]] : [])));
     },
     verdictOf: (id: string): Verdict['kind'] => verdicts.get(id)?.kind ?? 'whole',
+    againIn(ids: ReadonlySet<string>): number {
+      const growing = [...ids].filter((id) => witnesses.has(id));
+      const dues = growing.map((id) => (published.get(id)?.at ?? Infinity) + times.maxWaitMs);
+      return Math.max(0, Math.min(...dues) - now());
+    },
     now,
     /**
      * `began`: when the publication of a growing file began: what came later is not in the bucket. The next one begins so

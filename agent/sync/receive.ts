@@ -2,6 +2,7 @@ import { messageOf } from '../../lib/errors.ts';
 import type { Taken } from './arriving-file.ts';
 import type { Address } from './entry.ts';
 import { FileFault } from './file-fault.ts';
+import { ThreadGone } from './landing.ts';
 import type { Meter } from './meter.ts';
 import { GaveUp, type RetryPolicy, waitToRetry } from './retry.ts';
 import type { IncomingFile } from './s3.ts';
@@ -29,7 +30,7 @@ const PROGRESS_BYTES = 2 ** 20;
 
 /**
  * Brings a piece into the file. Where the connection breaks it goes on from there, with the rest of the same object. Resolves to what the last
- * answer said. Rejects with GaveUp after all retries, ObjectReplaced when the store has another object by now, and FileFault.
+ * answer said. Rejects with GaveUp after all retries, ObjectReplaced when the store has another object by now, ThreadGone and FileFault.
  */
 export async function receive(object: Received, piece: Piece): Promise<Taken> {
   const { policy, address, signal } = object;
@@ -46,7 +47,7 @@ export async function receive(object: Received, piece: Piece): Promise<Taken> {
     } catch (error) {
       signal.throwIfAborted();
       if (saysReplaced(error)) throw new ObjectReplaced({ cause: error });
-      if (error instanceof ObjectReplaced || error instanceof FileFault || isNoObject(error)) throw error;
+      if (isBeyondAsking(error)) throw error;
       if (position - failedAt >= PROGRESS_BYTES) failures = 0;
       failedAt = position;
       const what = `download ${address.key} from byte ${position}`;
@@ -64,8 +65,10 @@ function saysReplaced(error: unknown): boolean {
   return error instanceof Error && (error.name === 'PreconditionFailed' || error.name === 'InvalidRange');
 }
 
-function isNoObject(error: unknown): boolean {
-  return error instanceof Error && error.name === 'NoSuchKey';
+/** Of what the store is asked for once more, nothing could be taken: there is no such object, or nowhere to put it. */
+function isBeyondAsking(error: unknown): boolean {
+  const isNoObject = error instanceof Error && error.name === 'NoSuchKey';
+  return isNoObject || [ObjectReplaced, FileFault, ThreadGone].some((kind) => error instanceof kind);
 }
 
 /** What was received belongs to an object that is not there any more: only a new beginning helps. */

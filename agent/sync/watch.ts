@@ -20,8 +20,8 @@ export interface WatchParts {
 export interface Watch {
   /** Resolves when changes are seen. The first pass follows at once. */
   start(): Promise<void>;
-  /** Something may have changed. */
-  hint(): void;
+  /** What was under way is done, so another pass may do more, whatever else changes meanwhile. */
+  soon(): void;
   /** No pass begins any more; resolves when the present one is over. Idempotent. */
   stop(): Promise<void>;
 }
@@ -39,13 +39,13 @@ export function createWatch({ roots, pass, debounceMs, maxWaitMs, log }: WatchPa
   let running: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let burstSince: number | undefined;
-  let hintDue = Infinity;
-  let passDue = Infinity;
+  let [hintDue, passDue, soonDue] = [Infinity, Infinity, Infinity];
+  let last: Pass = { again: undefined, lookedMs: 0 };
 
   const arm = () => {
     clearTimeout(timer);
     if (stopped || running !== undefined) return;
-    const due = Math.min(hintDue, passDue);
+    const due = Math.min(hintDue, passDue, soonDue);
     timer = setTimeout(() => void (running = run()), Math.max(0, due - performance.now()));
   };
   const hint = () => {
@@ -56,21 +56,21 @@ export function createWatch({ roots, pass, debounceMs, maxWaitMs, log }: WatchPa
   };
   const run = async () => {
     burstSince = undefined;
-    hintDue = Infinity;
-    let last: Pass = { again: undefined, lookedMs: 0 };
-    try {
-      last = await pass();
-    } catch (error) {
+    [hintDue, soonDue] = [Infinity, Infinity];
+    last = await pass().catch((error: unknown): Pass => {
       if (!stopped) log.warn({ reason: messageOf(error) }, 'looking at the synced directories failed; trying again');
-    }
-    const restMs = Math.max(maxWaitMs, last.lookedMs / SHARE_OF_TIME);
-    passDue = performance.now() + Math.min(Math.max(last.again ?? Infinity, last.lookedMs), restMs);
+      return { again: undefined, lookedMs: 0 };
+    });
+    passDue = performance.now() + restOf(last, maxWaitMs);
     running = undefined;
     arm();
   };
 
   return {
-    hint,
+    soon() {
+      soonDue = performance.now() + last.lookedMs;
+      arm();
+    },
     async start() {
       watcher = await watchRoots(roots, hint, log);
       if (stopped) await watcher.close();
@@ -84,6 +84,11 @@ export function createWatch({ roots, pass, debounceMs, maxWaitMs, log }: WatchPa
       await running;
     },
   };
+}
+
+/** Milliseconds from one pass to the next. */
+function restOf({ again = Infinity, lookedMs }: Pass, maxWaitMs: number): number {
+  return Math.min(Math.max(again, lookedMs), Math.max(maxWaitMs, lookedMs / SHARE_OF_TIME));
 }
 
 async function watchRoots(roots: readonly string[], hint: () => void, log: Logger): Promise<FSWatcher> {

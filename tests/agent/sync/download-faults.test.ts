@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { SyncError } from '../../../agent/sync/attempt-sync.ts';
 import { createS3Store } from '../../../agent/sync/s3.ts';
-import { always, type Bench, instruction, startBench, type SyncGiven } from './support/bench.ts';
+import { always, type Bench, eventually, instruction, startBench, type SyncGiven } from './support/bench.ts';
 import type { Verdict } from './support/relay.ts';
 
 let bench: Bench;
@@ -32,6 +33,32 @@ async function publish(prefix: string, content: Buffer): Promise<void> {
   await bench.sync({ after: [instruction('UPLOAD', prefix, `source-${prefix}`)] }).uploadAfter(always);
   bench.relay.seen.length = 0;
 }
+
+describe('a download whose thread dies in the middle of a body', () => {
+  it('begins anew in another one', async () => {
+    const content = randomBytes(17 * 2 ** 20);
+    await publish('dead', content);
+    const threads: Worker[] = [];
+    const note = (thread: Worker) => void threads.push(thread);
+    process.on('worker', note);
+    const store = createS3Store({ endpoint: bench.relay.url, region: 'us-east-1' });
+    const laterGets = () => gets('dead/data').filter(({ headers }) => headers.range?.startsWith('bytes=0-') !== true);
+    // Only the first of them.
+    bench.relay.interfere = async (seen) => (laterGets().indexOf(seen) === 0 ? 'stall' : undefined);
+    try {
+      const bringing = down('dead', { store, settings: { maxRetries: 1 } }).download(always);
+      await eventually(() => laterGets()[0]?.status, 20_000);
+      await threads[0]?.terminate();
+      await bringing;
+      expect(content.equals(await readFile(local('in/data')))).toBe(true);
+      expect(await readdir(local('in'))).toEqual(['data']);
+      expect(threads).toHaveLength(2);
+    } finally {
+      process.off('worker', note);
+      store.close();
+    }
+  });
+});
 
 describe('a download whose connection breaks in the middle of a body', () => {
   it.each([

@@ -113,6 +113,16 @@ describe('a line to the store', () => {
     expect((await readAll(await get('/half'))).error).toMatchObject({ name: 'TimeoutError' });
   });
 
+  it('does not take for silence what came while this thread was held up', async () => {
+    lines = linesThatWait(200);
+    let peer: Socket | undefined;
+    answer = (socket) => (peer = socket).write(`${headOf(8)}half`);
+    const half = await get('/held-up');
+    peer?.write('more');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+    expect(await readAll(half)).toMatchObject({ content: Buffer.from('halfmore'), error: undefined });
+  });
+
   it('ends with the reason of the signal, before an answer as in the middle of one', async () => {
     answer = (socket, path) => path === '/half' && socket.write(`${headOf(100)}half`);
     const abort = new AbortController();
