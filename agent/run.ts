@@ -237,5 +237,7 @@ function heed(
       return;
     case 'REALLOCATE':
       means.bar();
+      // Who goes on to wait for work would ask for another machine only after that.
+      means.wake();
   }
 }
