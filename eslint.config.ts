@@ -13,6 +13,14 @@ export default defineConfig(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
+      'no-restricted-properties': [
+        'error',
+        {
+          object: 'AbortSignal',
+          property: 'any',
+          message: 'It loses time limits to the garbage collector; use anyOf of lib/signals.ts.',
+        },
+      ],
       // An `async` method that satisfies an interface need not await.
       '@typescript-eslint/require-await': 'off',
       // A unit of the type checker's: `if (x === undefined)` on data from outside is not unnecessary.
@@ -32,6 +40,11 @@ export default defineConfig(
     // A type's fields, and a migration's SQL, are one table each: there is nothing in them to name apart.
     files: ['schema/**', 'db/migrations/**'],
     rules: { 'max-lines-per-function': ['error', { max: 200 }] },
+  },
+  {
+    // Users copy these, without lib/: who is given such a signal there listens to it from the first to the last.
+    files: ['client-examples/**'],
+    rules: { 'no-restricted-properties': 'off' },
   },
   { files: ['**/*.js', '**/*.mjs'], extends: [tseslint.configs.disableTypeChecked] },
 );

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
+import { anyOf } from '../lib/signals.ts';
 import type { ConnectionParts } from './connection.ts';
 import { ViewerDocument } from './generated/graphql.ts';
 import { createHttpTransport } from './http.ts';
@@ -58,7 +59,7 @@ export function openCarrier(parts: CarrierParts): Transport {
       for (;;) {
         const superseded = changed.signal;
         try {
-          const within = AbortSignal.any([signal, superseded]);
+          const within = anyOf(signal, superseded);
           return await (isHttp ? http : websocket).request(operation, variables, within);
         } catch (error) {
           if (signal.aborted || !superseded.aborted) throw error;

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { repeatUntilAnswered } from '../lib/repeat.ts';
 import { pause, whenAborted } from '../lib/pause.ts';
+import { anyOf } from '../lib/signals.ts';
 import { storable } from '../lib/storable.ts';
 import type { Claim, Link, ReportAnswer } from './link.ts';
 import type { Totals } from './news.ts';
@@ -155,7 +156,7 @@ async function report(ask: (signal: AbortSignal) => Promise<ReportAnswer>, settl
 
   const answer = await repeatUntilAnswered(ask, {
     ...REPEAT,
-    signal: AbortSignal.any([cut, outOfPatience.signal]),
+    signal: anyOf(cut, outOfPatience.signal),
     onFailure: (err, failures) =>
       log.warn({ reason: messageOf(err), failures }, 'The end of the attempt could not be reported, and is repeated'),
   });

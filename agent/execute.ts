@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { atMost, isAborted } from '../lib/pause.ts';
+import { anyOf } from '../lib/signals.ts';
 import type { Slots } from '../lib/slots.ts';
 import { purge, stopSync } from './closing.ts';
 import type { AgentConfig } from './config.ts';
@@ -81,7 +82,7 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
   const { claim, sync } = parts;
   const cut = new AbortController();
   const recall = new AbortController();
-  const shutdown = { ...parts.shutdown, stopping: AbortSignal.any([parts.shutdown.stopping, recall.signal]) };
+  const shutdown = { ...parts.shutdown, stopping: anyOf(parts.shutdown.stopping, recall.signal) };
   const log = parts.log.child({ jobId: claim.job.id, attempt: claim.attempt.number });
   const lease = holdLease({
     ...parts,
@@ -90,7 +91,7 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
     log,
   });
   cut.signal.addEventListener('abort', () => void stopSync(sync, log), { once: true });
-  const over = AbortSignal.any([shutdown.stopping, cut.signal]);
+  const over = anyOf(shutdown.stopping, cut.signal);
   const handOver = createHandOver({ ...parts, over, log });
 
   return {
@@ -119,8 +120,7 @@ async function seeThrough(
   const named = { jobId: claim.job.id, attempt: claim.attempt.number };
   const { leaseMillis } = claim;
   const logs = shipLogs({ ...named, ...shutdown, link, cut, leaseMillis, beganAt: parts.askedAt, log });
-  const means = { activity, patience, hurries, logs };
-  const attempt: Attempt = { ...parts, ...means, progress: await createProgressFile(log) };
+  const attempt: Attempt = { ...parts, activity, patience, hurries, logs, progress: await createProgressFile(log) };
   const ending = await pursue(attempt);
   handOver.cease();
   over.abort();
@@ -128,7 +128,7 @@ async function seeThrough(
   // Nothing is sent once it has begun to stop; what hangs, as the survivor does, need not be waited for.
   await (ending.survivor === undefined ? stopSync(sync, log) : atMost(STOPPED_WITHIN_MS, stopSync(sync, log)));
   // After the report nobody may speak of the attempt any more, so what its command said last goes before.
-  await Promise.all([lease.tellLast(AbortSignal.any([cut, shutdown.hurrying])), logs.end()]);
+  await Promise.all([lease.tellLast(anyOf(cut, shutdown.hurrying)), logs.end()]);
   await settle(ending, { link, lease: named, totals: totalsOf(sync.state()), cut, hurrying: shutdown.hurrying, log });
   lease.stop();
   // What a survivor still works on is left to the next agent, which empties what it finds of a job that is not its own.
@@ -172,7 +172,7 @@ async function prepare({ lease, sync }: Attempt): Promise<undefined> {
 
 async function download(attempt: Attempt): Promise<Ending | undefined> {
   const { shutdown, sync, cut } = attempt;
-  await sync.download(AbortSignal.any([cut, shutdown.stopping]));
+  await sync.download(anyOf(cut, shutdown.stopping));
   return shutdown.stopping.aborted ? released(shutdown) : undefined;
 }
 
@@ -292,9 +292,9 @@ function flushAll(attempt: Attempt): Promise<undefined> {
 
 async function flush({ lease, sync, cut, shutdown }: Attempt, patience: AbortSignal): Promise<undefined> {
   lease.enter('UPLOADING');
-  await sync.flush(AbortSignal.any([cut, shutdown.hurrying, patience]));
+  await sync.flush(anyOf(cut, shutdown.hurrying, patience));
 }
 
 async function uploadAfter({ sync, cut, shutdown, patience }: Attempt): Promise<undefined> {
-  await sync.uploadAfter(AbortSignal.any([cut, shutdown.hurrying, patience]));
+  await sync.uploadAfter(anyOf(cut, shutdown.hurrying, patience));
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { isAborted } from '../lib/pause.ts';
+import { anyOf } from '../lib/signals.ts';
 import type { Slots } from '../lib/slots.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
 
@@ -29,7 +30,7 @@ export function createHandOver({ berth, sync, over, log }: HandOverParts): HandO
   const done = Promise.withResolvers<undefined>();
   const ended = Promise.withResolvers<undefined>();
   const ceased = new AbortController();
-  const pointless = AbortSignal.any([over, ceased.signal]);
+  const pointless = anyOf(over, ceased.signal);
   let staying: Promise<void> | undefined;
 
   async function makeWay(): Promise<void> {

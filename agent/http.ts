@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { anyOf } from '../lib/signals.ts';
 import type { Credentials } from './credentials.ts';
 import type { Transport } from './transport.ts';
 
@@ -29,7 +30,7 @@ export function createHttpTransport({ url, credentials }: { url: string; credent
         body: JSON.stringify({ query: operation.toString(), variables }),
         // Wherever that leads, it would be shown the key; and a websocket goes nowhere else either.
         redirect: 'manual',
-        signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+        signal: anyOf(signal, AbortSignal.timeout(ANSWER_WITHIN_MS)),
       });
       // As over the websocket: what a server answers to a document of its own schema has the type of that document.
       return (await dataOf(response, credentials)) as Data;

@@ -1,6 +1,7 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { z } from 'zod';
 import { messageOf } from '../lib/errors.ts';
+import { anyOf } from '../lib/signals.ts';
 
 /** Where Salad's instances find it: an address that leads nowhere but to the machine they run on. */
 export const METADATA_URL = 'http://169.254.169.254';
@@ -62,7 +63,7 @@ interface Asked {
 async function answerTo(asked: Asked): Promise<string> {
   const { method, path } = asked;
   const limit = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  const signal = AbortSignal.any([asked.signal, limit]);
+  const signal = anyOf(asked.signal, limit);
   try {
     const response = await responseTo(asked, signal);
     const { statusCode: status = 0 } = response;

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { backoffMillis } from '../lib/backoff.ts';
 import { messageOf } from '../lib/errors.ts';
 import { pause } from '../lib/pause.ts';
+import { anyOf } from '../lib/signals.ts';
 import { createSlots, type Slots } from '../lib/slots.ts';
 import { MetadataRefusal, type MetadataService } from './imds.ts';
 import { IDLE_COST } from './occupation.ts';
@@ -71,7 +72,7 @@ interface Finding {
 async function find({ service, isExpected, log }: InstanceParts, over: AbortSignal): Promise<Finding> {
   if (service === undefined) return { found: undefined };
   try {
-    await service.setDeletionCost(IDLE_COST, AbortSignal.any([over, AbortSignal.timeout(PROBE_WITHIN_MS)]));
+    await service.setDeletionCost(IDLE_COST, anyOf(over, AbortSignal.timeout(PROBE_WITHIN_MS)));
     log.info('Salad’s instance metadata service is here');
     return { found: service, told: IDLE_COST };
   } catch (error) {

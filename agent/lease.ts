@@ -3,6 +3,7 @@ import { backoffMillis } from '../lib/backoff.ts';
 import { messageOf } from '../lib/errors.ts';
 import { type Latch, createLatch } from '../lib/latch.ts';
 import { isAborted } from '../lib/pause.ts';
+import { anyOf } from '../lib/signals.ts';
 import type { AttemptPhase, HeartbeatInput, ProgressInput } from './generated/graphql.ts';
 import type { HeartbeatAnswer } from './link.ts';
 import type { News } from './news.ts';
@@ -108,7 +109,7 @@ export function keepLease(parts: LeaseParts): Lease {
       changed.set();
     },
     async tellLast(hurry) {
-      const over = AbortSignal.any([stopped.signal, hurry]);
+      const over = anyOf(stopped.signal, hurry);
       const hasWords = () => beats.progress !== undefined || (!beats.isBare && parts.news.warns());
       while ((hasWords() || beats.isTelling) && beats.failures === 0 && !over.aborted) {
         beats.isUrgent ||= hasWords();
@@ -164,7 +165,7 @@ async function beat(parts: LeaseParts, beats: Beats, stopped: AbortSignal): Prom
     ...(progress === undefined ? {} : { progress }),
   };
   try {
-    const answer = await parts.heartbeat(input, AbortSignal.any([stopped, AbortSignal.timeout(ANSWER_WITHIN_MS)]));
+    const answer = await parts.heartbeat(input, anyOf(stopped, AbortSignal.timeout(ANSWER_WITHIN_MS)));
     beats.failures = 0;
     beats.isBare = answer.kind === 'REFUSED';
     if (answer.kind === 'RENEWED' && tidings !== undefined) parts.news.told(tidings);

@@ -3,6 +3,7 @@ import { messageOf } from '../lib/errors.ts';
 import { createLatch } from '../lib/latch.ts';
 import { isAborted, pause, whenAborted } from '../lib/pause.ts';
 import { repeatUntilAnswered } from '../lib/repeat.ts';
+import { anyOf } from '../lib/signals.ts';
 import type { Link } from './link.ts';
 import { createLogBuffer, type OutputStream } from './log-buffer.ts';
 import { createLineMaker, type Line } from './log-lines.ts';
@@ -58,7 +59,7 @@ export function shipLogs(parts: LogShipperParts): LogShipper {
   const hold = createHold();
   const changed = createLatch();
   const stopped = new AbortController();
-  const over = AbortSignal.any([parts.cut, stopped.signal]);
+  const over = anyOf(parts.cut, stopped.signal);
   let isEnding = false;
   let lastSentAt = -Infinity;
   let ended: Promise<void> | undefined;
@@ -86,7 +87,7 @@ export function shipLogs(parts: LogShipperParts): LogShipper {
     const settled = new AbortController();
     const { signal } = settled;
     const patienceMs = Math.min(Math.max(LEAST_PATIENCE_MS, parts.leaseMillis), LONGEST_PATIENCE_MS);
-    const givenUp = AbortSignal.any([over, parts.hurrying]);
+    const givenUp = anyOf(over, parts.hurrying);
     const signaled = whenAborted(parts.signaled, signal).then(() => pause(AFTER_A_SIGNAL_MS, signal));
     await Promise.race([done, pause(patienceMs, signal), signaled, whenAborted(givenUp, signal)]);
     settled.abort();

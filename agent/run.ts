@@ -3,6 +3,7 @@ import { backoffMillis, jittered } from '../lib/backoff.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createLatch } from '../lib/latch.ts';
 import { isAborted, pause } from '../lib/pause.ts';
+import { anyOf } from '../lib/signals.ts';
 import { createSlots } from '../lib/slots.ts';
 import { type Bar, createBar } from './bar.ts';
 import type { AgentConfig } from './config.ts';
@@ -54,12 +55,12 @@ export async function runAgent(parts: AgentParts): Promise<void> {
   const { log, shutdown, instance, config } = parts;
   const wake = createLatch();
   const drained = new AbortController();
-  const over = AbortSignal.any([shutdown.stopping, drained.signal]);
+  const over = anyOf(shutdown.stopping, drained.signal);
   const idleness = watchIdleness(config.maxIdleMs);
   /** Aborted with what could not be ended. */
   const haunted = new AbortController();
   /** No further question for work; unlike `over`, it ends nothing that is under way. */
-  const leaving = AbortSignal.any([over, idleness.tooLong, haunted.signal]);
+  const leaving = anyOf(over, idleness.tooLong, haunted.signal);
   const bar = createBar({ ...config, instance, log });
   const herd = createHerd(parts, { over, idleness, bar, haunted });
 
@@ -171,7 +172,7 @@ async function askForWork(
   const limit = () => void pause(LAST_ANSWER_MS, answered.signal).then(() => giveUp.abort());
   over.addEventListener('abort', limit, { once: true });
   try {
-    return await link.claim(AbortSignal.any([giveUp.signal, shutdown.hurrying]));
+    return await link.claim(anyOf(giveUp.signal, shutdown.hurrying));
   } catch (err) {
     if (!over.aborted) log.warn({ reason: messageOf(err) }, 'The server could not be asked for work');
     return undefined;

@@ -1,4 +1,5 @@
 import { pause, whenAborted } from '../lib/pause.ts';
+import { anyOf } from '../lib/signals.ts';
 import type { CommandExit, RunningCommand } from './process.ts';
 import { type Shutdown, shutdownSignal } from './shutdown.ts';
 import type { Activity } from './stall.ts';
@@ -32,7 +33,7 @@ export async function supervise(supervision: Supervision): Promise<Verdict> {
 
 function endBy(rule: Verdict['rule'], supervision: Supervision): Promise<CommandExit> {
   const { command, cut, shutdown, killGraceMs, shutdownGraceMs } = supervision;
-  const hurry = AbortSignal.any([cut, shutdown.hurrying]);
+  const hurry = anyOf(cut, shutdown.hurrying);
   switch (rule) {
     case 'EXITED':
       return command.exited;

@@ -1,4 +1,5 @@
 import { pause } from './pause.ts';
+import { anyOf } from './signals.ts';
 
 /** A wake-up call that is not lost: one that comes while nobody waits ends the next wait at once. For one waiter. */
 export interface Latch {
@@ -23,7 +24,7 @@ export function createLatch(): Latch {
     async wait(millis, signal) {
       if (!isSet) {
         sleeper = new AbortController();
-        await pause(millis, signal === undefined ? sleeper.signal : AbortSignal.any([signal, sleeper.signal]));
+        await pause(millis, signal === undefined ? sleeper.signal : anyOf(signal, sleeper.signal));
         sleeper = undefined;
       }
       isSet = false;

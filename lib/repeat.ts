@@ -1,5 +1,6 @@
 import { type Backoff, backoffMillis } from './backoff.ts';
 import { isAborted, pause } from './pause.ts';
+import { anyOf } from './signals.ts';
 
 export interface Repetition extends Backoff {
   /** Milliseconds after which a try without an answer is given up and repeated. */
@@ -21,7 +22,7 @@ export async function repeatUntilAnswered<T>(
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(), repetition.tryMs);
     try {
-      return await ask(AbortSignal.any([repetition.signal, patience.signal]));
+      return await ask(anyOf(repetition.signal, patience.signal));
     } catch (error) {
       if (isAborted(repetition.signal)) break;
       repetition.onFailure?.(

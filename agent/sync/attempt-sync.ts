@@ -1,4 +1,5 @@
 import { messageOf } from '../../lib/errors.ts';
+import { anyOf } from '../../lib/signals.ts';
 import type { Aside } from './aside.ts';
 import { confirmPublished } from './confirm.ts';
 import { type Download, download, type DownloadedFile } from './download.ts';
@@ -258,7 +259,7 @@ function createWork(stopping: AbortSignal): Work {
   const running = new Set<Promise<void>>();
   return {
     async run(signal, task) {
-      const own = AbortSignal.any([signal, stopping]);
+      const own = anyOf(signal, stopping);
       own.throwIfAborted();
       const present = task(own);
       running.add(present);

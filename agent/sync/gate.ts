@@ -1,4 +1,5 @@
 import { whenAborted } from '../../lib/pause.ts';
+import { anyOf } from '../../lib/signals.ts';
 
 /** Writing to storage needs a proof of the lease; the gate is closed while there is none. */
 export interface Gate {
@@ -20,7 +21,7 @@ export function createGate(): Gate {
         if (closing.signal.aborted) await openOrAborted(opening.promise, signal);
         signal.throwIfAborted();
         const present = closing.signal;
-        const run = work(AbortSignal.any([signal, present]));
+        const run = work(anyOf(signal, present));
         underWay.add(run);
         try {
           return await run;

@@ -1,4 +1,5 @@
 import { whenAborted } from '../../lib/pause.ts';
+import { anyOf } from '../../lib/signals.ts';
 import { createSlots } from '../../lib/slots.ts';
 
 export type Task<T> = (signal: AbortSignal) => Promise<T>;
@@ -14,7 +15,7 @@ export async function inParallel<T>(
 ): Promise<T[]> {
   const failures: unknown[] = [];
   const abort = new AbortController();
-  const either = AbortSignal.any([signal, abort.signal]);
+  const either = anyOf(signal, abort.signal);
   const slots = createSlots(limit);
   const running = new Set<Promise<void>>();
   const results: T[] = [];

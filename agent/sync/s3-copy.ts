@@ -1,4 +1,5 @@
 import { type S3Client, UploadPartCopyCommand } from '@aws-sdk/client-s3';
+import { anyOf } from '../../lib/signals.ts';
 import type { Address } from './entry.ts';
 import { pathOf } from './signature.ts';
 
@@ -31,7 +32,7 @@ export function copyRequests(client: S3Client): { copyPart: CopyPart } {
         CopySourceIfMatch: etag,
       });
       try {
-        const { CopyPartResult } = await client.send(command, { abortSignal: AbortSignal.any([signal]) });
+        const { CopyPartResult } = await client.send(command, { abortSignal: anyOf(signal) });
         if (CopyPartResult?.ETag === undefined) throw noCopies(`answered without the ETag of the copy of "${key}"`);
         return CopyPartResult.ETag;
       } catch (error) {

@@ -1,4 +1,5 @@
 import { ListMultipartUploadsCommand, ListPartsCommand, type S3Client } from '@aws-sdk/client-s3';
+import { anyOf } from '../../lib/signals.ts';
 import type { Address } from './entry.ts';
 
 export interface UnfinishedUpload {
@@ -61,7 +62,7 @@ export function lastPart(client: S3Client): LastPart {
 
 /** The SDK leaves listeners on the signal it is given; on one of its own they go with the request. */
 export function own(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal]);
+  return anyOf(signal);
 }
 
 export function decodeKey(encoded: string): string {

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import mime from 'mime-types';
 import { pause } from '../../lib/pause.ts';
+import { anyOf } from '../../lib/signals.ts';
 import type { Address } from './entry.ts';
 import { createReading } from './digests.ts';
 import { isContentOf } from './etag.ts';
@@ -127,7 +128,7 @@ export async function publishPrefix(publication: Publication, witness: Witness):
     const { length, etag } = witness;
     const basis = etag === undefined || opened.size <= SMALL_FILE_BYTES ? undefined : { length, etag };
     const over = new AbortController();
-    const signal = AbortSignal.any([publication.signal, over.signal]);
+    const signal = anyOf(publication.signal, over.signal);
     const copied = basis === undefined ? 0 : copiedOf(basis, opened.size);
     const growth = watchGrowth({ handle, opened, witness, copied, signal });
     let digest: string | undefined;

@@ -6,6 +6,7 @@ import { createKey, ensureAccount } from '../../core/accounts/keys.ts';
 import { openCore } from '../../core/open.ts';
 import { startProgram, type Program } from '../../deploy/local/program.ts';
 import { freePort } from '../../lib/port.ts';
+import { anyOf } from '../../lib/signals.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import type { Answer, Order, Tally, Wanted } from './agents.ts';
 import { sql, type BenchPostgres } from './postgres.ts';
@@ -146,7 +147,7 @@ export async function reports(fleet: Fleet): Promise<Tally[]> {
 /** @throws when the process ends before its answer, or `late` is aborted */
 async function ordered(child: ChildProcess, order: Order, late?: AbortSignal): Promise<Answer> {
   const over = new AbortController();
-  const signal = late === undefined ? over.signal : AbortSignal.any([late, over.signal]);
+  const signal = late === undefined ? over.signal : anyOf(late, over.signal);
   const ended = once(child, 'exit', { signal }).then(() => {
     throw new Error('A process of agents has ended');
   });

@@ -1,6 +1,7 @@
 import { createAlarm } from '../../lib/alarm.ts';
 import { backoffMillis } from '../../lib/backoff.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { anyOf } from '../../lib/signals.ts';
 import type { Core } from '../core.ts';
 import type { Feed } from '../events/feed.ts';
 import { evaluate, plan, type Decision, type Step } from './evaluate.ts';
@@ -145,7 +146,7 @@ interface Account {
 async function takeTurn(options: ScalerOptions, turn: Turn, stopping: AbortSignal): Promise<number[]> {
   const { core, timeLimitMs = TIME_LIMIT_MS } = options;
   const account: Account = { done: [], nextSeconds: SWEEP_SECONDS };
-  const limit = AbortSignal.any([stopping, AbortSignal.timeout(timeLimitMs)]);
+  const limit = anyOf(stopping, AbortSignal.timeout(timeLimitMs));
   let trouble: Error | undefined;
   try {
     await inTime(limit, (signal) => act(options, turn, account, signal));

@@ -2,6 +2,7 @@ import type { ApiKey } from '../../db/entities/api-key.ts';
 import type { WebhookDelivery } from '../../db/entities/webhook-delivery.ts';
 import { statement } from '../../db/statement.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { anyOf } from '../../lib/signals.ts';
 import type { Core } from '../core.ts';
 import { ForbiddenAddress, type AllowedRange, type Resolve } from './guard.ts';
 import { type Answer, post } from './post.ts';
@@ -111,7 +112,7 @@ async function tryOnce(options: SenderOptions, due: Due, stopping: AbortSignal):
   let answer: Answer | undefined;
   let error: string | undefined;
   try {
-    answer = await send(options, due, AbortSignal.any([stopping, limit]));
+    answer = await send(options, due, anyOf(stopping, limit));
     if (answer.status < 200 || answer.status > 299) error = unexpected(answer.status);
   } catch (thrown) {
     if (stopping.aborted) {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pause } from '../../lib/pause.ts';
+import { anyOf } from '../../lib/signals.ts';
 import { collectFacts } from './collect.ts';
 import { createTrouble } from './inject.ts';
 import { createRandom } from './random.ts';
@@ -28,7 +29,7 @@ export async function runChaos(options: RunOptions): Promise<Report> {
   const world = await startWorld(options.directory, options, random, signal);
   try {
     const healing = new AbortController();
-    const over = AbortSignal.any([healing.signal, signal]);
+    const over = anyOf(healing.signal, signal);
     const workload = createWorkload(world, random.fork('jobs'), signal);
     const trouble = createTrouble(world, over, signal);
 

@@ -20,6 +20,7 @@ import {
   ProviderTrouble,
   type Sparing,
 } from '../provider.ts';
+import { anyOf } from '../../../lib/signals.ts';
 
 export interface KubernetesOptions {
   config: KubeConfig;
@@ -153,7 +154,7 @@ function limitedBy(signal: AbortSignal, timeLimitMs: number): ConfigurationOptio
     middleware: [
       {
         pre(request) {
-          request.setSignal(AbortSignal.any([signal, AbortSignal.timeout(timeLimitMs)]));
+          request.setSignal(anyOf(signal, AbortSignal.timeout(timeLimitMs)));
           return new Observable(Promise.resolve(request));
         },
         post: (response) => new Observable(Promise.resolve(response)),

@@ -11,6 +11,7 @@ import {
   type Provider,
   ProviderTrouble,
 } from '../provider.ts';
+import { anyOf } from '../../../lib/signals.ts';
 
 export interface SaladOptions {
   /** As in `https://host/api/public`. */
@@ -137,7 +138,7 @@ async function ask(
       ...(body !== undefined && { body: JSON.stringify(body) }),
       // A redirect would carry the key to wherever it points.
       redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeLimitMs)]),
+      signal: anyOf(signal, AbortSignal.timeout(timeLimitMs)),
     });
     if (!response.ok) {
       await response.body?.cancel();

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createS3Store, type ObjectStore } from '../../../agent/sync/s3.ts';
+import { anyOf } from '../../../lib/signals.ts';
 import { type Link, openLink } from '../../chaos/proxy.ts';
 import { always, type Bench, BUCKET, eventually, startBench } from './support/bench.ts';
 
@@ -59,7 +60,7 @@ test('nothing is sent of what is given up immediately before', async () => {
   // On a connection that is kept alive, and on a new one.
   await expect(put('late/a', 10, abort.signal)).rejects.toThrow();
   store.close();
-  await expect(put('late/b', 10, AbortSignal.any([abort.signal]))).rejects.toThrow();
+  await expect(put('late/b', 10, anyOf(abort.signal))).rejects.toThrow();
   beforeSending = () => undefined;
   await put('late/c', 10);
   await eventually(() => putsOf('late/c') === 1);
