@@ -39,6 +39,6 @@ It is told by the environment what to do. Needed:
   SALAD_CONTAINER_GROUP_ID  the group whose jobs are wanted
   AWS_…                     the storage, as the AWS SDK reads it
 
-docs/configuration.md has all the others. Exit codes: 0 when it was told to stop or has nothing more to do,
-1 when --check has found something wrong, 2 when the environment or a word is not understood.
+docs/configuration.md has all the others. Exit codes: 0 when it was told to stop or has nothing more
+to do, 1 when --check has found something wrong, 2 when the environment or a word is not understood.
 `;
