@@ -143,7 +143,7 @@ describe('forgetting', () => {
     const { viewer } = await account();
     await database.query(
       `insert into agents (account_id, machine_id, container_group_id, session_id)
-       select $1, 'old ' || n, 'group', gen_random_uuid() from generate_series(1, 1_200) n`,
+       select $1, 'old ' || n, 'group', gen_random_uuid() from generate_series(1, 1200) n`,
       [viewer.accountId],
     );
     const holder = await register(viewer, 'holder');

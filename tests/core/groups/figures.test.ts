@@ -94,7 +94,7 @@ describe('the figures of a container group', () => {
                            max_failures, heartbeat_interval, status, completed_at, attempt_number)
          select $1, gen_random_uuid(), 'true', '[]', '{}', 'group', '{}', 3, 30, 'COMPLETED',
                 now() - interval '25 hours' - n * interval '1 second', 1
-         from generate_series(1, 3_000) n returning id)
+         from generate_series(1, 3000) n returning id)
        select count(*) from made`,
       [viewer.accountId],
     );

@@ -10,7 +10,7 @@ import { whyWaiting } from '../../../core/jobs/waiting.ts';
 import { findJob } from '../../../core/jobs/find.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
-import { sweepLeases } from '../../../core/leases/rescue.ts';
+import { rescueExpired, sweepLeases } from '../../../core/leases/rescue.ts';
 import type { Agent } from '../../../db/entities/agent.ts';
 import { openTestCore } from '../../support/core.ts';
 import { claim, endings, rowOf, runOut, submit, tryClaim } from '../../support/jobs.ts';
@@ -144,7 +144,7 @@ describe('after an outage', () => {
     const { viewer } = await account();
     await submit(core, viewer);
     const { id } = await claim(core, viewer);
-    await pause(1);
+    await pause(0);
     await runOut(database, id);
     expect(await sweepLeases(core, GRACE)).toMatchObject({ graced: 0, expired: 1 });
   });
@@ -305,7 +305,7 @@ test('Rule 5: a claim that waited for the row of a job sees a ban that was commi
   const { id } = await submit(core, viewer);
   await claim(core, viewer, 'late');
   await runOut(database, id);
-  await sweepLeases(core, GRACE);
+  await rescueExpired(core);
   // As the failure report of the same machine leaves the row, seen by a claim whose snapshot knows no ban.
   await database.query('update jobs set banned_machine_id = $2 where id = $1', [id, 'late']);
   expect(await tryClaim(core, viewer, 'late')).toBeUndefined();
