@@ -1,4 +1,4 @@
-import { open, rename, writeFile } from 'node:fs/promises';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Mirror } from '../../../agent/sync/mirror.ts';
@@ -56,5 +56,27 @@ describe('files that are replaced all the time', () => {
     await file.close();
     await looking.finish({ deletes: true }, always);
     expect(sent('half/latest').at(-1)).toBe('half of something');
+  });
+});
+
+describe('a file that is not there', () => {
+  it('when one look is taken, and is at the next, stays in the bucket', async () => {
+    await bench.write('run/deep/weights', 'w');
+    await bench.write('run/other', 'o');
+    const looking = begin('away', { stabilityCheckMs: 0, maxWaitMs: 5_000 });
+    const asked = () => bench.relay.seen.map(({ method, key }) => `${method} ${key}`);
+    await eventually(async () => {
+      await looking.pass(always);
+      return asked().includes('PUT away/deep/weights') && asked().includes('PUT away/other');
+    });
+    await rename(local('run/deep'), local('deep'));
+    expect(await looking.pass(always)).toMatchObject({ again: 0 });
+    await rename(local('deep'), local('run/deep'));
+    await looking.pass(always);
+    expect(asked().filter((request) => request.startsWith('DELETE'))).toEqual([]);
+    await rm(local('run/deep'), { recursive: true });
+    await looking.pass(always);
+    await looking.pass(always);
+    expect(asked().filter((request) => request.startsWith('DELETE'))).toEqual(['DELETE away/deep/weights']);
   });
 });
