@@ -5,6 +5,7 @@ import type { Logger } from './logger.ts';
 import type { UploadObserver } from './observation.ts';
 import { type DeletionQueue, type MirrorPlan, planMirror, queueDeletions, releaseDeletions } from './plan.ts';
 import type { RetryPolicy } from './retry.ts';
+import type { Look } from './settle.ts';
 import { survey, type Survey } from './survey.ts';
 
 /** What the directories hold against what the bucket has, and which deletions wait for what. */
@@ -23,8 +24,7 @@ export interface Lookout {
 export interface Sight {
   found: Survey;
   plan: MirrorPlan;
-  /** Milliseconds that the look took. */
-  lookedMs: number;
+  look: Look;
 }
 
 /** So often is looked again while files move. */
@@ -50,7 +50,7 @@ export function createLookout({ entries, ledger, aside, policy, observer }: Look
     const plan = planMirror(found.known, found.seen, found.complete);
     observer.looked(plan.uploads.map(({ id }) => id));
     queue = queueDeletions(queue, plan, found.seen);
-    return { found, plan, lookedMs: performance.now() - began };
+    return { found, plan, look: { began, ended: performance.now() } };
   };
   return {
     look,

@@ -47,7 +47,7 @@ export interface Mirror {
    * be read or published, or may not have been seen.
    */
   finish(options: Finish, signal: AbortSignal): Promise<void>;
-  /** Resolves when nothing is on its way. */
+  /** Resolves when nothing is on its way; no pass may be. */
   settled(): Promise<void>;
 }
 
@@ -79,10 +79,14 @@ export function createMirror(parts: MirrorParts): Mirror {
   const deleteReleased = (results: readonly Result[], deleting: RetryPolicy, signal: AbortSignal) =>
     deleteAll({ ...bench, policy: deleting }, lookout.release(arrivedAmong(results)), signal);
 
+  const settled = async () => {
+    await Promise.allSettled(batches);
+    await publisher.letGo();
+  };
   return {
     async pass(signal) {
-      const { found, plan, lookedMs } = await lookout.look();
-      const waits = publisher.lookAt(plan.uploads);
+      const { found, plan, look } = await lookout.look();
+      const waits = publisher.lookAt(plan.uploads, look);
       const inDoubt = new Set(plan.uploads.filter(isSuspected).map(({ id }) => id));
       const isReady = (id: string) => !waits.has(id) && !underWay.has(id) && !inDoubt.has(id);
       const uploads = startable(plan.uploads, isReady, BURST_WAITS * times.maxWaitMs);
@@ -93,11 +97,11 @@ export function createMirror(parts: MirrorParts): Mirror {
       const isUnsure = plan.complete && lookout.hasUnsure();
       const soon = isUnsure || results.some(({ kind }) => kind === 'changed') ? [times.stabilityCheckMs] : [];
       const again = Math.min(...waits.values(), ...soon, publisher.againIn(arrivedAmong(results)));
-      return { again: again === Infinity ? undefined : again, lookedMs };
+      return { again: again === Infinity ? undefined : again, lookedMs: look.ended - look.began };
     },
 
     async finish({ deletes, demandsRoots = false }, signal) {
-      await untilAborted(Promise.allSettled(batches), signal);
+      await untilAborted(settled(), signal);
       bench.failures.clear();
       const results = await publishAll({ bench, lookout, publish: publisher.publishNow, demandsRoots }, signal);
       if (!deletes || !lookout.hasDeletions()) return;
@@ -105,9 +109,7 @@ export function createMirror(parts: MirrorParts): Mirror {
       await deleteReleased(results, policy, signal);
     },
 
-    async settled() {
-      await Promise.allSettled(batches);
-    },
+    settled,
   };
 }
 
@@ -125,15 +127,10 @@ interface Bench extends MirrorParts {
 }
 
 function createBench(parts: MirrorParts, unanswered: Set<string>): Bench {
-  const slots = createSlots(parts.concurrency);
   return {
-    ...parts,
-    toldTorn: new Set(),
-    failures: new Map(),
-    slots,
-    unanswered,
-    underWay: new Map(),
-    batches: new Set(),
+    ...{ ...parts, unanswered },
+    ...{ toldTorn: new Set(), failures: new Map(), underWay: new Map(), batches: new Set() },
+    slots: createSlots(parts.concurrency),
   };
 }
 

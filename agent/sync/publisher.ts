@@ -1,16 +1,20 @@
 import { pause } from '../../lib/pause.ts';
 import type { Witness } from './growth.ts';
+import { createHeldFiles, type HasRested } from './held.ts';
 import type { Ledger, LedgerRecord } from './ledger.ts';
 import type { PlannedUpload } from './plan.ts';
 import type { UploadObserver } from './observation.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { ObjectStore } from './s3.ts';
-import { looksSame } from './scan.ts';
+import { looksSame, type Observed } from './scan.ts';
 import {
+  isCut,
   isUsefulAtAnyLength,
   judge,
+  type Look,
   look,
   type Published,
+  settlesMs,
   type SettleTimes,
   type Track,
   type Verdict,
@@ -32,14 +36,12 @@ export interface PublisherParts {
   times: SettleTimes;
   ledger: Ledger;
   observer: UploadObserver;
-  /** Milliseconds of a clock that never goes back. */
-  now?: () => number;
 }
 
 /** Knows of each dirty file whether it holds still, grows or is written over, and publishes it accordingly. */
 export interface Publisher {
-  /** Takes in a new look at all dirty files. Returns those that must wait, and for how many milliseconds. */
-  lookAt: (dirty: readonly PlannedUpload[]) => Map<string, number>;
+  /** Takes in what a look saw of all dirty files. Returns those that must wait, and for how many milliseconds. */
+  lookAt: (dirty: readonly PlannedUpload[], look: Look) => Map<string, number>;
   /**
    * Milliseconds after which a growing file of these, just published, may be published again; Infinity where there is none. What is written
    * without a break is one burst: no quiet moment asks for that look.
@@ -52,6 +54,8 @@ export interface Publisher {
    * does not hold still for long enough to be read, in a bounded number of tries.
    */
   publishNow: Publish;
+  /** Closes what is held open between looks. Nothing may be on its way. */
+  letGo: () => Promise<void>;
 }
 
 export type Publish = (id: string, candidate: Candidate, signal: AbortSignal) => Promise<Outcome>;
@@ -64,6 +68,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
   const fleeting = { ...policy, maxRetries: Math.min(policy.maxRetries, RETRIES_OF_A_PASS) };
   const memory = createMemory(parts);
   const { witnesses } = memory;
+  const held = createHeldFiles();
 
   const publishGrown = async (id: string, publication: Publication, witness: Witness): Promise<Outcome> => {
     const began = memory.now();
@@ -71,17 +76,26 @@ export function createPublisher(parts: PublisherParts): Publisher {
     return outcome.kind === 'changed' ? memory.mustSettle(id) : outcome;
   };
   return {
-    lookAt: (dirty) => memory.lookAt(dirty),
+    lookAt(dirty, seenBy) {
+      const waits = memory.lookAt(dirty, seenBy);
+      // A new file may get the number of the one before, which looks as if that had been written over: the next look may know better.
+      held.keepOnly((id) => ['replaced', 'wait'].includes(memory.verdictOf(id)));
+      return waits;
+    },
     againIn: (ids) => memory.againIn(ids),
     publishSettled: async (id, candidate, signal) => {
       const publication = publicationOf({ ...parts, policy: fleeting }, id, candidate, signal);
       const verdict = memory.verdictOf(id);
       // It waited for its turn, and was seen to change meanwhile.
       if (verdict === 'wait') return { kind: 'changed' };
-      if (verdict !== 'prefix') {
-        const planned = verdict === 'whole' ? candidate.state : undefined;
+      if (verdict === 'replaced') {
+        const hasRested: HasRested = (state, since) => memory.hasRested(state, since, ledger.get(id)?.state);
+        return memory.keep(id, await held.publish(id, publication, hasRested));
+      }
+      if (verdict === 'whole') {
+        const how = { witness: witnesses.get(id), planned: candidate.state };
         const untouched = await confirmed(ledger.get(id), candidate, publication);
-        return memory.keep(id, untouched ?? (await publishWhole(publication, { witness: witnesses.get(id), planned })));
+        return memory.keep(id, untouched ?? (await publishWhole(publication, how)));
       }
       const witness = witnesses.get(id);
       if (witness !== undefined) return publishGrown(id, publication, witness);
@@ -97,6 +111,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
       if (untouched !== undefined) return memory.keep(id, untouched);
       return memory.keep(id, await insist(publication, witnesses.get(id), times.stabilityCheckMs));
     },
+    letGo: () => held.letGo(),
   };
 }
 
@@ -119,7 +134,9 @@ function publicationOf(
 }
 
 /** What was seen of the dirty files, and when they were published. */
-function createMemory({ times, ledger, now = () => performance.now() }: PublisherParts) {
+function createMemory({ times, ledger }: PublisherParts) {
+  const now = () => performance.now();
+  let last: Look = { began: -Infinity, ended: -Infinity };
   let tracks = new Map<string, Track>();
   let verdicts = new Map<string, Verdict>();
   const published = new Map<string, Published>();
@@ -127,11 +144,13 @@ function createMemory({ times, ledger, now = () => performance.now() }: Publishe
 
   return {
     witnesses,
-    lookAt(dirty: readonly PlannedUpload[]): Map<string, number> {
-      const time = now();
-      tracks = new Map(dirty.map(({ id, state, previous }) => [id, look(tracks.get(id), state, time, previous)]));
+    lookAt(dirty: readonly PlannedUpload[], seenBy: Look): Map<string, number> {
+      last = seenBy;
+      tracks = new Map(
+        dirty.map(({ id, state, previous }) => [id, look(tracks.get(id), state, seenBy.ended, previous)]),
+      );
       const verdictOf = (id: string, track: Track) =>
-        judge(track, published.get(id), time, times, isUsefulAtAnyLength(id.replace(/\.gz$/, '')));
+        judge(track, published.get(id), seenBy, times, isUsefulAtAnyLength(id.replace(/\.gz$/, '')));
       verdicts = new Map([...tracks].map(([id, track]) => [id, verdictOf(id, track)]));
       // A job that names each file anew must not make this grow for as long as it runs.
       const isGone = (id: string) => !tracks.has(id) && !ledger.has(id);
@@ -141,6 +160,9 @@ function createMemory({ times, ledger, now = () => performance.now() }: Publishe
       return new Map([...verdicts].flatMap(([id, verdict]) => (verdict.kind === 'wait' ? [[id, verdict.millis]] : [])));
     },
     verdictOf: (id: string): Verdict['kind'] => verdicts.get(id)?.kind ?? 'whole',
+    /** Whether a file that has not changed since then had not for long enough when the last look began; `previous` as for `look`. */
+    hasRested: (state: Observed, since: number, previous: Observed | undefined): boolean =>
+      last.began - since >= settlesMs(isCut(state, previous), times),
     againIn(ids: ReadonlySet<string>): number {
       const growing = [...ids].filter((id) => witnesses.has(id));
       const dues = growing.map((id) => (published.get(id)?.at ?? Infinity) + times.maxWaitMs);
@@ -160,7 +182,7 @@ function createMemory({ times, ledger, now = () => performance.now() }: Publishe
       const at = began === undefined ? time : began - Math.min(time - began, times.maxWaitMs / 2);
       published.set(id, { at, state });
       if (began === undefined || track === undefined) tracks.delete(id);
-      else tracks.set(id, { ...track, state, since: at, changedAt: began });
+      else tracks.set(id, { ...track, state, since: at, changedAt: time });
       if (witness === undefined) witnesses.delete(id);
       else witnesses.set(id, witness);
       return outcome;

@@ -2,8 +2,8 @@ import mime from 'mime-types';
 import { isSame, type Observed } from './scan.ts';
 
 /**
- * What may be done with a dirty file now. `whole`: it rests, so the state that was seen is a whole one. `replaced`: it never rests,
- * but any state of it is whole. `wait` says after how many milliseconds to look again.
+ * What may be done with a dirty file now. `whole`: it rests, so the state that was seen is a whole one. `replaced`: the name never rests,
+ * but the file that has it at a moment may. `wait` says after how many milliseconds to look again.
  */
 export type Verdict = { kind: 'whole' | 'replaced' | 'prefix' } | { kind: 'wait'; millis: number };
 
@@ -14,12 +14,18 @@ export interface SettleTimes {
   maxWaitMs: number;
 }
 
+/** When a look at the directories began and ended: each file was seen at some moment between. Milliseconds of the monotonic clock. */
+export interface Look {
+  began: number;
+  ended: number;
+}
+
 /** What was seen of one dirty file. Times are milliseconds of the monotonic clock. */
 export interface Track {
   state: Observed;
   /** First seen dirty since it was last published. */
   since: number;
-  /** Last seen to change. */
+  /** When the look ended that saw it change last. */
   changedAt: number;
   /** Whether every change made the same file longer. */
   onlyGrew: boolean;
@@ -37,10 +43,10 @@ export interface Published {
   state: { size: number; ino: bigint };
 }
 
-/** Takes a new look at a dirty file into its track; `previous` is its state in the bucket. Pure. */
+/** Takes what a look that ended `now` saw of a dirty file into its track; `previous` is its state in the bucket. Pure. */
 export function look(track: Track | undefined, state: Observed, now: number, previous?: Observed): Track {
   const inPlace = previous?.ino === state.ino;
-  const cut = inPlace && state.size < previous.size;
+  const cut = isCut(state, previous);
   if (track === undefined) {
     const onlyGrew = !inPlace || state.size > previous.size;
     return { state, since: now, changedAt: now, onlyGrew, replaced: false, inPlace, cut };
@@ -50,6 +56,11 @@ export function look(track: Track | undefined, state: Observed, now: number, pre
   const grew = !replaced && state.size > track.state.size;
   const onlyGrew = replaced || (track.onlyGrew && grew);
   return { state, since: track.since, changedAt: now, onlyGrew, replaced, inPlace, cut };
+}
+
+/** Whether the file is shorter than it was when its `previous` state was published. */
+export function isCut(state: Observed, previous: Observed | undefined): boolean {
+  return previous?.ino === state.ino && state.size < previous.size;
 }
 
 /**
@@ -66,29 +77,29 @@ const WAITS_OF_GROWTH = 12;
 /**
  * Decides from what was seen so far. Half of a file is published only where half of it is of use: of one that the bucket
  * has a beginning of, of a log or a trajectory (`isLog`), and of one that grew for long. A checkpoint that is slowly written under its
- * final name is none of these. Pure.
+ * final name is none of these. It rested at least from the end of the look that saw it change to the beginning of the present one,
+ * however long looks take. Pure.
  */
 export function judge(
   track: Track,
   published: Published | undefined,
-  now: number,
+  { began, ended: now }: Look,
   times: SettleTimes,
   isLog: boolean,
 ): Verdict {
   const { state, since, changedAt, onlyGrew, replaced, inPlace, cut } = track;
   const calmsMs = settlesMs(cut, times);
-  const calmMs = now - changedAt;
-  if (calmMs >= calmsMs) {
+  const calmsInMs = Math.max(0, changedAt + calmsMs - now);
+  if (began - changedAt >= calmsMs) {
     const isLonger = onlyGrew && published?.state.ino === state.ino && state.size > published.state.size;
     const pauseMs = isLonger ? published.at + times.maxWaitMs - now : 0;
     return pauseMs > 0 ? { kind: 'wait', millis: pauseMs } : { kind: 'whole' };
   }
   const isOverdue = now >= Math.max(since, published?.at ?? 0) + times.maxWaitMs;
-  if (!isOverdue || !onlyGrew) return { kind: 'wait', millis: calmsMs - calmMs };
-  // Whoever keeps renaming finished files into place never writes into the one that is there.
+  if (!isOverdue || !onlyGrew) return { kind: 'wait', millis: calmsInMs };
   if (replaced) return { kind: 'replaced' };
   const growsOn = isLog || inPlace || now >= since + WAITS_OF_GROWTH * times.maxWaitMs;
-  return growsOn ? { kind: 'prefix' } : { kind: 'wait', millis: calmsMs - calmMs };
+  return growsOn ? { kind: 'prefix' } : { kind: 'wait', millis: calmsInMs };
 }
 
 /** Formats of simulations that are written record by record and never touched again: half a trajectory is a shorter one. */

@@ -1,6 +1,6 @@
+import { CLOCK_TICK_MS } from './open-file.ts';
 import type { Observed } from './scan.ts';
-import { settlesMs, type SettleTimes } from './settle.ts';
-import { CLOCK_TICK_MS } from './transfer.ts';
+import { isCut, settlesMs, type SettleTimes } from './settle.ts';
 
 /** Somebody was ended by a signal: what he was writing may be half-written. Times are milliseconds since 1970. */
 export interface Death {
@@ -31,9 +31,8 @@ export function createSuspicion(times: SettleTimes): Suspicion {
     raise: (at, isDeadly) => void (moments = [...moments, { from: at, until: isDeadly ? Infinity : at }]),
     settle: (deaths) => void (moments = deaths),
     isOn(state, previous) {
-      const isCut = previous?.ino === state.ino && state.size < previous.size;
       const changedAt = Number(state.ctimeNs / 1_000_000n);
-      const settlesAt = changedAt + CLOCK_TICK_MS + settlesMs(isCut, times);
+      const settlesAt = changedAt + CLOCK_TICK_MS + settlesMs(isCut(state, previous), times);
       return moments.some((death) => death.from < settlesAt && isOfTheDead(changedAt, death));
     },
   };

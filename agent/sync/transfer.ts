@@ -1,9 +1,7 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import mime from 'mime-types';
-import { pause } from '../../lib/pause.ts';
 import { anyOf } from '../../lib/signals.ts';
 import type { Address } from './entry.ts';
 import { createReading } from './digests.ts';
@@ -23,7 +21,8 @@ import {
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { ObjectHeaders } from './object-headers.ts';
 import type { ObjectStore } from './s3.ts';
-import { isSame, looksSame, observe, type Observed, observedOf } from './scan.ts';
+import { type OpenFile, openFile, openSettled, stateOf } from './open-file.ts';
+import { isSame, looksSame, observe, type Observed } from './scan.ts';
 
 /** A file on its way into the store. */
 export interface Publication {
@@ -81,6 +80,19 @@ export async function publishWhole(
     const sent = await send({ ...publication, basis }, handle, before.size, unchanged);
     return sent === undefined ? { kind: 'changed' } : { kind: 'published', state: before, ...sent };
   });
+}
+
+/**
+ * Publishes what an open file held when it was opened, if it holds it still, and did so until it was read. Of what has its name by then
+ * nothing is said.
+ */
+export async function publishHeld(publication: Publication, { handle, state }: OpenFile): Promise<Outcome> {
+  publication.signal.throwIfAborted();
+  // To lose its name changes its ctime.
+  const unchanged = async () => looksSame(state, await stateOf(handle));
+  if (!(await unchanged())) return { kind: 'changed' };
+  const sent = await send(publication, handle, state.size, unchanged);
+  return sent === undefined ? { kind: 'changed' } : { kind: 'published', state, ...sent };
 }
 
 /**
@@ -176,49 +188,14 @@ async function withFile(
   publish: (handle: FileHandle, before: Observed) => Promise<Outcome>,
 ): Promise<Outcome> {
   signal.throwIfAborted();
-  const opened = await openFile(source);
+  const opened = await openSettled(source, signal);
   if (opened === undefined) return { kind: 'gone' };
-  const { handle } = opened;
+  const { handle, state } = opened;
   try {
-    const waitMs = tickLeft(opened.state);
-    if (waitMs === 0) return await publish(handle, opened.state);
-    await pause(waitMs, signal);
-    return await publish(handle, observedOf(await handle.stat({ bigint: true })));
+    return await publish(handle, state);
   } finally {
     await handle.close();
   }
-}
-
-interface OpenFile {
-  handle: FileHandle;
-  state: Observed;
-}
-
-/** NOFOLLOW and NONBLOCK: a link or a pipe that took the file's place since the scan is not what was to be published. */
-async function openFile(source: string): Promise<OpenFile | undefined> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const handle = await open(source, flags).catch((error: unknown) => {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || code === 'ENXIO') return undefined;
-    throw error;
-  });
-  if (handle === undefined) return undefined;
-  const stats = await handle.stat({ bigint: true });
-  if (stats.isFile()) return { handle, state: observedOf(stats) };
-  await handle.close();
-  return undefined;
-}
-
-/** The kernel stamps files with a clock that moves in steps of up to this many milliseconds. */
-export const CLOCK_TICK_MS = 10;
-
-/**
- * Two writes within one step of that clock leave the same mtime, so a file that fresh is looked at a moment later: after so
- * many milliseconds.
- */
-function tickLeft({ mtimeNs }: Observed): number {
-  const age = Date.now() - Number(mtimeNs / 1_000_000n);
-  return age >= 0 && age < CLOCK_TICK_MS ? CLOCK_TICK_MS - age : 0;
 }
 
 /** What of the file need not be sent, because the bucket has it. */

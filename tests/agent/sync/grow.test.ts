@@ -2,14 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { appendFile, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createEntry } from '../../../agent/sync/entry.ts';
-import { createGate } from '../../../agent/sync/gate.ts';
-import type { Ledger } from '../../../agent/sync/ledger.ts';
-import { createMirror } from '../../../agent/sync/mirror.ts';
-import { createObservation } from '../../../agent/sync/observation.ts';
-import { createPlaces } from '../../../agent/sync/places.ts';
 import type { Relayed } from './support/relay.ts';
 import { always, type Bench, eventually, instruction, startBench } from './support/bench.ts';
+import { mirrorByHand } from './support/by-hand.ts';
 
 let bench: Bench;
 beforeAll(async () => (bench = await startBench()));
@@ -34,28 +29,11 @@ async function growMirrored(prefix: string): Promise<string> {
   return path;
 }
 
-/** What mirrors the directory `run`, without who decides when to look. */
-function mirrorOf(prefix: string, times: { stabilityCheckMs: number; maxWaitMs: number }) {
-  const { store } = bench;
-  const entry = createEntry(instruction('UPLOAD', prefix, 'run'), bench.directory(), false);
-  const ledger: Ledger = new Map();
-  const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
-  const roots = [entry.root];
-  const { aside } = createPlaces({ store, roots, keep: [], jobId: 'a-job', asides: new Set(), ledger, log });
-  const { mirroring: observer } = createObservation({ mirrors: true, store: store.name });
-  const policy = { maxRetries: 1, log };
-  return createMirror({
-    ...{ store, policy, entries: [entry], ledger, aside, gate: createGate(), times, concurrency: 8, observer },
-  });
-}
-
-const ignore = () => undefined;
-
 describe('a growing file', () => {
   it('is looked at again as soon as it is due, however long it goes on without a break', async () => {
     const path = await bench.write('run/train.log', 'a line\n');
     // It never rests, so nothing else asks for a look that soon.
-    const mirror = mirrorOf('due', { stabilityCheckMs: 60_000, maxWaitMs: 100 });
+    const mirror = mirrorByHand(bench, 'due', { stabilityCheckMs: 60_000, maxWaitMs: 100 });
     await eventually(async () => {
       await appendFile(path, 'one more\n');
       const { again = Infinity } = await mirror.pass(always);

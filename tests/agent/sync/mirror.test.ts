@@ -206,14 +206,14 @@ describe('a file that never holds still', () => {
   });
 
   it('that is replaced by rename is published whole at the pace of the longest wait', async () => {
-    const sync = await mirror('renamed', { maxWaitMs: 50, stabilityCheckMs: 1_000 });
+    const sync = await mirror('renamed', { maxWaitMs: 50, stabilityCheckMs: 300 });
     const contents = bodies('renamed/state');
     let version = 0;
     await eventually(async () => {
       await writeFile(local('.tmp'), `version ${++version};`.repeat(2000));
       await rename(local('.tmp'), local('ckpt/state'));
       return contents().length >= 2;
-    });
+    }, 20_000);
     await sync.flush(always);
     for (const content of contents()) expect(new Set(content.split(';').slice(0, -1)).size).toBe(1);
   });

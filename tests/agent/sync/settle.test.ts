@@ -4,6 +4,7 @@ import type { Observed } from '../../../agent/sync/scan.ts';
 import {
   isUsefulAtAnyLength,
   judge,
+  type Look,
   look,
   type Published,
   type Track,
@@ -18,11 +19,14 @@ const state = (size: number, written: number, ino = 1n): Observed => ({
   ctimeNs: BigInt(written),
 });
 
+/** A look that took no time. */
+const at = (millis: number): Look => ({ began: millis, ended: millis });
+
 /** Looks at the states at the given milliseconds and says what is decided at the last. */
 function decide(looks: readonly (readonly [number, Observed])[], published?: Published, isLog = true): Verdict {
   let track: Track | undefined;
-  for (const [at, seen] of looks) track = look(track, seen, at);
-  return judge(track!, published, looks.at(-1)![0], TIMES, isLog);
+  for (const [millis, seen] of looks) track = look(track, seen, millis);
+  return judge(track!, published, at(looks.at(-1)![0]), TIMES, isLog);
 }
 
 describe('a dirty file', () => {
@@ -39,6 +43,14 @@ describe('a dirty file', () => {
     ).toEqual({ kind: 'whole' });
   });
 
+  it('has not held still for as long as somebody looked at it', () => {
+    const track = look(undefined, state(1, 1), 40);
+    const unchanged = look(track, state(1, 1), 300);
+    // It may have been seen at the end of the first look, and at the beginning of the second.
+    expect(judge(unchanged, undefined, { began: 80, ended: 300 }, TIMES, true)).toEqual({ kind: 'wait', millis: 0 });
+    expect(judge(unchanged, undefined, { began: 90, ended: 300 }, TIMES, true)).toEqual({ kind: 'whole' });
+  });
+
   it('that only grows is published as a prefix once it waited long enough', () => {
     const growth = Array.from({ length: 52 }, (_, index) => [index * 100, state(index + 1, index)] as const);
     expect(decide(growth.slice(0, 50)).kind).toBe('wait');
@@ -51,8 +63,8 @@ describe('a dirty file', () => {
     expect(decide(growth, undefined, false)).toEqual({ kind: 'prefix' });
     const known = state(1, 0);
     let track: Track | undefined;
-    for (const [at, seen] of growth.slice(0, 60)) track = look(track, seen, at, known);
-    expect(judge(track!, undefined, 5_900, TIMES, false)).toEqual({ kind: 'prefix' });
+    for (const [millis, seen] of growth.slice(0, 60)) track = look(track, seen, millis, known);
+    expect(judge(track!, undefined, at(5_900), TIMES, false)).toEqual({ kind: 'prefix' });
   });
 
   it.each([
@@ -92,14 +104,16 @@ describe('a dirty file', () => {
   it('that is shorter than its published state has to hold still for the longest wait', () => {
     const published = state(9, 0);
     const first = look(undefined, state(0, 1), 0, published);
-    expect(judge(first, undefined, 100, TIMES, false)).toEqual({ kind: 'wait', millis: 4_900 });
-    expect(judge(look(first, state(0, 1), 5_000, published), undefined, 5_000, TIMES, false)).toEqual({
+    expect(judge(first, undefined, at(100), TIMES, false)).toEqual({ kind: 'wait', millis: 4_900 });
+    expect(judge(look(first, state(0, 1), 5_000, published), undefined, at(5_000), TIMES, false)).toEqual({
       kind: 'whole',
     });
     const written = look(first, state(9, 2), 200, published);
-    expect(judge(look(written, state(9, 2), 250, published), undefined, 250, TIMES, false)).toEqual({ kind: 'whole' });
+    expect(judge(look(written, state(9, 2), 250, published), undefined, at(250), TIMES, false)).toEqual({
+      kind: 'whole',
+    });
     const replacement = look(undefined, state(0, 1, 2n), 0, published);
-    expect(judge(replacement, undefined, 50, TIMES, false)).toEqual({ kind: 'whole' });
+    expect(judge(replacement, undefined, at(50), TIMES, false)).toEqual({ kind: 'whole' });
   });
 
   it('is never a prefix when it was ever seen to shrink or to change without growing', () => {

@@ -7,7 +7,7 @@ export interface Command {
   /** Writes over the file in place: to truncate comes before to write. */
   write(name: string, size: number): Promise<void>;
   /** The same, but holds on for `pauseMs`, and tells `onHalf`, when only `share` of the content is there. */
-  writeSlowly(name: string, size: number, how: { share: number; pauseMs: number; onHalf?: () => void }): Promise<void>;
+  writeSlowly(name: string, size: number, how: Slowly): Promise<void>;
   replace(name: string, size: number): Promise<void>;
   append(name: string): Promise<void>;
   rename(name: string, to: string): Promise<void>;
@@ -24,6 +24,14 @@ export interface Command {
   files(): Promise<Record<string, string>>;
   /** Whether a file of this name was ever whole with this content, or had it for `settledMs` at least. */
   everWas(name: string, text: string, settledMs: number): boolean;
+}
+
+export interface Slowly {
+  share: number;
+  /** Whether what is not yet written over stays as it was until then. */
+  keeps: boolean;
+  pauseMs: number;
+  onHalf?: () => void;
 }
 
 /** The one file that names another: the newest checkpoint. */
@@ -46,7 +54,9 @@ export async function createCommand(directory: string): Promise<Command> {
     };
   const was = (name: string, text: string) => void states.set(name, (states.get(name) ?? new Set()).add(text));
   const content = (name: string, size: number) => {
-    const text = `${++version}:${'x'.repeat(size)}`;
+    version += 1;
+    // Each of two mixed versions can be told from the other.
+    const text = `${version}:${String.fromCharCode(97 + (version % 26)).repeat(size)}`;
     was(name, text);
     return text;
   };
@@ -61,18 +71,21 @@ export async function createCommand(directory: string): Promise<Command> {
 
   return {
     write: inTurn((name, size) => writeOver(name, content(name, size))),
-    writeSlowly: inTurn(async (name, size, { share, pauseMs, onHalf }) => {
+    writeSlowly: inTurn(async (name, size, { share, keeps, pauseMs, onHalf }) => {
       await mkdir(dirname(path(name)), { recursive: true });
+      const old = keeps ? await textOf(name) : undefined;
       const text = content(name, size);
       const half = text.slice(0, Math.floor(text.length * share));
       const began = performance.now();
-      const file = await open(path(name), 'w');
+      const file = await open(path(name), old === undefined ? 'w' : 'r+');
       await file.write(half);
       onHalf?.();
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
       await file.write(text.slice(half.length));
+      await file.truncate(text.length);
       await file.close();
-      for (const seen of new Set(['', half])) passing.push({ name, text: seen, lastedMs: performance.now() - began });
+      const states = old === undefined ? ['', half] : [half, text].map((seen) => seen + old.slice(seen.length));
+      for (const seen of new Set(states)) passing.push({ name, text: seen, lastedMs: performance.now() - began });
     }),
     replace: inTurn(async (name, size) => {
       await mkdir(dirname(path(name)), { recursive: true });

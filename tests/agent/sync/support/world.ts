@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { expect } from 'vitest';
 import type { AttemptSync } from '../../../../agent/sync/attempt-sync.ts';
 import { always, type Bench, death, instruction } from './bench.ts';
 import { createCommand, isCheckpoint, LATEST } from './command.ts';
+import { beginsUpload, changeOf, createJudge, nameIn } from './judge.ts';
 import type { Relayed, Verdict } from './relay.ts';
 
 export interface History {
@@ -18,9 +20,9 @@ export interface History {
 /** What a command does, what becomes of the requests meanwhile, and what becomes of the agent. */
 export type Step =
   | { does: 'write' | 'replace'; name: string; size: number }
-  | { does: 'writeSlowly'; name: string; size: number; share: number }
+  | ({ does: 'writeSlowly' } & SlowWrite)
   /** Begins while the next upload of the file `during` is on its way. */
-  | { does: 'writeMeanwhile'; during: string; name: string; size: number; share: number }
+  | ({ does: 'writeMeanwhile'; during: string } & SlowWrite)
   | { does: 'append' | 'remove'; name: string }
   | { does: 'rename'; name: string; to: string }
   | { does: 'checkpoint'; size: number; isDataSlow: boolean }
@@ -29,9 +31,18 @@ export type Step =
   | { does: 'outAndBack'; isReplaced: boolean }
   | { does: 'trouble'; verdict: NonNullable<Verdict>; requests: number };
 
+interface SlowWrite {
+  name: string;
+  size: number;
+  share: number;
+  keeps: boolean;
+}
+
 /** Lives through a history, and demands what must hold on the way and in the end. */
-export async function live(bench: Bench, prefix: string, history: History): Promise<void> {
+export async function live(bench: Bench, history: History): Promise<void> {
   await bench.fresh();
+  // What an earlier one has left on its way is none of this one's.
+  const prefix = `history-${randomUUID()}`;
   const directory = await mkdtemp(join(tmpdir(), 'kelpie-history-'));
   const world = await createWorld(bench, prefix, directory, history.settlesMs);
   try {
@@ -64,12 +75,14 @@ async function createWorld(bench: Bench, prefix: string, directory: string, sett
   let sync = await begin(bench, prefix, directory, settlesMs);
 
   bench.relay.interfere = async (seen) => {
-    const name = seen.key.slice(prefix.length + 1);
-    if (seen.method !== 'PUT' && seen.method !== 'DELETE') return undefined;
+    const name = nameIn(prefix, seen.key);
+    if (name === undefined) return undefined;
+    if (beginsUpload(seen) && meanwhile?.during === name) await writeMeanwhile(meanwhile);
+    const change = changeOf(seen);
+    if (change === undefined) return undefined;
     judge.hear(seen, name);
-    if (seen.method === 'PUT' && meanwhile?.during === name) await writeMeanwhile(meanwhile);
     // So slow that what does not wait for it comes first.
-    if (seen.method === 'PUT' && isDataSlow && isCheckpoint(name)) await new Promise((done) => setTimeout(done, 30));
+    if (change === 'made' && isDataSlow && isCheckpoint(name)) await new Promise((done) => setTimeout(done, 30));
     const verdict = trouble.meet(seen, name);
     if (verdict !== undefined) judge.excuse();
     return verdict;
@@ -87,8 +100,9 @@ async function createWorld(bench: Bench, prefix: string, directory: string, sett
   const writeMeanwhile = (one: Step & { does: 'writeMeanwhile' }) => {
     meanwhile = undefined;
     return new Promise<undefined>((resolve, reject) => {
-      const how = { share: one.share, pauseMs: settlesMs / 2, onHalf: () => resolve(undefined) };
-      command.writeSlowly(one.name, one.size, how).catch(reject);
+      const { name, size, share, keeps } = one;
+      const how = { share, keeps, pauseMs: settlesMs / 2, onHalf: () => resolve(undefined) };
+      command.writeSlowly(name, size, how).catch(reject);
     });
   };
   const outAndBack = async (isReplaced: boolean) => {
@@ -122,7 +136,9 @@ async function createWorld(bench: Bench, prefix: string, directory: string, sett
       case 'write':
         return command.write(one.name, one.size);
       case 'writeSlowly':
-        return command.writeSlowly(one.name, one.size, { share: one.share, pauseMs: settlesMs / 2 });
+        return command.writeSlowly(one.name, one.size, {
+          ...{ share: one.share, keeps: one.keeps, pauseMs: settlesMs / 2 },
+        });
       case 'writeMeanwhile':
         return (meanwhile = one);
       case 'replace':
@@ -227,61 +243,6 @@ function createTrouble() {
 }
 
 type Fits = (seen: Relayed, name: string) => boolean;
-
-/** Sees every request that changes the bucket before the store does, and says what should never have been asked. */
-function createJudge(bench: Bench, prefix: string, everWas: (name: string, text: string) => boolean) {
-  const made: { name: string; text: string }[] = [];
-  const faults: string[] = [];
-  let demandsOrder = false;
-
-  /** What the store has acknowledged, or has done without being heard. */
-  const stored = () => {
-    const objects = new Map<string, string>();
-    for (const { method, key, status = 0, body } of bench.relay.seen) {
-      if (status === 0 || status >= 300 || !key.startsWith(`${prefix}/`)) continue;
-      const name = key.slice(prefix.length + 1);
-      if (method === 'PUT') objects.set(name, body.toString());
-      if (method === 'DELETE') objects.delete(name);
-    }
-    return objects;
-  };
-  /** The half of a log is a shorter log. */
-  const mayBe = (name: string, text: string) => name.endsWith('.log') || everWas(name, text);
-
-  return {
-    hear({ method, body }: Relayed, name: string): void {
-      const text = body.toString();
-      const objects = stored();
-      if (method === 'PUT') made.push({ name, text });
-      if (method === 'PUT' && name === LATEST && demandsOrder && text !== '' && !objects.has(text)) {
-        faults.push(`${LATEST} was sent to name ${text} before that was there`);
-      }
-      if (method !== 'DELETE' || !isCheckpoint(name) || !objects.has(name)) return;
-      if (objects.get(LATEST) === name) faults.push(`${name} was deleted while ${LATEST} named it`);
-      if (![...objects.keys()].some((other) => isCheckpoint(other) && other !== name)) {
-        faults.push(`${name} was deleted while there was no other checkpoint`);
-      }
-    },
-    /** What follows a failure does so without what has failed, in the end. */
-    excuse: () => (demandsOrder = false),
-    demandOrder: () => (demandsOrder = true),
-    /** Whether the store has just these files. */
-    agrees(files: Record<string, string>): boolean {
-      const objects = stored();
-      return (
-        objects.size === Object.keys(files).length &&
-        Object.entries(files).every(([name, text]) => objects.get(name) === text)
-      );
-    },
-    faults(): string[] {
-      const torn = made.filter(({ name, text }) => !mayBe(name, text));
-      return [
-        ...faults,
-        ...torn.map(({ name, text }) => `${name} was made of what it never was: ${JSON.stringify(text)}`),
-      ];
-    },
-  };
-}
 
 async function inBucket(bench: Bench, prefix: string): Promise<Record<string, string | undefined>> {
   const keys = await bench.keys(`${prefix}/`);

@@ -1,0 +1,82 @@
+import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Mirror } from '../../../agent/sync/mirror.ts';
+import { always, type Bench, eventually, startBench } from './support/bench.ts';
+import { type ByHand, mirrorByHand } from './support/by-hand.ts';
+
+let bench: Bench;
+let mirror: Mirror | undefined;
+beforeAll(async () => (bench = await startBench()));
+afterAll(() => bench.stop());
+beforeEach(() => bench.fresh());
+afterEach(async () => {
+  await mirror?.settled();
+  await bench.clear();
+});
+
+const local = (path: string) => join(bench.directory(), path);
+const begin = (prefix: string, times: ByHand) => (mirror = mirrorByHand(bench, prefix, times));
+const sent = (key: string) =>
+  bench.relay.seen.filter((seen) => seen.method === 'PUT' && seen.key === key).map(({ body }) => body.toString());
+
+/** As a program does that never leaves half of a file under a name. */
+async function replace(name: string, content: string): Promise<void> {
+  await writeFile(local('next'), content);
+  await rename(local('next'), local(`run/${name}`));
+}
+
+describe('files that are replaced all the time', () => {
+  it('are not published as somebody leaves them who begins to write them over in place after the look', async () => {
+    let version = 0;
+    await bench.write('run/data', 'version 0');
+    await bench.write('run/latest', 'version 0');
+    const looking = begin('half', { stabilityCheckMs: 100, maxWaitMs: 1 });
+    const arrived = Promise.withResolvers<true>();
+    const released = Promise.withResolvers<undefined>();
+    bench.relay.interfere = async ({ key }) => {
+      if (key !== 'half/data') return undefined;
+      arrived.resolve(true);
+      return released.promise;
+    };
+    // `data` is on its way in the end, and `latest` waits for it, because it was written later.
+    await eventually(async () => {
+      version += 1;
+      await replace('data', `version ${version}`);
+      await replace('latest', `version ${version}`);
+      await looking.pass(always);
+      return Promise.race([arrived.promise, false]);
+    }, 20_000);
+    const file = await open(local('run/latest'), 'w');
+    await file.write('half of');
+    released.resolve(undefined);
+    await looking.settled();
+    for (const content of sent('half/latest')) expect(content).toMatch(/^version \d+$/);
+    await file.write(' something');
+    await file.close();
+    await looking.finish({ deletes: true }, always);
+    expect(sent('half/latest').at(-1)).toBe('half of something');
+  });
+});
+
+describe('a file that is not there', () => {
+  it('when one look is taken, and is at the next, stays in the bucket', async () => {
+    await bench.write('run/deep/weights', 'w');
+    await bench.write('run/other', 'o');
+    const looking = begin('away', { stabilityCheckMs: 0, maxWaitMs: 5_000 });
+    const asked = () => bench.relay.seen.map(({ method, key }) => `${method} ${key}`);
+    await eventually(async () => {
+      await looking.pass(always);
+      return asked().includes('PUT away/deep/weights') && asked().includes('PUT away/other');
+    });
+    await rename(local('run/deep'), local('deep'));
+    expect(await looking.pass(always)).toMatchObject({ again: 0 });
+    await rename(local('deep'), local('run/deep'));
+    await looking.pass(always);
+    expect(asked().filter((request) => request.startsWith('DELETE'))).toEqual([]);
+    await rm(local('run/deep'), { recursive: true });
+    await looking.pass(always);
+    await looking.pass(always);
+    expect(asked().filter((request) => request.startsWith('DELETE'))).toEqual(['DELETE away/deep/weights']);
+  });
+});
