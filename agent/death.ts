@@ -8,12 +8,16 @@ export interface LeaderExit {
   signal: NodeJS.Signals | null;
 }
 
-/** What was sent to the command so that it ends. */
+/**
+ * What is sent to the command so that it ends. Who has it sent may send the same to all of the command as well, while it is still looked
+ * whom that may interrupt. Times are milliseconds since 1970.
+ */
 export interface Asked {
   signal: 'SIGTERM' | 'SIGINT';
-  /** When the look began by which the exposure is known, and when the signal was sent, in milliseconds since 1970. */
+  /** When the look began by which the exposure is known. */
   lookedAt: number;
-  at: number;
+  /** Undefined until the signal was sent from here. */
+  sentAt: number | undefined;
   exposure: Exposure;
 }
 
@@ -25,7 +29,7 @@ const DEADLY = (['SIGILL', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGKILL', 'SIGSEGV'] 
 /**
  * When the command died, if it did. Of the codes above 128, by which a shell tells of what its program died, most are also what
  * programs exit with by themselves, as after SIGTERM (143) when everything is saved. So the signal that was sent here, and its code,
- * mean: who had no handler died when it was sent, which matters if he was writing, and whatever was written after that somebody lived to
+ * mean: who had no handler died by the time at which it was sent, which matters if he was writing, and whatever was written after that somebody lived to
  * write. Any other code is that of an end in order. `killedAt`: when everything was sent SIGKILL here, in milliseconds since 1970: of that death
  * the system tells only when all memory is given back.
  */
@@ -35,16 +39,22 @@ export function deathsOf(
   killedAt: number | undefined,
 ): Death[] {
   if (asked !== undefined && (signal === asked.signal || exitCode === 128 + systemConstants.signals[asked.signal])) {
-    return [deathOf(asked)];
+    return [deathOf(asked, Date.now())];
   }
   const isDead = signal !== null || DEADLY.some((number) => exitCode === 128 + number);
   if (!isDead) return [];
   const death = { from: killedAt ?? Date.now(), until: Date.now() };
-  return asked === undefined ? [death] : [deathOf(asked), death];
+  return asked === undefined ? [death] : [deathOf(asked, death.until), death];
 }
 
-/** Where nobody was writing when it was looked, somebody may have begun before the signal came. */
-function deathOf({ lookedAt, at, exposure }: Asked): Death {
-  if (exposure.writes) return { from: at, until: at };
-  return { from: at, until: at, begun: { since: lookedAt, mayBeHeirs: exposure.isGuarded } };
+/** The deaths that there may be of a command of which nobody knows yet how it ended, or whether. */
+export function dangersOf(asked: Asked | undefined, killedAt: number | undefined): Death[] {
+  const killed = killedAt === undefined ? [] : [{ from: killedAt, until: Infinity }];
+  return asked === undefined ? killed : [deathOf(asked, Infinity), ...killed];
+}
+
+/** Where nobody was writing when it was looked, somebody may have begun before the signal came. What was not `sent` from here came by then. */
+function deathOf({ lookedAt: from, sentAt, exposure }: Asked, sent: number): Death {
+  const until = sentAt ?? sent;
+  return exposure.writes ? { from, until } : { from, until, begun: { since: from, mayBeHeirs: exposure.isGuarded } };
 }

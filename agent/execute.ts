@@ -187,7 +187,7 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
   try {
     const command = await start(attempt);
     void command.exited.then(({ deaths }) => {
-      attempt.sync.commandEnded(deaths);
+      attempt.sync.commandMayHaveDied(deaths);
       // While the last uploads go on.
       void attempt.logs.end();
     });
@@ -239,7 +239,7 @@ function start({
       activity.seen();
       logs.push(stream, chunk);
     },
-    onDanger: (at, isDeadly) => sync.commandInDanger(at, isDeadly),
+    onDanger: (dangers) => sync.commandMayHaveDied(dangers),
   });
 }
 

@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { messageOf } from '../lib/errors.ts';
 import { keepLastLines } from '../lib/last-lines.ts';
 import { pause, whenAborted } from '../lib/pause.ts';
-import { type Asked, deathsOf, type LeaderExit } from './death.ts';
+import { type Asked, dangersOf, deathsOf, type LeaderExit } from './death.ts';
 import { endGroup, exposureOf, groupEnded, groupRuns, signalGroup, UNSEEN } from './process-group.ts';
 import type { Death } from './sync/suspicion.ts';
 
@@ -32,10 +32,10 @@ export interface CommandSpec {
   /** Called whenever the command has written something. */
   onOutput?: (chunk: Buffer, stream: 'STDOUT' | 'STDERR') => void;
   /**
-   * Called when something of the command may have been ended by a signal, `at` (milliseconds since 1970). `isDeadly`: everything was,
-   * though it may take a while. Which of them were deaths, the exit says.
+   * Called with all the deaths that there may have been, whenever that has changed: before a signal is sent, after that, and when the
+   * command is gone. Those that were some, the exit says.
    */
-  onDanger?: (at: number, isDeadly: boolean) => void;
+  onDanger?: (dangers: readonly Death[]) => void;
 }
 
 export interface CommandExit extends LeaderExit {
@@ -93,14 +93,16 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
   let hasEnded = false;
   const isOver = () => hasEnded;
   let asked: Asked | undefined;
+  let deaths: Death[] = [];
   const leader = leaderExit(child);
-  const kills = killing(child.pid, leader, spec);
+  const tellDangers = () => spec.onDanger?.([...dangersOf(asked, kills.since()), ...deaths]);
+  const kills = killing(child.pid, leader, spec, tellDangers);
   const exited = ended();
 
   async function ended(): Promise<CommandExit> {
     const exit = await Promise.race([leader, kills.givenUp]);
-    const deaths = deathsOf(exit, asked, kills.since());
-    for (const { from } of deaths) spec.onDanger?.(from, false);
+    deaths = deathsOf(exit, asked, kills.since());
+    tellDangers();
     // A shell that is told to stop dies at once, while the program it runs may still be saving its state.
     if (patience !== undefined) await groupEnded(child.pid, patience.signal);
     // Who succeeds has left nothing that matters; else what is left may have been at work.
@@ -118,15 +120,16 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
     // Before the look: who sends the signal to this agent may send it to the whole command as well, and its shell may end meanwhile.
     patience = new AbortController();
     const lookedAt = Date.now();
-    asked = { signal, lookedAt, at: lookedAt, exposure: UNSEEN };
+    asked = { signal, lookedAt, sentAt: undefined, exposure: UNSEEN };
+    tellDangers();
     const exposure = publishes ? await exposureOf(child.pid, signal, hurry, spec.lookWithinMs) : UNSEEN;
     // Once the group is gone its number may be another's.
     if (isOver()) return exited;
     const over = new AbortController();
     signalGroup(child.pid, signal);
     // After the signal, so that nothing that was written before it looks later.
-    asked = { signal, lookedAt, at: Date.now(), exposure };
-    spec.onDanger?.(asked.at, false);
+    asked = { signal, lookedAt, sentAt: Date.now(), exposure };
+    tellDangers();
     const endedInTime = await Promise.race([
       exited.then(() => true),
       pause(graceMs, over.signal).then(() => false),
@@ -254,8 +257,8 @@ interface Killing {
   givenUp: Promise<LeaderExit>;
 }
 
-function killing(leader: number, exit: Promise<LeaderExit>, spec: CommandSpec): Killing {
-  const { killWaitMs, hurries = () => false, onDanger } = spec;
+function killing(leader: number, exit: Promise<LeaderExit>, spec: CommandSpec, onBegun: () => void): Killing {
+  const { killWaitMs, hurries = () => false } = spec;
   const givenUp = Promise.withResolvers<LeaderExit>();
   let hasLeaderEnded = false;
   let begunAt: number | undefined;
@@ -264,7 +267,7 @@ function killing(leader: number, exit: Promise<LeaderExit>, spec: CommandSpec): 
   async function begin(): Promise<Kill> {
     const since = Date.now();
     begunAt = since;
-    onDanger?.(since, true);
+    onBegun();
     const survivor = await endGroup(leader, { killWaitMs, hurries, hasLeaderEnded: () => hasLeaderEnded });
     if (survivor !== undefined) givenUp.resolve({ exitCode: null, signal: null });
     return { since, survivor };

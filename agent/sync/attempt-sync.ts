@@ -70,12 +70,10 @@ export interface AttemptSync {
   /** Discards what earlier attempts had begun to upload long ago, and begins to mirror `during`; resolves when changes are seen. */
   watch(): Promise<void>;
   /**
-   * Something of the command may have been ended by a signal, `at` (milliseconds since 1970): until it is known how the command ended, what was
-   * being written just then waits. `isDeadly`: everything was; what is written later waits as well.
+   * When something of the command was ended by a signal, or may have been, in place of all that was said of that before. What was being
+   * written just then waits, and is not published where it stays at that when the command is no more.
    */
-  commandInDanger(at: number, isDeadly: boolean): void;
-  /** The command is no more. What was being written when something of it died is not published. */
-  commandEnded(deaths: readonly Death[]): void;
+  commandMayHaveDied(deaths: readonly Death[]): void;
   /** The last look at `during`: publishes everything that is not yet in the bucket, and ends the watching. */
   flush(signal: AbortSignal): Promise<void>;
   /**
@@ -135,8 +133,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     download: (signal) => work.run(signal, (own) => bringAll({ ...common, signal: own }, entries.before, observation)),
     // What is begun from then on is this attempt's own.
     watch: () => discard().then(() => watching.start()),
-    commandInDanger: (at, isDeadly) => suspicion.raise(at, isDeadly),
-    commandEnded: (deaths) => suspicion.settle(deaths),
+    commandMayHaveDied: (deaths) => suspicion.settle(deaths),
     flush: (signal) =>
       upload(signal, async (own) => {
         await untilAborted(watching.stop(), own);

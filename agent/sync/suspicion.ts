@@ -6,7 +6,7 @@ import { isCut, settlesMs, type SettleTimes } from './settle.ts';
 export interface Death {
   /** What had settled by then is as good as ever. */
   from: number;
-  /** What was changed later somebody else lived to change. */
+  /** What was changed later somebody else lived to change. Infinity where nobody knows yet since when he is dead. */
   until: number;
   /**
    * Where nobody was writing `since`, and only somebody who began then can have been interrupted. `mayBeHeirs`: somebody lived on, whose first
@@ -17,9 +17,7 @@ export interface Death {
 
 /** Knows what may be half-written because its writer was ended by a signal. Times are milliseconds since 1970. */
 export interface Suspicion {
-  /** Somebody may have been ended, `at`. `isDeadly`: everybody was, and nobody knows yet since when they are dead. */
-  raise(at: number, isDeadly: boolean): void;
-  /** These were deaths, and nothing else was. */
+  /** These are the deaths that there were, or may have been, and there were no others. */
   settle(deaths: readonly Death[]): void;
   /** Whether a file was changed by who died, as far as its times tell, and had not settled before. `previous`: what the bucket has. */
   isOn(state: Observed, previous: Observed | undefined): boolean;
@@ -28,7 +26,6 @@ export interface Suspicion {
 export function createSuspicion(times: SettleTimes): Suspicion {
   let moments: readonly Death[] = [];
   return {
-    raise: (at, isDeadly) => void (moments = [...moments, { from: at, until: isDeadly ? Infinity : at }]),
     settle: (deaths) => void (moments = deaths),
     isOn(state, previous) {
       const changedAt = Number(state.ctimeNs / 1_000_000n);

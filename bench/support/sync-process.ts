@@ -65,7 +65,7 @@ async function run({ way, endpoint, bucket, prefix, directory, compression }: Sy
       await sync.watch();
       process.stdout.write('watching\n');
       await once(process.stdin.resume(), 'end');
-      sync.commandEnded([]);
+      sync.commandMayHaveDied([]);
       return sync.flush(signal);
   }
 }

@@ -6,6 +6,7 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CommandNotStarted, type RunningCommand, startCommand } from '../../agent/process.ts';
+import type { Death } from '../../agent/sync/suspicion.ts';
 
 const never = new AbortController().signal;
 const DEATH = { from: expect.any(Number) as number, until: expect.any(Number) as number };
@@ -20,7 +21,7 @@ afterAll(() => rm(folder, { recursive: true }));
 async function shell(
   script: string,
   environment: Record<string, string> = {},
-  onDanger: (at: number, isDeadly: boolean) => void = () => undefined,
+  onDanger: (dangers: readonly Death[]) => void = () => undefined,
 ) {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
@@ -248,16 +249,17 @@ describe('stopping a command', () => {
   );
 
   test('tells of each danger at once: whom it asks may die, and whom it kills does', async () => {
-    const told: boolean[] = [];
+    const told: (readonly Death[])[] = [];
     const { command, said } = await shell(
       'trap "" TERM; echo ready; while :; do sleep 0.02; done',
       {},
-      (_at, isDeadly) => told.push(isDeadly),
+      (dangers) => void told.push(dangers),
     );
     await said.match(/ready/);
-    const stopped = stop(command, 100);
-    await stopped;
-    expect(told.slice(0, 2)).toEqual([false, true]);
+    await stop(command, 100);
+    const open = told.map((dangers) => dangers.map(({ until }) => until === Infinity));
+    // While it is looked who writes others may send the signal; then it was sent; then everything is killed.
+    expect(open.slice(0, 3)).toEqual([[true], [false], [false, true]]);
   });
 
   test('kills what ignores the signal after the grace', async () => {

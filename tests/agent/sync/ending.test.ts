@@ -52,7 +52,7 @@ describe('the last look after the command was killed', () => {
     await writeFile(local('ckpt/step-2'), 'half of it');
     await bench.write('ckpt/.latest', 'step-2');
     await renamed('ckpt/.latest', 'ckpt/latest');
-    sync.commandEnded([death(Date.now())]);
+    sync.commandMayHaveDied([death(Date.now())]);
     await sync.flush(always);
     expect(await bench.keys('killed-new/')).toEqual(['killed-new/early.log', 'killed-new/settled']);
   });
@@ -60,7 +60,7 @@ describe('the last look after the command was killed', () => {
   it('is not forestalled: what was being written waits until it is known how the command ended', async () => {
     const sync = await mirror('danger', { maxWaitMs: 20 });
     await bench.write('ckpt/model', 'perhaps half');
-    sync.commandInDanger((await stat(local('ckpt/model'))).ctimeMs + 1, false);
+    sync.commandMayHaveDied([death((await stat(local('ckpt/model'))).ctimeMs + 1)]);
     // Written again and again, until that is no more of the same burst.
     await eventually(async () => {
       await bench.write('ckpt/later', String(performance.now()));
@@ -68,7 +68,7 @@ describe('the last look after the command was killed', () => {
       return puts('danger/later') > 0;
     }, 20_000);
     expect(puts('danger/model')).toBe(0);
-    sync.commandEnded([]);
+    sync.commandMayHaveDied([]);
     await sync.flush(always);
     expect(await bench.text('danger/model')).toBe('perhaps half');
   });
@@ -82,7 +82,7 @@ describe('the last look after the command was killed', () => {
     await eventually(() => sync.counts().filesUploaded === 1);
     await sync.suspend();
     await overwrite('ckpt/model', half);
-    sync.commandEnded([death(Date.now())]);
+    sync.commandMayHaveDied([death(Date.now())]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text(`${prefix}/model`)).toBe(WHOLE);
@@ -97,7 +97,7 @@ describe('the last look after the command was killed', () => {
     await bench.write('ckpt/.next', 'next');
     await renamed('ckpt/.next', 'ckpt/model');
     await appendFile(local('ckpt/steps'), 'two');
-    sync.commandEnded([death(Date.now())]);
+    sync.commandMayHaveDied([death(Date.now())]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text('killed-well/model')).toBe('next');
@@ -114,7 +114,7 @@ describe('the last look after the command was killed', () => {
       await overwrite('ckpt/model', 'saved');
       return (await stat(local('ckpt/model'))).ctimeMs > killedAt + 1;
     });
-    sync.commandEnded([death(killedAt)]);
+    sync.commandMayHaveDied([death(killedAt)]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text('outlived/model')).toBe('saved');
@@ -126,7 +126,7 @@ describe('the last look after the command was killed', () => {
     await eventually(() => sync.counts().filesUploaded === 1);
     await sync.suspend();
     await overwrite('ckpt/model', 'a new whole one!');
-    sync.commandEnded([death((await stat(local('ckpt/model'))).ctimeMs + 1_000)]);
+    sync.commandMayHaveDied([death((await stat(local('ckpt/model'))).ctimeMs + 1_000)]);
     sync.resume();
     await sync.flush(always);
     expect(await bench.text('settled/model')).toBe('a new whole one!');
@@ -135,7 +135,7 @@ describe('the last look after the command was killed', () => {
     await eventually(() => willing.counts().filesUploaded === 1);
     await willing.suspend();
     await overwrite('ckpt/model', 'short');
-    willing.commandEnded([]);
+    willing.commandMayHaveDied([]);
     willing.resume();
     await willing.flush(always);
     expect(await bench.text('willing/model')).toBe('short');

@@ -31,8 +31,10 @@ test('a file that is shorter than the bucket has it takes longer to settle', () 
 
 test('after a kill everything waits that changes, until it is known what died, and when', () => {
   const suspicion = createSuspicion(TIMES);
-  suspicion.raise(DEATH - 1_000, false);
-  suspicion.raise(DEATH, true);
+  suspicion.settle([
+    { from: DEATH - 1_000, until: DEATH - 1_000 },
+    { from: DEATH, until: Infinity },
+  ]);
   const files = [changed(-1_000), changed(-500), changed(-1), changed(30_000)];
   expect(files.map((file) => suspicion.isOn(file, undefined))).toEqual([true, false, true, true]);
   suspicion.settle([{ from: DEATH, until: DEATH }]);

@@ -198,7 +198,7 @@ async function createWorld(bench: Bench, prefix: string, directory: string, sett
     expect(await settle(FOR_SURE_MS)).toBe(true);
     const files = await command.files();
     command.dieWriting('a');
-    sync.commandEnded([death(Date.now())]);
+    sync.commandMayHaveDied([death(Date.now())]);
     return () => files;
   }
 }
