@@ -111,7 +111,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     secrets: createSecretBox(options.masterKey, options.oldMasterKeys),
     logBytes: options.logBytes ?? LOG_BYTES,
     provider: options.provider,
-    searches: createSearches(),
+    searches: createSearches(options.maxConnections === undefined ? {} : { connections: options.maxConnections }),
     announce: (topic) => announcements.announce(topic),
   };
   const feed = createFeed(base);

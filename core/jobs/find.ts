@@ -10,6 +10,7 @@ import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { NotFoundError } from '../errors.ts';
 import { findsAll } from './search.ts';
+import type { InTime } from './searches.ts';
 
 /** Which jobs: every part that is given must hold. */
 export interface JobFilter {
@@ -106,7 +107,10 @@ export async function jobsThatFit(
 ): Promise<ReadonlySet<string>> {
   demand(viewer, 'read');
   const condition = { $and: [where(viewer, filter), { id: { $in: [...ids] } }] };
-  const jobs = await core.em.fork().find(Job, condition, { fields: ['id'] });
+  const asked = { search: filter.search, ids };
+  // Whoever follows a feed has time.
+  const read = (em: EntityManager) => em.find(Job, condition, { fields: ['id'] });
+  const jobs = await reading(core, viewer, asked, read, { isPatient: true });
   return new Set(jobs.map((job) => job.id));
 }
 
@@ -199,18 +203,21 @@ function range(slice: NumberSlice): { $gt: number; $lt: number } {
   return { $gt: slice.after ?? -1, $lt: slice.before ?? 2_147_483_647 };
 }
 
-/** What is searched for among jobs that are named is a short question; any other search waits for its turn. */
+/** Of so many jobs the texts are put together in a few milliseconds, however long they are. */
+const FEW = 10;
+
+/** What is searched for among a few jobs that are named is a short question; any other search waits for its turn. */
 function reading<Result>(
   core: Core,
   viewer: Viewer,
-  filter: JobFilter,
+  { search, ids }: Pick<JobFilter, 'search' | 'ids'>,
   read: (em: EntityManager) => Promise<Result>,
+  how?: { isPatient: boolean },
 ): Promise<Result> {
   const em = core.em.fork();
-  if (filter.search === undefined || filter.ids !== undefined) return read(em);
-  return core.searches.hold(viewer.accountId, (inTime) =>
-    em.transactional((own) => inTime(own, () => read(own)), { readOnly: true }),
-  );
+  if (search === undefined || (ids !== undefined && ids.length <= FEW)) return read(em);
+  const inOrder = (inTime: InTime) => em.transactional((own) => inTime(own, () => read(own)), { readOnly: true });
+  return core.searches.hold(viewer.accountId, inOrder, how);
 }
 
 function within(viewer: Viewer, filter: JobFilter, slice: JobSlice) {

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, describe, expect, test } from 'vitest';
 import { cancelJobs } from '../../../core/jobs/cancel.ts';
-import { countJobs, listJobs, MOST_FOUND } from '../../../core/jobs/find.ts';
+import { countJobs, jobsThatFit, listJobs, MOST_FOUND } from '../../../core/jobs/find.ts';
 import { createSearches } from '../../../core/jobs/searches.ts';
 import { submitJobs } from '../../../core/jobs/submit.ts';
 import { openTestCore, spec } from '../../support/core.ts';
@@ -67,9 +67,9 @@ describe('a search', () => {
       [1, 2, 3].map(() => listJobs(core, viewer, { search: ['x'] }, page)),
     );
     const ended = Promise.allSettled(searching);
-    await until('two searches to run', async () => {
+    await until('one search to run, on three connections', async () => {
       const held = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%ilike all%'";
-      return (await database.query(held)).length === 2;
+      return (await database.query(held)).length === 1;
     });
     await core.ping();
     await gate.release();
@@ -78,17 +78,14 @@ describe('a search', () => {
 
   test('that takes too long is refused with what to do, and the next statement has the usual time', async () => {
     const { viewer } = await fixture.account();
-    const hasty = { ...core, searches: createSearches({ timeMs: 50 }) };
-    await using gate = await locked();
-    const filter = { search: ['x'] };
+    const long = spec({ arguments: ['x'.repeat(100_000), 'x'.repeat(100_000)] });
+    await submitJobs(core, viewer, Array<typeof long>(100).fill(long));
+    const hasty = { ...core, searches: createSearches({ timeMs: 1 }) };
+    const filter = { search: ['y'] };
     const refused = { code: 'INVALID_INPUT', issues: [{ path: ['filter', 'search'] }] };
     await expect(listJobs(hasty, viewer, filter, page)).rejects.toMatchObject(refused);
     await expect(countJobs(hasty, viewer, filter)).rejects.toMatchObject(refused);
-    await gate.release();
-    const { id } = await submit(core, viewer, { name: 'x' });
-    await using row = await locked(`select from jobs where id = '${id}' for update`);
     await expect(cancelJobs(hasty, viewer, filter)).rejects.toMatchObject(refused);
-    await row.release();
     const times = await core.searches.hold(viewer.accountId, (inTime) =>
       core.em.fork().transactional(async (em) => {
         const shown = () => em.execute<{ statement_timeout: string }[]>('show statement_timeout');
@@ -98,7 +95,34 @@ describe('a search', () => {
     expect(times.map((row) => row.statement_timeout)).toEqual(['15s', '3s', '15s']);
   });
 
-  test('of named jobs waits for nobody', async () => {
+  test('that waits for a row which somebody holds has not taken too long', async () => {
+    const { viewer } = await fixture.account();
+    const { id } = await submit(core, viewer, { name: 'held' });
+    const hasty = { ...core, searches: createSearches({ timeMs: 300 }) };
+    await using row = await locked(`select from jobs where id = '${id}' for update`);
+    await expect(cancelJobs(hasty, viewer, { search: ['held'] })).rejects.toThrow('lock timeout');
+    await row.release();
+    expect(await cancelJobs(core, viewer, { search: ['held'] })).toBe(1);
+  });
+
+  test('of who follows a feed waits for its turn for as long as it takes', async () => {
+    const { viewer } = await fixture.account();
+    const jobs = await submitJobs(core, viewer, Array<ReturnType<typeof spec>>(11).fill(spec({ name: 'fits' })));
+    const impatient = { ...core, searches: createSearches({ waitMs: 1 }) };
+    const { running, hold, endNext } = holders(impatient.searches);
+    const held = hold(viewer.accountId);
+    await until('a turn to be taken', () => running.length === 1);
+    const ids = jobs.map(({ id }) => id);
+    const fitting = jobsThatFit(impatient, viewer, { search: ['fits'] }, ids);
+    await expect(listJobs(impatient, viewer, { search: ['fits'] }, page)).rejects.toMatchObject({
+      code: 'RATE_LIMITED',
+    });
+    endNext();
+    await held;
+    expect(await fitting).toEqual(new Set(ids));
+  });
+
+  test('of a few named jobs waits for nobody', async () => {
     const { viewer } = await fixture.account();
     const { id } = await submit(core, viewer, { name: 'one' });
     const { hold, endNext } = holders(core.searches);
