@@ -125,17 +125,11 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
     const exposure = publishes ? await exposureOf(child.pid, signal, hurry, spec.lookWithinMs) : UNSEEN;
     // Once the group is gone its number may be another's.
     if (isOver()) return exited;
-    const over = new AbortController();
     signalGroup(child.pid, signal);
     // After the signal, so that nothing that was written before it looks later.
     asked = { signal, lookedAt, sentAt: Date.now(), exposure };
     tellDangers();
-    const endedInTime = await Promise.race([
-      exited.then(() => true),
-      pause(graceMs, over.signal).then(() => false),
-      whenAborted(hurry, over.signal).then(() => false),
-    ]);
-    over.abort();
+    const endedInTime = await isWithin(exited, graceMs, hurry);
     patience.abort();
     if (!endedInTime) void kills.killAll();
     return exited;
@@ -147,6 +141,14 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
   }
 
   return { pid: child.pid, exited, stop, kill };
+}
+
+async function isWithin(exited: Promise<unknown>, graceMs: number, hurry: AbortSignal): Promise<boolean> {
+  const over = new AbortController();
+  const late = [pause(graceMs, over.signal), whenAborted(hurry, over.signal)];
+  const isInTime = await Promise.race([exited.then(() => true), ...late.map((each) => each.then(() => false))]);
+  over.abort();
+  return isInTime;
 }
 
 type Child = ChildProcessByStdio<null, Readable, Readable> & { pid: number };
