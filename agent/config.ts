@@ -1,7 +1,17 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { messageOf } from '../lib/errors.ts';
-import { METADATA_URL } from './imds.ts';
+import {
+  apiKey,
+  flag,
+  metadataAddress,
+  NONE,
+  number,
+  rate,
+  required,
+  saladProject,
+  serverAddress,
+} from './config-fields.ts';
 import { proxiesIn, useProxies } from './proxies.ts';
 import type { SyncSettings } from './sync/attempt-sync.ts';
 import { DEFAULT_RETRIES } from './sync/retry.ts';
@@ -51,8 +61,6 @@ export class ConfigError extends Error {
 }
 
 const FILES_AT_ONCE = 64;
-
-const NONE = 'none';
 
 const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']);
 
@@ -139,7 +147,7 @@ export const agentVariables = z.object({
  */
 export function loadConfig(
   environment: Record<string, string | undefined> = process.env,
-  workingDirectory: string = process.cwd(),
+  workingDirectory: string = presentDirectory(),
 ): AgentConfig {
   const given = Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
@@ -153,6 +161,16 @@ export function loadConfig(
   ];
   if (!parsed.success || credentials === undefined) throw new ConfigError(faults.join('\n'));
   return assemble(parsed.data, { credentials, environment: given, workingDirectory });
+}
+
+function presentDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    throw new ConfigError(
+      'The directory that this was started in is gone: start it in one that stays, as it is where local paths begin',
+    );
+  }
 }
 
 /** Has this process go through the proxies that its environment names. Throws ConfigError where one cannot be one. */
@@ -221,73 +239,5 @@ function faultsOf(error: z.ZodError, meant: Record<string, string>): string[] {
   return error.issues.map((issue) => {
     const name = String(issue.path[0]);
     return name in meant ? `${name}: ${issue.message}` : `${name} is not set: ${issue.message}`;
-  });
-}
-
-function required(meaning: string) {
-  return z
-    .string({ error: `expected ${meaning}` })
-    .trim()
-    .min(1, `expected ${meaning}`);
-}
-
-function number(rule: { min: number; integer: boolean }) {
-  const expected = `expected ${rule.integer ? 'a whole number' : 'a number'} of at least ${rule.min}`;
-  const shape = rule.integer ? z.int({ error: expected }) : z.number({ error: expected });
-  return z
-    .string()
-    .transform((text) => (text.trim() === '' ? Number.NaN : Number(text)))
-    .pipe(shape.min(rule.min, expected));
-}
-
-function flag(rule: { otherwise: boolean }) {
-  return z.stringbool({ error: 'expected true or false' }).default(rule.otherwise);
-}
-
-/** Of any other, requests would fail with errors that show it. */
-function apiKey() {
-  return z
-    .string()
-    .trim()
-    .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'expected a key on one line, of characters that a header can carry')
-    .optional();
-}
-
-/** As Salad has them: what a server reads from a header. */
-function saladProject() {
-  return z
-    .string()
-    .regex(/^[A-Za-z0-9-]{1,63}$/, 'expected the name of a project of Salad’s: 1 to 63 letters, digits and hyphens')
-    .optional();
-}
-
-/** No https: the service is on this machine, and nobody has a certificate for its address. */
-function metadataAddress() {
-  const expected = `expected an http URL, or ${NONE}`;
-  return z
-    .literal(NONE, { error: expected })
-    .or(z.url({ protocol: /^http$/, error: expected }))
-    .default(METADATA_URL);
-}
-
-/** Megabits a second. Below the least, no part would arrive before the store had lost its patience. */
-function rate() {
-  const least = 0.1;
-  const expected = `expected a number of megabits a second of at least ${least}`;
-  const shape = z.coerce.number({ error: expected }).min(least, expected);
-  return shape.optional();
-}
-
-/** From the server's address, with or without scheme, to its websocket. */
-function serverAddress() {
-  const expected = 'expected a host or an http or https URL, such as kelpie.example or http://localhost:3000';
-  return z.string().transform((text, context) => {
-    const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`);
-    if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-      context.addIssue({ code: 'custom', message: expected });
-      return z.NEVER;
-    }
-    const path = url.pathname.replace(/\/+$/, '');
-    return `${url.protocol === 'https:' ? 'wss:' : 'ws:'}//${url.host}${path}/graphql`;
   });
 }

@@ -31,12 +31,17 @@ export function isOrHolds(directory: string, path: string): boolean {
   return path === directory || path.startsWith(directory.endsWith(sep) ? directory : directory + sep);
 }
 
-const OWN_PATHS = [process.cwd(), ...home(), process.execPath, process.argv[1] ?? process.execPath];
+const OWN_PATHS = [
+  ...known(() => process.cwd()),
+  ...known(homedir),
+  process.execPath,
+  process.argv[1] ?? process.execPath,
+];
 
-/** A user without an entry in passwd has none, and Node says so by throwing. */
-function home(): string[] {
+/** A user without an entry in passwd has no home, and the working directory may be gone: Node says so by throwing. */
+function known(path: () => string): string[] {
   try {
-    return [homedir()];
+    return [path()];
   } catch {
     return [];
   }

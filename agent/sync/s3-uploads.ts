@@ -60,7 +60,7 @@ export function lastPart(client: S3Client): LastPart {
   };
 }
 
-/** The SDK leaves listeners on the signal it is given; on one of its own they go with the request. */
+/** The SDK may leave listeners on the signal it is given; of a signal of the request's own none are on the attempt's. */
 export function own(signal: AbortSignal): AbortSignal {
   return anyOf(signal);
 }

@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, loadConfig } from '../../agent/config.ts';
 import { VERSION } from '../../agent/version.ts';
@@ -177,4 +181,16 @@ describe('the agent’s configuration', () => {
 
 test('the agent names the version of its package', () => {
   expect(VERSION).toBe(packageJson.version);
+});
+
+test('the directory that it was started in may be gone, and that is what it says', () => {
+  const gone = mkdtempSync(join(tmpdir(), 'kelpie-config-'));
+  const script = `rmdir ${gone}; exec "$NODE" ${join(import.meta.dirname, '../../agent/main.ts')}`;
+  const { status, stderr } = spawnSync('sh', ['-c', script], {
+    cwd: gone,
+    env: { NODE: process.execPath, PATH: process.env['PATH'] ?? '' },
+    encoding: 'utf8',
+  });
+  expect(stderr).toContain('The directory that this was started in is gone');
+  expect(status).toBe(2);
 });

@@ -59,11 +59,11 @@ describe('a server that is started before its database', { timeout: 60_000 }, ()
   test('ends when it is told to while a database that says nothing has its connection', async () => {
     const connected = new Promise<void>((resolve) => (whenConnected = resolve));
     line.set({ is: 'HELD' });
+    onTestFinished(() => line.set({ is: 'CUT' }));
     const server = startServer(through.href);
     await connected;
     server.signal('SIGTERM');
     expect(await server.ended).toEqual({ code: 0, signal: null });
-    line.set({ is: 'CUT' });
   });
 
   test('ends when it is told to while another one migrates', async () => {

@@ -82,7 +82,8 @@ async function isEmptied(page: Page, url: string): Promise<boolean> {
     await page.evaluate('sessionStorage.clear()');
     return true;
   } catch {
-    await page.close();
+    // Of a context that is gone there is nothing to close.
+    await page.close().catch(() => undefined);
     return false;
   }
 }

@@ -50,6 +50,9 @@ function isSubset(ids: string[], ...of: string[][]): boolean {
   return of.every((others) => ids.every((id) => others.includes(id)));
 }
 
+/** Advisory locks of this database: others of the same cluster are other tests'. */
+const OURS = "locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())";
+
 describe('Rule 12: the feed', () => {
   test('hands out nothing of what happened before it began', async () => {
     const { viewer } = await account();
@@ -188,7 +191,7 @@ describe('Rule 12: the feed', () => {
       `begin; ${insert('1').replace('gen_random_uuid()', `'${late}'::uuid`)}; select pg_advisory_xact_lock(42); commit`,
     );
     await until('the older transaction to wait', async () => {
-      const { rows } = await writer.query('select 1 from pg_locks where locktype = $1 and not granted', ['advisory']);
+      const { rows } = await writer.query(`select from pg_locks where ${OURS} and not granted`);
       return rows.length > 0;
     });
     await writer.query(insert('1000'));
@@ -197,7 +200,7 @@ describe('Rule 12: the feed', () => {
       import pg from 'pg';
       const client = new pg.Client({ connectionString: ${JSON.stringify(database.url)} });
       await client.connect();
-      await client.query("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted");
+      await client.query("select pg_terminate_backend(pid) from pg_locks where ${OURS} and granted");
       while ((await client.query("select 1 from job_events where job_id = '${late}'")).rows.length === 0);
       await client.query(${JSON.stringify(insert('1'))});
       await client.end();`;
