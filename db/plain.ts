@@ -13,10 +13,12 @@ interface Column {
 const readers = new WeakMap<EntityManager, EntityManager>();
 
 /**
- * Reads outside of whatever transaction its caller is in, and manages nothing, so there is one for good: to fork one for each of many
+ * Asks outside of whatever transaction its caller is in, and manages nothing, so there is one for good: to fork one for each of many
  * short statements costs more than they do.
+ * @param owner the core, or whoever else has the entity manager that all others are forked of. Never a transaction's: that is over
+ *   before this is, and no type would tell the two apart
  */
-export function plainReader(em: EntityManager): EntityManager {
+export function plainReader({ em }: { readonly em: EntityManager }): EntityManager {
   const reader = readers.get(em) ?? em.fork({ disableContextResolution: true });
   readers.set(em, reader);
   return reader;

@@ -39,7 +39,7 @@ export function createNextEvents(core: Core): NextEvents {
 
 async function read(core: Core, distinct: ReadonlyMap<string, Place>): Promise<Map<string, JobEvent[]>> {
   const places = [...distinct.values()];
-  const em = plainReader(core.em);
+  const em = plainReader(core);
   const rows = await nextStatement(em, {
     job_ids: places.map(({ jobId }) => jobId),
     after_seqs: places.map(({ afterSeq }) => String(afterSeq)),
