@@ -40,15 +40,15 @@ export function plainRows<Entity extends object>(
   known.set(meta, columns);
   const platform = em.getPlatform();
   // Every field of the entity has its column: what the rows hold is what the type says.
-  return rows.map(
-    (row) =>
-      Object.fromEntries(
-        columns.map(({ name, field, isTime }) => {
-          const value = row[field];
-          return [name, isTime && typeof value === 'string' ? platform.parseDate(value) : value];
-        }),
-      ) as Entity,
-  );
+  return rows.map((row) => {
+    // A loop, because this is done for every row of every change that somebody watches.
+    const one: Row = {};
+    for (const { name, field, isTime } of columns) {
+      const value = row[field];
+      one[name] = isTime && typeof value === 'string' ? platform.parseDate(value) : value;
+    }
+    return one as Entity;
+  });
 }
 
 function columnOf(property: { name: string; fieldNames: string[]; runtimeType: string }): Column {
