@@ -129,7 +129,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
   return {
     ...base,
     feed,
-    watchers: createJobWatchers(base, feed),
+    watchers: createJobWatchers(base, feed, options.onError),
     nextEvents: createNextEvents(base),
     groupWatchers: createGroupWatchers(base, feed, keyWatch),
     accountFeed: createAccountFeed(base, feed, keyWatch),

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { outside } from '../lib/outside.ts';
 import { atMost } from '../lib/pause.ts';
 
 /**
@@ -45,7 +46,8 @@ export function startAnnouncements(options: {
   };
   const schedule = (): void => {
     // The first one goes at once, for latency's sake; those that follow within the window share the next.
-    scheduled ??= setTimeout(() => void send(), Math.max(0, lastSent + ANNOUNCE_EVERY_MS - Date.now()));
+    const waitMs = Math.max(0, lastSent + ANNOUNCE_EVERY_MS - Date.now());
+    scheduled ??= outside(() => setTimeout(() => void send(), waitMs));
   };
   const send = async (): Promise<void> => {
     scheduled = undefined;

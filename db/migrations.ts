@@ -14,6 +14,7 @@ import { Scaling } from './migrations/0013-scaling.ts';
 import { TransfersTold } from './migrations/0014-transfers-told.ts';
 import { OneRulePerGroup } from './migrations/0015-one-rule-per-group.ts';
 import { Doors } from './migrations/0016-doors.ts';
+import { ClaimsPlannedOnce } from './migrations/0017-claims-planned-once.ts';
 
 /** In the order in which they run. Append-only: a migration that has been released is never edited. */
 export const migrations = [
@@ -33,4 +34,5 @@ export const migrations = [
   { name: '0014-transfers-told', class: TransfersTold },
   { name: '0015-one-rule-per-group', class: OneRulePerGroup },
   { name: '0016-doors', class: Doors },
+  { name: '0017-claims-planned-once', class: ClaimsPlannedOnce },
 ];

@@ -55,6 +55,8 @@ export async function createOrm(options: {
     extensions: [Migrator],
     migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false },
     logger: () => undefined,
+    // What it compares with the entities; functions are held to the committed schema by a test.
+    schemaGenerator: { ignoreRoutines: true },
     pool: { min: 0, max: options.maxConnections ?? 10, idleTimeoutMillis: 30_000 },
     ...(options.pooled !== true && { onCreateConnection: withoutJit }),
     driverOptions: { ...limits, ...CONNECT_WITHIN },

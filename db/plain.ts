@@ -13,10 +13,12 @@ interface Column {
 const readers = new WeakMap<EntityManager, EntityManager>();
 
 /**
- * Reads outside of whatever transaction its caller is in, and manages nothing, so there is one for good: to fork one for each of many
+ * Asks outside of whatever transaction its caller is in, and manages nothing, so there is one for good: to fork one for each of many
  * short statements costs more than they do.
+ * @param owner the core, or whoever else has the entity manager that all others are forked of. Never a transaction's: that is over
+ *   before this is, and no type would tell the two apart
  */
-export function plainReader(em: EntityManager): EntityManager {
+export function plainReader({ em }: { readonly em: EntityManager }): EntityManager {
   const reader = readers.get(em) ?? em.fork({ disableContextResolution: true });
   readers.set(em, reader);
   return reader;
@@ -38,15 +40,15 @@ export function plainRows<Entity extends object>(
   known.set(meta, columns);
   const platform = em.getPlatform();
   // Every field of the entity has its column: what the rows hold is what the type says.
-  return rows.map(
-    (row) =>
-      Object.fromEntries(
-        columns.map(({ name, field, isTime }) => {
-          const value = row[field];
-          return [name, isTime && typeof value === 'string' ? platform.parseDate(value) : value];
-        }),
-      ) as Entity,
-  );
+  return rows.map((row) => {
+    // A loop, because this is done for every row of every change that somebody watches.
+    const one: Row = {};
+    for (const { name, field, isTime } of columns) {
+      const value = row[field];
+      one[name] = isTime && typeof value === 'string' ? platform.parseDate(value) : value;
+    }
+    return one as Entity;
+  });
 }
 
 function columnOf(property: { name: string; fieldNames: string[]; runtimeType: string }): Column {

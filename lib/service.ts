@@ -1,4 +1,5 @@
 import { messageOf } from './errors.ts';
+import { outside } from './outside.ts';
 
 /** Something that works by itself between `start` and `stop`. */
 export interface Service {
@@ -43,7 +44,8 @@ export function periodic(options: {
   const isPoked = (): boolean => poked;
   const run = (): void => {
     clearTimeout(timer);
-    running = turn();
+    // Whoever pokes it is not who it works for.
+    running = outside(turn);
   };
 
   return {

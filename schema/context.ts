@@ -20,6 +20,7 @@ import type { JobEvent } from '../db/entities/job-event.ts';
 import { createLogLoader } from './log-loader.ts';
 import type { WebhookDelivery } from '../db/entities/webhook-delivery.ts';
 import type { WebhookTry } from '../db/entities/webhook-try.ts';
+import { outside } from '../lib/outside.ts';
 
 /** Attempts that one statement looks up. */
 const MAX_BATCH = 1_000;
@@ -70,13 +71,13 @@ export interface Context extends Shared {
 export function createAttemptLoader(core: Core): AttemptLoader {
   const loader = new DataLoader<Job, Attempt | undefined>(
     async (jobs) => {
-      const found = await newestAttempts(core, [...new Set(jobs)]);
+      const found = await outside(() => newestAttempts(core, [...new Set(jobs)]));
       return Promise.all(
         jobs.map(async (job) => {
           const attempt = found.get(job.id);
           if (attempt === undefined || attempt.number === job.attemptNumber) return attempt;
           // Another operation had read the same job at another time, and asked for another attempt at it.
-          return (await newestAttempts(core, [job])).get(job.id);
+          return (await outside(() => newestAttempts(core, [job]))).get(job.id);
         }),
       );
     },

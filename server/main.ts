@@ -55,7 +55,7 @@ async function main(config: Config, machines: OwnMachines | undefined): Promise<
     directUrl: config.KELPIE_DATABASE_DIRECT_URL,
     masterKey: database.masterKey,
     provider: machines === undefined ? await openProvider(config) : machines.provider,
-    onError: (error) => log.warn({ err: error }, 'A connection to the database failed; it is made again'),
+    onError: (error) => log.warn({ err: error }, 'Something failed, and is tried again'),
   };
   const core = await whenThere(() => openCore(options), log, stopping);
   if (core === undefined) return;

@@ -146,7 +146,7 @@ interface ReadEvent extends Flags {
 }
 
 async function read(core: Core, from: Position & { old: string; settled_only: boolean }): Promise<ReadEvent[]> {
-  const em = plainReader(core.em);
+  const em = plainReader(core);
   const rows = await afterStatement(em, { ...from, batch: BATCH });
   const events = plainRows(em, JobEvent, rows);
   return rows.flatMap(({ settled, calm, head }, index) => {

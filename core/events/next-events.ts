@@ -2,6 +2,7 @@ import DataLoader from 'dataloader';
 import { JobEvent } from '../../db/entities/job-event.ts';
 import { plainReader, plainRows, type Row } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
+import { outside } from '../../lib/outside.ts';
 import type { Core } from '../core.ts';
 
 /** A place in one job's history. */
@@ -23,33 +24,32 @@ const MAX_PLACES = 500;
 
 const nextStatement = statement<
   { job_ids: readonly string[]; after_seqs: readonly string[]; batch: number },
-  Row & { after_seq: number }
+  Row & { place: number }
 >('next-events');
 
 export function createNextEvents(core: Core): NextEvents {
   const loader = new DataLoader<Place, JobEvent[]>(
     async (places) => {
-      const found = await read(core, new Map(places.map((place) => [keyOf(place), place])));
-      return places.map((place) => found.get(keyOf(place)) ?? []);
+      const distinct = new Map(places.map((place) => [keyOf(place), place]));
+      const found = await outside(() => read(core, [...distinct.values()]));
+      const byKey = new Map([...distinct.keys()].map((key, index) => [key, found[index] ?? []]));
+      return places.map((place) => byKey.get(keyOf(place)) ?? []);
     },
     { cache: false, maxBatchSize: MAX_PLACES },
   );
   return { after: (place) => loader.load(place) };
 }
 
-async function read(core: Core, distinct: ReadonlyMap<string, Place>): Promise<Map<string, JobEvent[]>> {
-  const places = [...distinct.values()];
-  const em = plainReader(core.em);
+/** What comes after each of the places, in their order. */
+async function read(core: Core, places: readonly Place[]): Promise<JobEvent[][]> {
+  const em = plainReader(core);
   const rows = await nextStatement(em, {
     job_ids: places.map(({ jobId }) => jobId),
     after_seqs: places.map(({ afterSeq }) => String(afterSeq)),
     batch: NEXT_EVENTS,
   });
-  const found = new Map<string, JobEvent[]>();
-  plainRows(em, JobEvent, rows).forEach((event, index) => {
-    const key = keyOf({ jobId: event.jobId, afterSeq: rows[index]?.after_seq ?? 0 });
-    found.set(key, [...(found.get(key) ?? []), event]);
-  });
+  const found = places.map((): JobEvent[] => []);
+  plainRows(em, JobEvent, rows).forEach((event, index) => found[(rows[index]?.place ?? 0) - 1]?.push(event));
   return found;
 }
 

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { JobEventType } from '../../db/entities/job-event.ts';
 import { createLatch } from '../../lib/latch.ts';
 import { latest, readerOf, type Latest } from '../../lib/latest.ts';
+import { outside } from '../../lib/outside.ts';
 import { pause } from '../../lib/pause.ts';
 import type { KeyWatch } from '../accounts/key-watch.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
@@ -108,7 +109,7 @@ function openRoom(count: () => Promise<GroupFigures>): Room {
       if (figures !== undefined) readers.forEach((reader) => reader.push(figures));
     }
   };
-  void run();
+  void outside(run);
 
   return { readers, wake: () => changed.set(), close: () => closed.abort() };
 }

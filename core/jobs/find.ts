@@ -120,7 +120,7 @@ const newestStatement = statement<{ job_ids: readonly string[]; numbers: readonl
 export async function newestAttempts(core: Core, jobs: readonly Job[]): Promise<Map<string, Attempt>> {
   const tried = jobs.filter((job) => job.attemptNumber > 0);
   if (tried.length === 0) return new Map();
-  const em = plainReader(core.em);
+  const em = plainReader(core);
   const rows = await newestStatement(em, {
     job_ids: idsOf(tried),
     numbers: tried.map((job) => String(job.attemptNumber)),
@@ -132,7 +132,7 @@ const byIdStatement = statement<{ ids: readonly string[] }, Row>('jobs-by-id');
 
 /** Jobs as they are now, by id, whosever they are: for those who have been shown them. */
 export async function readJobs(core: Core, ids: readonly string[]): Promise<Map<string, Job>> {
-  const em = plainReader(core.em);
+  const em = plainReader(core);
   const jobs = plainRows(em, Job, await byIdStatement(em, { ids: [...new Set(ids)] }));
   return new Map(jobs.map((job) => [job.id, job]));
 }

@@ -1,5 +1,5 @@
-import type { EntityData } from '@mikro-orm/core';
 import { Job } from '../../db/entities/job.ts';
+import { plainReader, plainRows, type Row } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
 import { demand, demandBound, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
@@ -15,9 +15,10 @@ interface ClaimParameters {
 }
 
 /** Without a job, its columns are null. */
-type Row = { is_barred: boolean } & (EntityData<Job> | { id: null });
-
-const claimStatement = statement<{ [name in keyof ClaimParameters]: ClaimParameters[name] }, Row>('claim-job');
+const claimStatement = statement<
+  { [name in keyof ClaimParameters]: ClaimParameters[name] },
+  Row & { is_barred: boolean; id: string | null }
+>('claim-job');
 
 /** Who asks for work: an agent has a session, a polling worker has none. */
 export interface Claimant {
@@ -43,7 +44,7 @@ export async function claimJob(core: Core, viewer: Viewer, claimant: Claimant): 
 export async function askForJob(core: Core, viewer: Viewer, claimant: Claimant): Promise<Claimed> {
   demand(viewer, 'work');
   demandBound(viewer, claimant);
-  const em = core.em.fork();
+  const em = plainReader(core);
   const [row] = await claimStatement(em, {
     account_id: viewer.accountId,
     container_group_id: claimant.containerGroupId,
@@ -53,8 +54,8 @@ export async function askForJob(core: Core, viewer: Viewer, claimant: Claimant):
     bans_to_reallocate: BANS_TO_REALLOCATE,
   });
   if (row === undefined) throw new Error('A claim was answered with nothing');
-  const { is_barred: isBarred, ...job } = row;
-  if (job.id === null) return { job: undefined, isBarred };
+  const { is_barred: isBarred } = row;
+  if (row.id === null) return { job: undefined, isBarred };
   core.announce();
-  return { job: em.map(Job, job), isBarred };
+  return { job: plainRows(em, Job, [row])[0], isBarred };
 }

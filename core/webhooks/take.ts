@@ -3,6 +3,7 @@ import type { EntityData } from '@mikro-orm/core';
 import { ApiKey } from '../../db/entities/api-key.ts';
 import { WebhookDelivery } from '../../db/entities/webhook-delivery.ts';
 import type { EntityManager } from '../../db/orm.ts';
+import { plainReader } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
 import type { Core } from '../core.ts';
 import { sealedSecrets, type SealedSecrets } from './sign.ts';
@@ -35,10 +36,13 @@ interface DueParameters {
 
 type DueRow = EntityData<WebhookDelivery> & { id: string; is_taken: boolean };
 
+const waitingStatement = statement<Record<string, never>, { account_id: string }>('waiting-delivery');
 const dueStatement = statement<{ [name in keyof DueParameters]: DueParameters[name] }, DueRow>('due-deliveries');
 
 /** Takes at most `batch` of the deliveries that are due, with regard to what this sender has under way. */
 export async function takeDue(core: Core, batch: number, underWay: Iterable<WebhookDelivery>): Promise<Due[]> {
+  const [waiting] = await waitingStatement(plainReader(core), {});
+  if (waiting === undefined) return [];
   const em = core.em.fork();
   const deliveries = await take(em, batch, inFlight(underWay));
   if (deliveries.length === 0) return [];

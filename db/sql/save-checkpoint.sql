@@ -31,7 +31,7 @@ saved as (
       last_checkpoint_at = clock_timestamp()
   from job, fresh
   where j.id = job.id
-  returning j.id, j.account_id, j.container_group_id, j.event_seq
+  returning j.id, j.account_id, j.container_group_id, j.event_seq, j.last_checkpoint_at
 ),
 named as (
   select coalesce(jsonb_agg(key order by place), '[]') as keys
@@ -43,8 +43,10 @@ named as (
   ) distinct_keys
 ),
 event as (
-  insert into job_events (job_id, seq, account_id, container_group_id, type, attempt, data)
+  -- At the very time that the job shows: whoever follows events knows it by them alone.
+  insert into job_events (job_id, seq, account_id, container_group_id, type, attempt, at, data)
   select saved.id, saved.event_seq, saved.account_id, saved.container_group_id, 'CHECKPOINT_SAVED', :attempt,
+         saved.last_checkpoint_at,
          jsonb_build_object('files', fresh.files, 'bytes', fresh.bytes, 'keys', named.keys,
                             'more', greatest(fresh.files - cardinality(:keys::text[]), 0))
   from saved, fresh, named

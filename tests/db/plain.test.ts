@@ -48,11 +48,11 @@ test('rows are what the unit of work makes of them, field by field', async () =>
 test('who reads plainly reads outside of the transaction around it, and manages nothing', async () => {
   const { viewer } = await account();
   await submit(core, viewer);
-  const reader = plainReader(core.em);
+  const reader = plainReader(core);
   const ofAccount = (what: string) => CompiledQuery.raw(`${what} from jobs where account_id = $1`, [viewer.accountId]);
   await core.em.fork().transactional(async (em) => {
     await em.getKysely().executeQuery(ofAccount('delete'));
-    expect(plainReader(core.em)).toBe(reader);
+    expect(plainReader(core)).toBe(reader);
     const { rows } = await reader.getKysely().executeQuery<Row>(ofAccount('select *'));
     expect(plainRows(reader, Job, rows)).toHaveLength(1);
   });

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, expect, test } from 'vitest';
 import { periodic, type Periodic } from '../../lib/service.ts';
 import { until } from '../support/until.ts';
@@ -101,4 +102,20 @@ test('stopping what never ran is nothing', async () => {
   service.poke();
   await service.stop();
   expect(seen.turns).toBe(0);
+});
+
+test('works on nobody’s behalf, whoever has poked it', async () => {
+  const poker = new AsyncLocalStorage<string>();
+  const behalf: unknown[] = [];
+  const service = periodic({
+    ...{ name: 'test', everyMs: 1, onError: () => undefined },
+    runOnce: async () => void behalf.push(poker.getStore()),
+  });
+  poker.run('somebody', () => {
+    service.start();
+    service.poke();
+  });
+  await until('some turns', () => behalf.length > 3);
+  await service.stop();
+  expect(behalf.filter((one) => one !== undefined)).toEqual([]);
 });

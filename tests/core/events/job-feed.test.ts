@@ -57,6 +57,9 @@ test('who is at different places is told of what comes after its own', async () 
   const jobs = await Promise.all([submit(core, viewer), submit(core, viewer)]);
   for (const { id } of jobs) await cancelJob(core, viewer, id);
   const places = jobs.flatMap(({ id }) => [0, 1, 2].map((afterSeq) => ({ jobId: id, afterSeq })));
+  // An id means the same in capitals.
+  const loud = await core.nextEvents.after({ jobId: jobs[0].id.toUpperCase(), afterSeq: 1 });
+  expect(loud.map(({ seq }) => seq)).toEqual([2]);
   const found = await Promise.all(places.map((place) => core.nextEvents.after(place)));
   expect(found.map((events) => events.map(({ seq }) => seq))).toEqual([[1, 2], [2], [], [1, 2], [2], []]);
   for (const [index, events] of found.entries()) {

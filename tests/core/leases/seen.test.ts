@@ -68,6 +68,19 @@ describe('CHECKPOINT_SAVED', () => {
     ]);
   });
 
+  test('bears the very time that the job shows, so that who follows events knows as much as who asks', async () => {
+    const { id, beat } = await held();
+    for (let files = 1; files <= 60; files++) {
+      await beat({ checkpoints: published(files, files) });
+      const [times] = await database.query<{ same: boolean }>(
+        `select j.last_checkpoint_at = e.at as same from jobs j join job_events e on e.job_id = j.id and e.seq = j.event_seq
+         where j.id = $1`,
+        [id],
+      );
+      expect(times).toEqual({ same: true });
+    }
+  });
+
   test('comes once when the same report arrives several times at once', async () => {
     const { id, beat } = await held();
     await Promise.all(Array.from({ length: 12 }, () => beat({ checkpoints: published(4, 40) })));

@@ -3,6 +3,7 @@ import { readQueues, readVitalSigns } from '../../../core/vitals/signs.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
 import { openTestCore } from '../../support/core.ts';
 import { claim, endings, runOut, submit } from '../../support/jobs.ts';
+import { until } from '../../support/until.ts';
 
 const { core, database, account, close } = await openTestCore();
 afterAll(close);
@@ -86,6 +87,9 @@ test('an empty installation has nothing to do, and events that were not handed o
   expect(signs.webhookOverdueSeconds).toBeGreaterThan(59);
   expect(signs.leaseOverdueSeconds).toBeGreaterThan(0.9);
 
-  await own.core.feed.runOnce();
-  expect((await readVitalSigns(own.core)).eventLagSeconds).toBe(0);
+  // A transaction that somebody else has open, in whatever database of the cluster, holds up what is handed out in order.
+  await until('all events to be handed out', async () => {
+    await own.core.feed.runOnce();
+    return (await readVitalSigns(own.core)).eventLagSeconds === 0;
+  });
 });
