@@ -18,7 +18,7 @@ export interface HeldFiles {
 }
 
 /** Whether a file of this state that did not change since then, a time of the monotonic clock, may be taken for finished. */
-export type HasRested = (state: Observed, since: number) => boolean;
+export type HasRested = (id: string, state: Observed, since: number) => boolean;
 
 /** An open file keeps its place on the disk, and a process may have only so many. */
 const HELD_AT_MOST = 64;
@@ -58,7 +58,7 @@ export function createHeldFiles(): HeldFiles {
       const file = take(id) ?? (held.size < HELD_AT_MOST ? await open(publication) : 'none');
       if (file === 'none') return { kind: 'changed' };
       if (file === undefined) return { kind: 'gone' };
-      if (!hasRested(file.state, file.since)) {
+      if (!hasRested(id, file.state, file.since)) {
         held.set(id, file);
         return { kind: 'changed' };
       }

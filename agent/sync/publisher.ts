@@ -1,6 +1,6 @@
 import { pause } from '../../lib/pause.ts';
 import type { Witness } from './growth.ts';
-import { createHeldFiles, type HasRested } from './held.ts';
+import { createHeldFiles } from './held.ts';
 import type { Ledger, LedgerRecord } from './ledger.ts';
 import type { PlannedUpload } from './plan.ts';
 import type { UploadObserver } from './observation.ts';
@@ -51,7 +51,8 @@ export interface Publisher {
   publishSettled: Publish;
   /**
    * Publishes a file although it may still change: as one consistent state of it, from after this call. Rejects when it
-   * does not hold still for long enough to be read, in a bounded number of tries.
+   * does not hold still for long enough to be read, in a bounded number of tries. Nothing is said of how long that state lasted: who wrote
+   * the file is over, and has left it as it is meant to be. Of what outlives the command and goes on writing, half of a file may be published.
    */
   publishNow: Publish;
   /** Closes what is held open between looks. Nothing may be on its way. */
@@ -89,8 +90,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
       // It waited for its turn, and was seen to change meanwhile.
       if (verdict === 'wait') return { kind: 'changed' };
       if (verdict === 'replaced') {
-        const hasRested: HasRested = (state, since) => memory.hasRested(state, since, ledger.get(id)?.state);
-        return memory.keep(id, await held.publish(id, publication, hasRested));
+        return memory.keep(id, await held.publish(id, publication, memory.hasRested));
       }
       if (verdict === 'whole') {
         const how = { witness: witnesses.get(id), planned: candidate.state };
@@ -153,16 +153,13 @@ function createMemory({ times, ledger }: PublisherParts) {
         judge(track, published.get(id), seenBy, times, isUsefulAtAnyLength(id.replace(/\.gz$/, '')));
       verdicts = new Map([...tracks].map(([id, track]) => [id, verdictOf(id, track)]));
       // A job that names each file anew must not make this grow for as long as it runs.
-      const isGone = (id: string) => !tracks.has(id) && !ledger.has(id);
-      for (const each of [published, witnesses]) {
-        for (const id of [...each.keys()].filter(isGone)) each.delete(id);
-      }
+      for (const each of [published, witnesses]) forget(each, (id) => !tracks.has(id) && !ledger.has(id));
       return new Map([...verdicts].flatMap(([id, verdict]) => (verdict.kind === 'wait' ? [[id, verdict.millis]] : [])));
     },
     verdictOf: (id: string): Verdict['kind'] => verdicts.get(id)?.kind ?? 'whole',
-    /** Whether a file that has not changed since then had not for long enough when the last look began; `previous` as for `look`. */
-    hasRested: (state: Observed, since: number, previous: Observed | undefined): boolean =>
-      last.began - since >= settlesMs(isCut(state, previous), times),
+    /** Whether a file that has not changed since then had not for long enough when the last look began. */
+    hasRested: (id: string, state: Observed, since: number): boolean =>
+      last.began - since >= settlesMs(isCut(state, ledger.get(id)?.state), times),
     againIn(ids: ReadonlySet<string>): number {
       const growing = [...ids].filter((id) => witnesses.has(id));
       const dues = growing.map((id) => (published.get(id)?.at ?? Infinity) + times.maxWaitMs);
@@ -194,6 +191,10 @@ function createMemory({ times, ledger }: PublisherParts) {
       return { kind: 'changed' };
     },
   };
+}
+
+function forget(memory: Map<string, unknown>, isGone: (id: string) => boolean): void {
+  for (const id of [...memory.keys()].filter(isGone)) memory.delete(id);
 }
 
 /** The bucket may have this content already, although the file was touched. */

@@ -1,0 +1,73 @@
+import { appendFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createHeldFiles, type HeldFiles } from '../../../agent/sync/held.ts';
+import type { Publication } from '../../../agent/sync/transfer.ts';
+import { always, type Bench, BUCKET, startBench } from './support/bench.ts';
+
+let bench: Bench;
+let held: HeldFiles;
+beforeAll(async () => (bench = await startBench()));
+afterAll(() => bench.stop());
+beforeEach(async () => {
+  await bench.fresh();
+  held = createHeldFiles();
+});
+afterEach(async () => {
+  await held.letGo();
+  await bench.clear();
+});
+
+const local = (path: string) => join(bench.directory(), path);
+const ignore = () => undefined;
+const publicationOf = (name: string): Publication => ({
+  store: bench.store,
+  policy: { maxRetries: 0, log: { debug: ignore, info: ignore, warn: ignore, error: ignore } },
+  source: local(name),
+  address: { bucket: BUCKET, key: `held/${name}` },
+  ...{ name, compression: false, onMoved: ignore, onArrived: ignore, signal: always },
+});
+const publish = (name: string, hasRested: boolean) => held.publish(name, publicationOf(name), () => hasRested);
+
+describe('a file that is held', () => {
+  it('is published once it has rested, whatever has its name by then', async () => {
+    await bench.write('model', 'first');
+    expect(await publish('model', false)).toEqual({ kind: 'changed' });
+    await bench.write('next', 'second');
+    await rename(local('next'), local('model'));
+    expect(await publish('model', true)).toMatchObject({ kind: 'published', state: { size: 5 } });
+    expect(await bench.text('held/model')).toBe('first');
+    // What was published is let go of: the next one is what is there now.
+    expect(await publish('model', false)).toEqual({ kind: 'changed' });
+    await publish('model', true);
+    expect(await bench.text('held/model')).toBe('second');
+  });
+
+  it('is not published when it was written to meanwhile', async () => {
+    await bench.write('written', 'half');
+    await publish('written', false);
+    await appendFile(local('written'), ' and half');
+    expect(await publish('written', true)).toEqual({ kind: 'changed' });
+    expect(await bench.text('held/written')).toBeUndefined();
+  });
+
+  it('is not published when it was written to while it was read', async () => {
+    const size = 9 * 2 ** 20;
+    await bench.write('large', Buffer.alloc(size, 'a'));
+    await publish('large', false);
+    bench.relay.interfere = async ({ query }) => {
+      if (query.has('uploads')) await appendFile(local('large'), 'b');
+      return undefined;
+    };
+    expect(await publish('large', true)).toEqual({ kind: 'changed' });
+    expect(await bench.text('held/large')).toBeUndefined();
+  });
+
+  it('is forgotten when it is let go of, and not there when there is none', async () => {
+    await bench.write('model', 'first');
+    await publish('model', false);
+    held.keepOnly(() => false);
+    await rm(local('model'));
+    expect(await publish('model', true)).toEqual({ kind: 'gone' });
+  });
+});
