@@ -11,20 +11,23 @@ import { startSync } from './support/sync.ts';
 
 /**
  * How old is the oldest byte that the bucket lacks of a file that grows by 20 MB a second up to 1 GiB? The file is mirrored by the
- * agent's own code in a process of its own; a reader asks for the size of the object all the time.
+ * agent's own code in a process of its own; a reader asks for the size of the object all the time. `--only xtc` (or `log`): one of two names.
  */
 const PIECE_BYTES = 1_000_000;
 const PIECE_MS = 50;
 const TOTAL_BYTES = 2 ** 30;
 const READ_EVERY_MS = 50;
+const NAMES = ['trajectory.xtc', 'train.log'];
 
-export async function follow(): Promise<Record<string, unknown>> {
+export async function follow(flags: string[]): Promise<Record<string, unknown>> {
   const gateway = await gatewayOrExit();
   const directory = await makeTemporaryDirectory('kelpie-bench-follow-');
   const store = await startStore(gateway, directory);
   try {
     const figures: Record<string, unknown> = { bytes: TOTAL_BYTES };
-    for (const name of ['trajectory.xtc', 'train.log']) {
+    for (const name of NAMES.filter(
+      (one) => !flags.includes('--only') || one.endsWith(flags[flags.indexOf('--only') + 1] ?? ''),
+    )) {
       const { worstMs, medianMs, endMs, peakBytes } = await followOne(directory, store, name);
       const key = name.replace(/\W/g, '_');
       figures[`${key}_lag_max_s`] = rounded(worstMs / 1000);

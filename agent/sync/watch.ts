@@ -12,7 +12,7 @@ export interface WatchParts {
   pass: () => Promise<Pass>;
   /** A burst of changes is looked at after so many quiet milliseconds, */
   debounceMs: number;
-  /** but not later than so many after it began. Also how often the directories are looked at without any hint. */
+  /** but not later than so many after it began, or a tenth of that where looking is quick. Also how often they are looked at without any hint. */
   maxWaitMs: number;
   log: Logger;
 }
@@ -28,6 +28,8 @@ export interface Watch {
 
 /** A pass reads every directory entry, so of large trees it may take at most this share of the time. */
 const SHARE_OF_TIME = 1 / 20;
+/** A burst without end is looked at after this share of the longest wait. */
+const SHARE_OF_BURST = 1 / 10;
 
 /**
  * Decides when to look. The watcher only hastens it: the kernel drops events when too many come at once, so the
@@ -51,7 +53,7 @@ export function createWatch({ roots, pass, debounceMs, maxWaitMs, log }: WatchPa
   const hint = () => {
     const now = performance.now();
     burstSince ??= now;
-    hintDue = Math.min(now + debounceMs, burstSince + maxWaitMs);
+    hintDue = Math.min(now + debounceMs, burstSince + longestBurst(last, maxWaitMs));
     arm();
   };
   const run = async () => {
@@ -84,6 +86,14 @@ export function createWatch({ roots, pass, debounceMs, maxWaitMs, log }: WatchPa
       await running;
     },
   };
+}
+
+/**
+ * Milliseconds from the first change of a burst to the look at it. From then on the age of what never rests is known: what is seen late is
+ * published late.
+ */
+function longestBurst({ lookedMs }: Pass, maxWaitMs: number): number {
+  return Math.min(maxWaitMs, Math.max(maxWaitMs * SHARE_OF_BURST, lookedMs / SHARE_OF_TIME));
 }
 
 /** Milliseconds from one pass to the next. */
