@@ -54,7 +54,7 @@ export async function fetchFile(request: FetchRequest): Promise<FetchedFile> {
     try {
       return await metered(onMoved, (meter) => fetchInto(file, { ...request, onMoved: meter }, suspects));
     } catch (error) {
-      await file.drop();
+      await file.drop(signal);
       await atMost(REMOVAL_MS, rm(temporary, { force: true }));
       throw error;
     }
@@ -75,7 +75,7 @@ async function fetchInto(file: IncomingFile, request: FetchRequest, suspects: Se
   if (last.digest !== undefined) checkDigest(last.digest, etag, suspects, request);
   const path = expands && request.expandedPath !== undefined ? request.expandedPath : request.path;
   request.signal.throwIfAborted();
-  const state = await file.keep(path, lastModified);
+  const state = await file.keep(path, lastModified, request.signal);
   return { path, state, bytes, ...(expands ? {} : { etag }) };
 }
 

@@ -15,10 +15,13 @@ export interface Landing {
    * `onMoved` is told of bytes as they come. Rejects as ArrivingFile.take does, with ThreadGone, or with the reason of the signal.
    */
   take(take: Take, onMoved: Meter, signal: AbortSignal): Promise<Taken>;
-  /** Gives the file its name; resolves to its state there. Rejects with FileFault or ThreadGone: then it has to be dropped. */
-  keep(to: string, modified: Date | undefined): Promise<Observed>;
-  /** Writes to it no more, and leaves what is there. Never rejects. */
-  drop(): Promise<void>;
+  /**
+   * Gives the file its name; resolves to its state there. Rejects with FileFault or ThreadGone: then it has to be dropped. Where the disk
+   * does not answer, ThreadGone comes some seconds after the signal, and the file may still get its name.
+   */
+  keep(to: string, modified: Date | undefined, signal: AbortSignal): Promise<Observed>;
+  /** Writes to it no more, and leaves what is there. Never rejects, and settles as `keep` does. */
+  drop(signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -97,15 +100,15 @@ class DownloadThread {
         signal.throwIfAborted();
         return this.#take({ kind: 'TAKE', id: ++this.#lastId, file, path, mayExpand, take }, onMoved, signal);
       },
-      keep: async (to, modified) => {
-        const answer = await this.#ask({ kind: 'KEEP', id: ++this.#lastId, file, to, modified }, ignore);
+      keep: async (to, modified, signal) => {
+        const answer = await this.#order({ kind: 'KEEP', id: ++this.#lastId, file, to, modified }, ignore, signal);
         if (answer.kind !== 'KEPT') throw unexpected(answer);
         over();
         return answer.state;
       },
-      drop: async () => {
+      drop: async (signal) => {
         // Where the thread has ended, so have its files.
-        await this.#ask({ kind: 'DROP', id: ++this.#lastId, file }, ignore).catch(ignore);
+        await this.#order({ kind: 'DROP', id: ++this.#lastId, file }, ignore, signal).catch(ignore);
         over();
       },
     };
@@ -116,20 +119,13 @@ class DownloadThread {
   }
 
   async #take(order: Order & { kind: 'TAKE' }, onMoved: Meter, signal: AbortSignal): Promise<Taken> {
-    let limit: NodeJS.Timeout | undefined;
-    const giveUp = () => {
-      this.#worker.postMessage({ kind: 'GIVE_UP', id: order.id } satisfies Order);
-      // Once what has arrived is read: the answer may be there.
-      limit = setTimeout(() => setImmediate(() => this.#abandon(order.id)), GIVE_UP_MS);
-    };
-    signal.addEventListener('abort', giveUp, { once: true });
     let told = 0;
     const count = (bytes: number) => {
       told += bytes;
       onMoved(bytes);
     };
     try {
-      const answer = await this.#ask(order, count);
+      const answer = await this.#order(order, count, signal);
       signal.throwIfAborted();
       if (answer.kind !== 'TAKEN') throw unexpected(answer);
       const { taken, failure } = answer;
@@ -138,6 +134,22 @@ class DownloadThread {
     } catch (error) {
       signal.throwIfAborted();
       throw error;
+    }
+  }
+
+  /** Waits for the answer, but some seconds after the signal no longer. */
+  async #order(order: Order, onMoved: Meter, signal: AbortSignal): Promise<Answer> {
+    let limit: NodeJS.Timeout | undefined;
+    const giveUp = () => {
+      if (order.kind === 'TAKE') this.#worker.postMessage({ kind: 'GIVE_UP', id: order.id } satisfies Order);
+      // Once what has arrived is read: the answer may be there.
+      limit = setTimeout(() => setImmediate(() => this.#abandon(order.id)), GIVE_UP_MS);
+    };
+    try {
+      const answer = this.#ask(order, onMoved);
+      if (signal.aborted) giveUp();
+      else signal.addEventListener('abort', giveUp, { once: true });
+      return await answer;
     } finally {
       signal.removeEventListener('abort', giveUp);
       clearTimeout(limit);
@@ -173,9 +185,9 @@ class DownloadThread {
   }
 
   /** Nobody waits any longer: a thread within a write ends only after it. */
-  #abandon(take: number): void {
-    if (!this.#waiting.has(take)) return;
-    const reason = new ThreadGone(`the disk let nothing be written for ${GIVE_UP_MS} ms after downloads were given up`);
+  #abandon(order: number): void {
+    if (!this.#waiting.has(order)) return;
+    const reason = new ThreadGone(`the disk did not answer for ${GIVE_UP_MS} ms after downloads were given up`);
     this.#end(reason);
     this.#rejectAll(reason);
   }

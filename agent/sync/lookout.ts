@@ -1,5 +1,6 @@
 import type { Aside } from './aside.ts';
 import type { SyncEntry } from './entry.ts';
+import type { Fault } from './faults.ts';
 import type { Ledger } from './ledger.ts';
 import type { Logger } from './logger.ts';
 import type { UploadObserver } from './observation.ts';
@@ -69,8 +70,8 @@ export function createLookout({ entries, ledger, aside, policy, observer }: Look
   };
 }
 
-function tellOnce(problems: readonly string[], told: Set<string>, log: Logger): void {
-  for (const problem of problems) {
+function tellOnce(problems: readonly Fault[], told: Set<string>, log: Logger): void {
+  for (const { reason: problem } of problems) {
     if (!told.has(problem)) log.warn({ problem }, 'part of a synced directory cannot be read');
     told.add(problem);
   }

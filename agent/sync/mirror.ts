@@ -7,7 +7,7 @@ import { doubt, noteUnanswered } from './doubt.ts';
 import type { SyncEntry } from './entry.ts';
 import type { Gate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
-import { goneAltogether, neverStill, rejectOn } from './faults.ts';
+import { type Fault, goneAltogether, neverStill, rejectOn } from './faults.ts';
 import { createLookout, type Lookout, LOOKS } from './lookout.ts';
 import type { UploadObserver } from './observation.ts';
 import { inParallel, type Task, untilAborted } from './parallel.ts';
@@ -143,7 +143,7 @@ interface Batch {
   onResult?: (result: Result) => void;
 }
 
-type Result = { id: string } & (Outcome | { kind: 'failed'; reason: string } | { kind: 'postponed' });
+type Result = { id: string } & (Outcome | ({ kind: 'failed' } & Fault) | { kind: 'postponed' });
 
 /** Uploads, and resolves to the results of all that is done in time; the rest goes on. */
 async function uploadInTime(bench: Bench, batch: Batch, signal: AbortSignal): Promise<Result[]> {
@@ -179,7 +179,7 @@ async function publishAll({ bench, lookout, publish, demandsRoots }: LastLook, s
     const uploads = plan.uploads.filter(({ id }) => !torn.has(id));
     const round = await uploadAll(bench, { found, uploads, publish }, signal);
     results.push(...round);
-    const failures = round.flatMap((one) => (one.kind === 'failed' ? [one.reason] : []));
+    const failures = round.flatMap((one) => (one.kind === 'failed' ? [one] : []));
     rejectOn([...(demandsRoots ? found.missing.map(goneAltogether) : []), ...found.problems, ...failures]);
     ({ restless } = found);
     // What is gone was perhaps renamed by something that the command had left running.
@@ -255,7 +255,7 @@ async function settleOne(bench: Bench, batch: Batch, turn: Turn, signal: AbortSi
     observer.failed(id, error);
     const reason = `${candidate.entry.name}: "${candidate.relativePath}" could not be uploaded: ${messageOf(error)}`;
     policy.log.warn({ reason }, 'upload failed; it is tried again with the next look at the directory');
-    return { id, kind: 'failed', reason };
+    return { id, kind: 'failed', reason, cause: error };
   } finally {
     letGo(bench, batch, id);
   }

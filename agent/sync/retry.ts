@@ -63,7 +63,7 @@ const PERMANENT = new Set([
     'PreconditionFailed',
     'GaveUp',
   ],
-  ...['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENAMETOOLONG'],
+  ...['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENAMETOOLONG', 'EIO'],
 ]);
 
 function isPermanent(error: unknown): boolean {

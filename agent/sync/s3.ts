@@ -185,8 +185,8 @@ function landed(wire: Wire, landings: Landings): ObjectStore['land'] {
   return (path, mayExpand) => {
     const landing = landings.begin(path, mayExpand);
     return {
-      keep: (to, modified) => landing.keep(to, modified),
-      drop: () => landing.drop(),
+      keep: (to, modified, signal) => landing.keep(to, modified, signal),
+      drop: (signal) => landing.drop(signal),
       take(address, wanted, onMoved, signal) {
         const { range } = wanted;
         const headers = {

@@ -29,6 +29,7 @@ export interface Problem {
   relativePath: string;
   /** What could not be read, and why. */
   reason: string;
+  cause?: unknown;
   /** Whether all that lies below it is unseen. */
   isDirectory: boolean;
 }
@@ -178,7 +179,7 @@ function vanished(context: Walk, relativePath: string, isDirectory: boolean): vo
 
 function note(context: Walk, relativePath: string, error: unknown, isDirectory: boolean): void {
   const reason = `cannot read ${join(context.root, relativePath)}: ${messageOf(error)}`;
-  context.problems.push({ relativePath, reason, isDirectory });
+  context.problems.push({ relativePath, reason, cause: error, isDirectory });
   context.complete = false;
 }
 

@@ -62,7 +62,8 @@ async function exchange(
   } catch (error) {
     // Of a request that is refused half-way nobody takes the rest.
     if (!request.writableFinished) request.destroy();
-    throw error;
+    // Of a request that was destroyed with an error, Node may say only that the connection ended.
+    throw (await sent) ?? error;
   } finally {
     await sent;
   }
@@ -99,16 +100,27 @@ function timeout(message: string): Error {
   return Object.assign(new Error(message), { name: 'TimeoutError' });
 }
 
-/** Never rejects: what goes wrong here ends the request, and is its error. */
-async function sendBody(request: ClientRequest, body: Body, { allow }: Traffic, signal: AbortSignal): Promise<void> {
+/** Never rejects: what goes wrong here ends the request. Resolves to why the body could not be made, where it was that. */
+async function sendBody(
+  request: ClientRequest,
+  body: Body,
+  { allow }: Traffic,
+  signal: AbortSignal,
+): Promise<Error | undefined> {
   if ('content' in body && allow === undefined) {
     request.end(body.content);
-    return;
+    return undefined;
   }
   const closed = Promise.withResolvers<never>();
   closed.promise.catch(() => undefined);
   request.once('close', () => closed.reject(new Error('the request has ended before its body')));
-  const send = (piece: Uint8Array) => Promise.race([written(request, piece), closed.promise]);
+  let isCutOff = false;
+  const send = async (piece: Uint8Array) => {
+    await Promise.race([written(request, piece), closed.promise]).catch((error: unknown) => {
+      isCutOff = true;
+      throw error;
+    });
+  };
   const sendAllowed = async (content: Uint8Array) => {
     const size = allow === undefined ? content.length : PIECE_UNDER_LIMIT;
     for (let start = 0; start < content.length; start += size) {
@@ -120,8 +132,11 @@ async function sendBody(request: ClientRequest, body: Body, { allow }: Traffic, 
   try {
     await ('content' in body ? sendAllowed(body.content) : body.produce(sendAllowed));
     request.end();
+    return undefined;
   } catch (error) {
-    request.destroy(error instanceof Error ? error : new Error(String(error)));
+    const fault = error instanceof Error ? error : new Error(String(error));
+    request.destroy(fault);
+    return isCutOff || signal.aborted ? undefined : fault;
   }
 }
 

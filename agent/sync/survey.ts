@@ -1,8 +1,9 @@
 import type { Aside } from './aside.ts';
 import type { Collision } from './collision.ts';
 import { type Address, addressOf, idOf, localPathOf, relativePathAt, type SyncEntry } from './entry.ts';
+import type { Fault } from './faults.ts';
 import type { Ledger } from './ledger.ts';
-import { type Observed, type Scan, scanDirectory } from './scan.ts';
+import { type Observed, type Problem, type Scan, scanDirectory } from './scan.ts';
 
 /** A file on disk that an entry wants published. */
 export interface Candidate {
@@ -22,7 +23,7 @@ export interface Survey {
   seen: Map<string, Observed>;
   known: Map<string, Observed>;
   /** What an entry wants, or may want, and could not be read. */
-  problems: string[];
+  problems: Fault[];
   /** Files that no object is left for. */
   collisions: Collision[];
   /** Which directories are not there. */
@@ -63,7 +64,7 @@ export async function survey(
     ...{ candidates, collisions },
     seen: new Map([...candidates].map(([id, { state }]) => [id, state])),
     known: knownOf(entries, ledger),
-    problems: [...new Set(entries.flatMap((entry) => problemsOf(entry, scans.get(entry.root))))],
+    problems: eachOnce(entries.flatMap((entry) => problemsOf(entry, scans.get(entry.root)))),
     missing: rootsOf(scans, ({ isMissing }) => isMissing),
     restless: rootsOf(scans, ({ complete, isMissing, problems }) => !complete && !isMissing && problems.length === 0),
     complete: [...scans.values()].every(({ complete }) => complete),
@@ -75,11 +76,15 @@ function rootsOf(scans: ReadonlyMap<string, Scan>, fits: (scan: Scan) => boolean
 }
 
 /** Of a directory that cannot be read, nobody knows whether something in it is wanted. */
-function problemsOf(entry: SyncEntry, scan: Scan | undefined): string[] {
-  const wanted = (scan?.problems ?? []).filter(({ relativePath, isDirectory }) =>
+function problemsOf(entry: SyncEntry, scan: Scan | undefined): Problem[] {
+  return (scan?.problems ?? []).filter(({ relativePath, isDirectory }) =>
     isDirectory ? relativePath !== OF_THE_FILE_SYSTEM : entry.matches(relativePath),
   );
-  return wanted.map(({ reason }) => reason);
+}
+
+/** One directory may lie below another. */
+function eachOnce(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [problem.reason, problem])).values()];
 }
 
 /** Where a volume is mounted there may be this directory, which is no user's to read. */

@@ -1,35 +1,64 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
 import { SyncError } from '../../../agent/sync/attempt-sync.ts';
 import { isOfMachine } from '../../../agent/sync/errors.ts';
-import { always, type Bench, instruction, startBench } from './support/bench.ts';
+import { createS3Store } from '../../../agent/sync/s3.ts';
+import { always, type Bench, BUCKET, instruction, startBench } from './support/bench.ts';
 
 let bench: Bench;
-let mounted: string[] = [];
+const mounted: string[] = [];
 beforeAll(async () => (bench = await startBench()));
 afterAll(() => bench.stop());
 beforeEach(() => bench.fresh());
 afterEach(async () => {
-  for (const path of mounted) execFileSync('umount', [path]);
-  mounted = [];
+  unmount();
   await bench.clear();
 });
 
+const local = (path: string) => join(bench.directory(), path);
+
 /** A file system of its own for the local path `in`; where none can be had the test is skipped. */
 async function mount(context: TestContext, options: string): Promise<string> {
-  const path = join(bench.directory(), 'in');
-  await mkdir(path);
+  await mkdir(local('in'));
+  mountOrSkip(context, ['-t', 'tmpfs', '-o', options, 'tmpfs', local('in')]);
+  return local('in');
+}
+
+/** The same, on a disk that is a file, `disk`. */
+async function mountDisk(context: TestContext): Promise<void> {
+  await mkdir(local('in'), { recursive: true });
+  mountOrSkip(context, ['-o', 'loop', local('disk'), local('in')]);
+}
+
+function mountOrSkip(context: TestContext, args: string[]): void {
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path], { stdio: 'pipe' });
+    execFileSync('mount', args, { stdio: 'pipe' });
   } catch (error) {
     console.warn(`a test on a file system of its own is skipped, because mounting needs root: ${String(error)}`);
     context.skip();
   }
-  mounted.push(path);
-  return path;
+  mounted.push(args.at(-1) ?? '');
 }
+
+/** An empty disk in a file. */
+async function makeDisk(context: TestContext): Promise<void> {
+  await writeFile(local('disk'), '');
+  await truncate(local('disk'), DISK_BYTES);
+  try {
+    execFileSync('mkfs.ext4', ['-q', '-F', local('disk')], { stdio: 'pipe' });
+  } catch (error) {
+    console.warn(`a test on a disk of its own is skipped, because none can be made: ${String(error)}`);
+    context.skip();
+  }
+}
+
+function unmount(): void {
+  for (const path of mounted.splice(0)) execFileSync('umount', [path]);
+}
+
+const DISK_BYTES = 24 * 2 ** 20;
 
 const down = (prefix: string) =>
   bench.sync({ before: [instruction('DOWNLOAD', prefix, 'in')], settings: { maxRetries: 9 } });
@@ -55,5 +84,53 @@ describe('a download to a disk', () => {
     await bench.put('closed/data', 'x');
     await expect(down('closed').download(always)).rejects.toThrow(SyncError);
     expect(bench.relay.seen.filter(({ method, query }) => method === 'GET' && !query.has('list-type'))).toEqual([]);
+  });
+});
+
+describe('an upload from a disk', () => {
+  const SIZES = [5 * 2 ** 20, 9 * 2 ** 20];
+
+  it('that does not give back what was written fails at once, and is a fault of the machine', async (context) => {
+    await makeDisk(context);
+    await mountDisk(context);
+    for (const size of SIZES) await writeFile(local(`in/of-${size}`), Buffer.alloc(size, 'a'));
+    unmount();
+    await mountDisk(context);
+    // The names are there, and of the content nothing.
+    await truncate(local('disk'), 4 * 2 ** 20);
+    for (const size of SIZES) {
+      const sync = bench.sync({
+        after: [instruction('UPLOAD', 'lost', 'in', { pattern: `of-${size}` })],
+        settings: { maxRetries: 9 },
+      });
+      const error: unknown = await sync.uploadAfter(always).then(undefined, (fault: unknown) => fault);
+      expect(error).toBeInstanceOf(SyncError);
+      expect(String(error)).toMatch(/"of-\d+" could not be uploaded.*EIO/);
+      expect(isOfMachine(error)).toBe(true);
+    }
+    expect(await bench.keys('lost/')).toEqual([]);
+  });
+});
+
+describe('a download to a disk that hangs', () => {
+  it('is over some seconds after it was given up, and what came of it is left to the next cleaning', async (context) => {
+    await makeDisk(context);
+    await mountDisk(context);
+    await bench.put('hung/data', 'x');
+    const landing = createS3Store({ endpoint: bench.relay.url, region: 'us-east-1' });
+    const abort = new AbortController();
+    const file = landing.land(local('in/part'), false);
+    const address = { bucket: BUCKET, key: 'hung/data' };
+    expect(await file.take(address, { totalSize: 1 }, () => undefined, abort.signal)).toMatchObject({ received: 1 });
+    execFileSync('fsfreeze', ['-f', local('in')]);
+    try {
+      const kept = file.keep(local('in/data'), new Date(0), abort.signal);
+      abort.abort(new Error('cancelled'));
+      await expect(kept).rejects.toMatchObject({ name: 'ThreadGone' });
+      await file.drop(abort.signal);
+    } finally {
+      execFileSync('fsfreeze', ['-u', local('in')]);
+      landing.close();
+    }
   });
 });

@@ -64,7 +64,7 @@ describe('a file that the thread for downloads brings', () => {
       const taken = await file.take(takeOf({ size, totalSize: size }), (bytes) => (moved += bytes), always);
       expect(taken).toMatchObject({ isExpected: true, received: size, digest: md5, expands: false });
       expect(moved).toBe(size);
-      const state = await file.keep(local('whole'), taken.lastModified);
+      const state = await file.keep(local('whole'), taken.lastModified, always);
       expect(state).toMatchObject({ size, mtimeNs: BigInt(Date.parse(modified)) * 1_000_000n });
       expect((await readFile(local('whole'))).equals(content)).toBe(true);
       expect(await readdir(directory)).toEqual(['whole']);
@@ -82,7 +82,7 @@ describe('a file that the thread for downloads brings', () => {
       socket.write(Buffer.concat([Buffer.from(headOf(content.length - half)), content.subarray(half)]));
     const rest = takeOf({ size: content.length - half, etag: '"parts-2"' }, half);
     expect((await file.take(rest, ignore, always)).failure).toBeUndefined();
-    await file.keep(local('whole'), undefined);
+    await file.keep(local('whole'), undefined, always);
     expect((await readFile(local('whole'))).equals(content)).toBe(true);
   });
 
@@ -93,7 +93,7 @@ describe('a file that the thread for downloads brings', () => {
     answer = (socket) => socket.write(`${headOf(4)}four`);
     const file = landings.begin(local('part'), false);
     expect(await file.take(takeOf(expects), ignore, always)).toMatchObject({ isExpected: false, received: 0, size: 4 });
-    await file.drop();
+    await file.drop(always);
     expect((await readFile(local('part'))).length).toBe(0);
   });
 
@@ -106,7 +106,7 @@ describe('a file that the thread for downloads brings', () => {
       const file = landings.begin(local(`part-${name}`), true);
       const taken = await file.take(takeOf({ size: bytes.length, totalSize: bytes.length }), ignore, always);
       expect(taken.expands).toBe(true);
-      return file.keep(local(name), undefined).finally(() => file.drop());
+      return file.keep(local(name), undefined, always).finally(() => file.drop(always));
     };
     expect(await bring(zipped, 'whole')).toMatchObject({ size: content.length });
     expect((await readFile(local('whole'))).equals(content)).toBe(true);
@@ -122,7 +122,7 @@ describe('a file that the thread for downloads brings', () => {
       name: 'FileFault',
       code: 'EEXIST',
     });
-    await file.drop();
+    await file.drop(always);
     expect(await readFile(local('part'), 'utf8')).toBe('of somebody else');
   });
 
@@ -134,7 +134,7 @@ describe('a file that the thread for downloads brings', () => {
     await once(server, 'connection');
     abort.abort(new Error('cancelled'));
     await expect(taking).rejects.toThrow('cancelled');
-    await file.drop();
+    await file.drop(always);
   });
 });
 
@@ -147,11 +147,11 @@ describe('the thread for downloads', () => {
     await once(server, 'connection');
     landings.close();
     await expect(taking).rejects.toThrow('downloads were ended');
-    await file.drop();
+    await file.drop(always);
     answer = (socket) => socket.write(`${headOf(4)}four`);
     const next = landings.begin(local('next'), false);
     expect(await next.take(takeOf({ size: 4, totalSize: 4 }), ignore, always)).toMatchObject({ received: 4 });
-    await next.keep(local('whole'), undefined);
+    await next.keep(local('whole'), undefined, always);
     expect(await readFile(local('whole'), 'utf8')).toBe('four');
   });
 });

@@ -56,7 +56,7 @@ describe('the traffic of one agent', () => {
     expect(await take(always)).toMatchObject({ isExpected: true, received: 100 });
     abort.abort(new Error('told to'));
     await expect(take(abort.signal)).rejects.toThrow('told to');
-    await file.drop();
+    await file.drop(always);
     expect(await bench.keys('many/')).toHaveLength(60);
   });
 

@@ -95,7 +95,7 @@ it('what is compressed comes back from a store that expands it on the way, and i
     try {
       return await file.take({ bucket: BUCKET, key }, { totalSize }, () => undefined, always);
     } finally {
-      await file.drop();
+      await file.drop(always);
     }
   };
   const { ContentLength = 0 } = stored;
