@@ -114,10 +114,10 @@ async function sendBody(
   const closed = Promise.withResolvers<never>();
   closed.promise.catch(() => undefined);
   request.once('close', () => closed.reject(new Error('the request has ended before its body')));
-  let isCutOff = false;
+  const way = { isCutOff: false };
   const send = async (piece: Uint8Array) => {
     await Promise.race([written(request, piece), closed.promise]).catch((error: unknown) => {
-      isCutOff = true;
+      way.isCutOff = true;
       throw error;
     });
   };
@@ -136,7 +136,7 @@ async function sendBody(
   } catch (error) {
     const fault = error instanceof Error ? error : new Error(String(error));
     request.destroy(fault);
-    return isCutOff || signal.aborted ? undefined : fault;
+    return way.isCutOff || signal.aborted ? undefined : fault;
   }
 }
 

@@ -10,7 +10,10 @@ let directory: string;
 let watch: Watch | undefined;
 let looks = 0;
 
-beforeEach(async () => (directory = await mkdtemp(join(tmpdir(), 'kelpie-watch-'))));
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'kelpie-watch-'));
+  looks = 0;
+});
 afterEach(async () => {
   await watch?.stop();
   await rm(directory, { recursive: true });
@@ -20,12 +23,19 @@ function ignore(): void {
   // Nothing is said here that a test asks for.
 }
 
-describe('a directory that changes without a pause', () => {
-  it('is looked at soon, although no quiet moment asks for it', async () => {
-    const pass = async () => {
-      looks += 1;
-      return { again: undefined, lookedMs: 1 };
-    };
+const pass = async () => {
+  looks += 1;
+  return { again: undefined, lookedMs: 1 };
+};
+
+describe('a directory', () => {
+  it('is looked at again and again, although nothing hints at a change', async () => {
+    watch = createWatch({ roots: [], pass, debounceMs: 10, maxWaitMs: 20, log });
+    await watch.start();
+    await eventually(() => looks >= 3);
+  });
+
+  it('that changes without a pause is looked at soon, although no quiet moment asks for it', async () => {
     watch = createWatch({ roots: [directory], pass, debounceMs: 30_000, maxWaitMs: 20_000, log });
     await watch.start();
     await eventually(() => looks === 1);
