@@ -1,17 +1,21 @@
 import { appendFile, mkdir, rm } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { HeadObjectCommand } from '@aws-sdk/client-s3';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
+import { WEED } from '../deploy/local/tools.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
-import { digestOf } from './support/files.ts';
-import { gatewayOrExit } from './support/peers.ts';
+import { gatewayOrExit, toolOrExit } from './support/peers.ts';
 import { median, rounded, say } from './support/stats.ts';
-import { type BenchStore, startStore } from './support/store.ts';
+import { type AnyStore, startSeaweed, startStore } from './support/store.ts';
 import { startSync } from './support/sync.ts';
 
 /**
  * How old is the oldest byte that the bucket lacks of a file that grows by 20 MB a second up to 1 GiB? The file is mirrored by the
  * agent's own code in a process of its own; a reader asks for the size of the object all the time. `--only xtc` (or `log`): one of two names.
+ * `--seaweedfs`: on that store, in place of versitygw.
  */
 const PIECE_BYTES = 1_000_000;
 const PIECE_MS = 50;
@@ -20,14 +24,12 @@ const READ_EVERY_MS = 50;
 const NAMES = ['trajectory.xtc', 'train.log'];
 
 export async function follow(flags: string[]): Promise<Record<string, unknown>> {
-  const gateway = await gatewayOrExit();
+  const start = flags.includes('--seaweedfs') ? await seaweedOrExit() : await versitygwOrExit();
   const directory = await makeTemporaryDirectory('kelpie-bench-follow-');
-  const store = await startStore(gateway, directory);
+  const store = await start(directory);
   try {
     const figures: Record<string, unknown> = { bytes: TOTAL_BYTES };
-    for (const name of NAMES.filter(
-      (one) => !flags.includes('--only') || one.endsWith(flags[flags.indexOf('--only') + 1] ?? ''),
-    )) {
+    for (const name of namesIn(flags)) {
       const { worstMs, medianMs, endMs, peakBytes } = await followOne(directory, store, name);
       const key = name.replace(/\W/g, '_');
       figures[`${key}_lag_max_s`] = rounded(worstMs / 1000);
@@ -46,7 +48,22 @@ export async function follow(flags: string[]): Promise<Record<string, unknown>> 
   }
 }
 
-async function followOne(directory: string, store: BenchStore, name: string) {
+function namesIn(flags: string[]): string[] {
+  const only = flags[flags.indexOf('--only') + 1] ?? '';
+  return flags.includes('--only') ? NAMES.filter((name) => name.endsWith(`.${only}`)) : NAMES;
+}
+
+async function versitygwOrExit(): Promise<(directory: string) => Promise<AnyStore>> {
+  const gateway = await gatewayOrExit();
+  return (directory) => startStore(gateway, directory);
+}
+
+async function seaweedOrExit(): Promise<() => Promise<AnyStore>> {
+  await toolOrExit(WEED);
+  return startSeaweed;
+}
+
+async function followOne(directory: string, store: AnyStore, name: string) {
   const prefix = `follow-${name}`;
   const local = join(directory, prefix);
   await mkdir(local);
@@ -66,7 +83,8 @@ async function followOne(directory: string, store: BenchStore, name: string) {
   const ended = performance.now();
   const { peakBytes } = await sync.finish();
   const endMs = performance.now() - ended;
-  const [want, got] = [await digestOf(local), await digestOf(join(store.directory, prefix))];
+  const want = await digestOfStream(createReadStream(join(local, name)));
+  const got = await digestOfObject(store, `${prefix}/${name}`);
   if (want !== got) throw new Error(`the bucket has ${got} in place of ${want}`);
   return { worstMs: Math.max(...found), medianMs: median(found), endMs, peakBytes };
 }
@@ -84,7 +102,7 @@ async function grow(path: string, written: number[]): Promise<void> {
 }
 
 /** Milliseconds since the first byte that the object lacks was written, each time that it was asked. */
-async function watchLags(store: BenchStore, key: string, written: number[], signal: AbortSignal): Promise<number[]> {
+async function watchLags(store: AnyStore, key: string, written: number[], signal: AbortSignal): Promise<number[]> {
   const lags: number[] = [];
   while (!signal.aborted) {
     const command = new HeadObjectCommand({ Bucket: store.bucket, Key: key });
@@ -97,4 +115,16 @@ async function watchLags(store: BenchStore, key: string, written: number[], sign
     await new Promise((resolve) => setTimeout(resolve, READ_EVERY_MS));
   }
   return lags;
+}
+
+async function digestOfObject({ client, bucket }: AnyStore, key: string): Promise<string> {
+  const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+  if (!(Body instanceof Readable)) throw new Error(`expected the content of ${key}, got none`);
+  return digestOfStream(Body);
+}
+
+async function digestOfStream(content: Readable): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(content, hash);
+  return hash.digest('hex');
 }

@@ -47,7 +47,7 @@ export function gatewayOrExit(): Promise<string> {
   return toolOrExit(VERSITYGW);
 }
 
-async function toolOrExit(tool: Tool): Promise<string> {
+export async function toolOrExit(tool: Tool): Promise<string> {
   const found = await installTool(tool);
   if ('path' in found) return found.path;
   process.stderr.write(`This benchmark needs ${nameOf(tool)}. ${found.missing}\n`);

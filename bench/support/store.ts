@@ -4,15 +4,20 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { freePort } from '../../lib/port.ts';
+import { startRealStore } from '../../tests/support/real-store.ts';
 
 /** A store that keeps its objects as files on disk, in a process of its own. */
-export interface BenchStore {
+export interface BenchStore extends AnyStore {
+  /** Where an object of the bucket is a file of the same name. */
+  directory: string;
+}
+
+/** A store that clients alone can see into. */
+export interface AnyStore {
   url: string;
   bucket: string;
   keyId: string;
   secret: string;
-  /** Where an object of the bucket is a file of the same name. */
-  directory: string;
   client: S3Client;
   stop(): Promise<void>;
 }
@@ -46,6 +51,16 @@ export async function startStore(gateway: string, parent: string): Promise<Bench
     ],
     { stdio: ['ignore', 'ignore', 'inherit'], cwd: parent },
   );
+  return { ...(await withBucket(url, () => end(child))), directory: join(directory, BUCKET) };
+}
+
+/** SeaweedFS, which keeps the parts of an object where they are, and so joins nothing. */
+export async function startSeaweed(): Promise<AnyStore> {
+  const { url, stop } = await startRealStore('seaweedfs', { accessKeyId: KEY_ID, secretAccessKey: SECRET });
+  return withBucket(url, stop);
+}
+
+async function withBucket(url: string, stop: () => Promise<void>): Promise<AnyStore> {
   const client = new S3Client({
     endpoint: url,
     forcePathStyle: true,
@@ -54,14 +69,14 @@ export async function startStore(gateway: string, parent: string): Promise<Bench
     maxAttempts: 50,
   });
   await client.send(new CreateBucketCommand({ Bucket: BUCKET })).catch(async (error: unknown) => {
-    await end(child);
+    await stop();
     throw error;
   });
   return {
-    ...{ url, client, bucket: BUCKET, keyId: KEY_ID, secret: SECRET, directory: join(directory, BUCKET) },
+    ...{ url, client, bucket: BUCKET, keyId: KEY_ID, secret: SECRET },
     async stop() {
       client.destroy();
-      await end(child);
+      await stop();
     },
   };
 }

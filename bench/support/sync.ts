@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { BenchStore } from './store.ts';
+import type { AnyStore } from './store.ts';
 import type { SyncReport, SyncTask } from './sync-process.ts';
 
 const Report = z.object({
@@ -26,7 +26,7 @@ export interface RunningSync {
  * Starts a transfer by the agent's own code in a process of its own. `compileCache`: a directory in which Node keeps what it has
  * compiled, as the agent's executable carries it in itself.
  */
-export function startSync(transfer: Transfer, store: BenchStore, compileCache: string): RunningSync {
+export function startSync(transfer: Transfer, store: AnyStore, compileCache: string): RunningSync {
   const began = performance.now();
   const request: SyncTask = { ...transfer, endpoint: store.url, bucket: store.bucket };
   const child = spawn(process.execPath, [PROGRAM, JSON.stringify(request)], {
@@ -58,10 +58,6 @@ export function startSync(transfer: Transfer, store: BenchStore, compileCache: s
   };
 }
 
-export function runSync(
-  transfer: Transfer,
-  store: BenchStore,
-  compileCache: string,
-): ReturnType<RunningSync['finish']> {
+export function runSync(transfer: Transfer, store: AnyStore, compileCache: string): ReturnType<RunningSync['finish']> {
   return startSync(transfer, store, compileCache).finish();
 }

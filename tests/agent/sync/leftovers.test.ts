@@ -208,3 +208,36 @@ it('what was killed just before the attempt began is discarded in the end', asyn
   await sync.stop();
   expect(new Set(deletions().map(({ key }) => key))).toEqual(new Set(['fresh/model']));
 });
+
+// The embedded store lists neither uploads nor parts.
+it.runIf(process.env.KELPIE_TEST_S3_ENDPOINT)('a real store is asked what is left, and by its own times', async () => {
+  const [empty, begun] = ['left/empty', 'left/begun'].map((key) => ({ bucket: BUCKET, key }));
+  const ids = [empty, begun].map((address) => store.createMultipart(address!, HEADERS, always));
+  const [ofEmpty = '', ofBegun = ''] = await Promise.all(ids);
+  const before = Date.now();
+  const content = randomBytes(5 * MIB);
+  await store.uploadPart(begun!, { uploadId: ofBegun, number: 1, body: { content } }, always);
+  expect(await store.lastPart(empty!, ofEmpty, always)).toBeUndefined();
+  // Stores give the second alone.
+  expect((await store.lastPart(begun!, ofBegun, always))?.getTime()).toBeGreaterThan(before - 2_000);
+  const left = async () => {
+    const { uploads } = await store.listUploads(BUCKET, 'left/', undefined, always);
+    return uploads.map(({ uploadId }) => uploadId).sort();
+  };
+  expect(await left()).toEqual([ofEmpty, ofBegun].sort());
+  const attempt = async (minutes: number) => {
+    const until = new Date(Date.now() + minutes * MINUTE_MS);
+    const earlier = { from: new Date(before - MINUTE_MS), until };
+    const sync = bench.sync({ during: [instruction('UPLOAD', 'left', 'out')], earlier });
+    await sync.prepare();
+    await sync.watch();
+    await sync.stop();
+  };
+  await attempt(5);
+  expect(await left()).toEqual([ofEmpty, ofBegun].sort());
+  await attempt(15);
+  expect(await left()).toEqual([]);
+});
+
+const MIB = 2 ** 20;
+const MINUTE_MS = 60_000;
