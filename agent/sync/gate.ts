@@ -48,5 +48,6 @@ export function createGate(): Gate {
 async function openOrAborted(opened: Promise<unknown>, signal: AbortSignal): Promise<void> {
   const settled = new AbortController();
   await Promise.race([opened, whenAborted(signal, settled.signal)]);
-  settled.abort();
+  // As in `untilAborted`: an error of its own would cost more than the passing.
+  settled.abort(null);
 }

@@ -52,7 +52,8 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
   try {
     await Promise.race([promise, whenAborted(signal, settled.signal)]);
   } finally {
-    settled.abort();
+    // Without a reason Node makes an error with a stack of each, which nobody sees.
+    settled.abort(null);
   }
   signal.throwIfAborted();
   return promise;

@@ -211,7 +211,7 @@ it('what was killed just before the attempt began is discarded in the end', asyn
 
 // The embedded store lists neither uploads nor parts.
 it.runIf(process.env.KELPIE_TEST_S3_ENDPOINT)('a real store is asked what is left, and by its own times', async () => {
-  const [empty, begun] = ['left/empty', 'left/begun'].map((key) => ({ bucket: BUCKET, key }));
+  const [empty, begun] = ['asked/empty', 'asked/begun'].map((key) => ({ bucket: BUCKET, key }));
   const ids = [empty, begun].map((address) => store.createMultipart(address!, HEADERS, always));
   const [ofEmpty = '', ofBegun = ''] = await Promise.all(ids);
   const before = Date.now();
@@ -221,14 +221,14 @@ it.runIf(process.env.KELPIE_TEST_S3_ENDPOINT)('a real store is asked what is lef
   // Stores give the second alone.
   expect((await store.lastPart(begun!, ofBegun, always))?.getTime()).toBeGreaterThan(before - 2_000);
   const left = async () => {
-    const { uploads } = await store.listUploads(BUCKET, 'left/', undefined, always);
+    const { uploads } = await store.listUploads(BUCKET, 'asked/', undefined, always);
     return uploads.map(({ uploadId }) => uploadId).sort();
   };
   expect(await left()).toEqual([ofEmpty, ofBegun].sort());
   const attempt = async (minutes: number) => {
     const until = new Date(Date.now() + minutes * MINUTE_MS);
     const earlier = { from: new Date(before - MINUTE_MS), until };
-    const sync = bench.sync({ during: [instruction('UPLOAD', 'left', 'out')], earlier });
+    const sync = bench.sync({ during: [instruction('UPLOAD', 'asked', 'out')], earlier });
     await sync.prepare();
     await sync.watch();
     await sync.stop();
