@@ -21,6 +21,7 @@ import { createS3Store } from './sync/s3.ts';
 import { syncPlanOf } from './sync-plan.ts';
 import { VERSION } from './version.ts';
 import { keepVigil } from './vigil.ts';
+import { leave } from './workers.ts';
 
 const EXIT_SOMETHING_WRONG = 1;
 const EXIT_NOT_UNDERSTOOD = 2;
@@ -56,10 +57,10 @@ async function work(): Promise<void> {
   } catch (error) {
     if (!(error instanceof MachineUnusable)) throw error;
     log.fatal({ reason: error.message }, 'This machine is of no use until it is restarted, and the agent ends');
-    process.exit(EXIT_SOMETHING_WRONG);
+    await leave(EXIT_SOMETHING_WRONG);
   }
   // A connection to the storage that is still kept alive must not keep the container.
-  process.exit(0);
+  await leave(0);
 }
 
 function configOrExit(): AgentConfig {
