@@ -11,6 +11,8 @@ import { type Outcome, type Publication, publishHeld } from './transfer.ts';
 export interface HeldFiles {
   /** Publishes what is held of this file if it `hasRested`; otherwise holds what is there: `changed`. */
   publish(id: string, publication: Publication, hasRested: HasRested): Promise<Outcome>;
+  /** Bytes of what is held of this file, if anything is. */
+  sizeOf(id: string): number | undefined;
   /** Lets go of all but these. */
   keepOnly(isKept: (id: string) => boolean): void;
   /** Lets go of all, and resolves when that is done. No `publish` may be under way. */
@@ -68,6 +70,7 @@ export function createHeldFiles(): HeldFiles {
         close(file);
       }
     },
+    sizeOf: (id) => held.get(id)?.state.size,
     keepOnly,
     async letGo() {
       keepOnly(() => false);

@@ -90,7 +90,7 @@ export function createMirror(parts: MirrorParts): Mirror {
       const inDoubt = new Set(plan.uploads.filter(isSuspected).map(({ id }) => id));
       const isReady = (id: string) => !waits.has(id) && !underWay.has(id) && !inDoubt.has(id);
       const uploads = startable(plan.uploads, isReady, BURST_WAITS * times.maxWaitMs);
-      const batch = { found, uploads, publish: publisher.publishSettled };
+      const batch = { found, uploads, publish: publisher.publishSettled, heldBytes: publisher.heldBytes };
       const results = await uploadInTime(bench, batch, signal);
       // What fails comes again with the next pass, and must not hold up what that one publishes.
       await deleteReleased(results, { ...policy, maxRetries: 0 }, signal);
@@ -138,6 +138,7 @@ interface Batch {
   found: Survey;
   uploads: readonly PlannedUpload[];
   publish: Publish;
+  heldBytes?: (id: string) => number | undefined;
   /** Whether nothing is held back by what could not be published. */
   isLast?: boolean;
   onResult?: (result: Result) => void;
@@ -245,7 +246,8 @@ async function settleOne(bench: Bench, batch: Batch, turn: Turn, signal: AbortSi
   };
   try {
     const publish = (own: AbortSignal) => batch.publish(id, candidate, own).finally(noteDoubt);
-    const places = memoryOf(candidate.state.size, candidate.entry.compression);
+    const bytes = batch.heldBytes?.(id) ?? candidate.state.size;
+    const places = memoryOf(bytes, candidate.entry.compression);
     const outcome = await slots.hold(signal, () => gate.pass(signal, publish), places);
     record(bench, id, candidate, outcome);
     return { id, ...outcome };

@@ -49,6 +49,8 @@ export interface Publisher {
   againIn: (ids: ReadonlySet<string>) => number;
   /** Publishes a file of the last look that need not wait. */
   publishSettled: Publish;
+  /** Bytes of the state that publishSettled would publish in place of the one that was seen, if it would. */
+  heldBytes: (id: string) => number | undefined;
   /**
    * Publishes a file although it may still change: as one consistent state of it, from after this call. Rejects when it
    * does not hold still for long enough to be read, in a bounded number of tries. Nothing is said of how long that state lasted: who wrote
@@ -105,6 +107,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
       witnesses.set(id, seen);
       return { kind: 'changed' };
     },
+    heldBytes: (id) => held.sizeOf(id),
     publishNow: async (id, candidate, signal) => {
       const publication = publicationOf(parts, id, candidate, signal);
       const untouched = await confirmed(ledger.get(id), candidate, publication);

@@ -56,8 +56,8 @@ export async function startStore(gateway: string, parent: string): Promise<Bench
 
 /** SeaweedFS, which keeps the parts of an object where they are, and so joins nothing. */
 export async function startSeaweed(): Promise<AnyStore> {
-  const { url, stop } = await startRealStore('seaweedfs', { accessKeyId: KEY_ID, secretAccessKey: SECRET });
-  return withBucket(url, stop);
+  const store = await startRealStore('seaweedfs', { accessKeyId: KEY_ID, secretAccessKey: SECRET });
+  return withBucket(store.url, () => store.stop());
 }
 
 async function withBucket(url: string, stop: () => Promise<void>): Promise<AnyStore> {

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type 
 import { SyncError } from '../../../agent/sync/attempt-sync.ts';
 import { isOfMachine } from '../../../agent/sync/errors.ts';
 import { createS3Store } from '../../../agent/sync/s3.ts';
-import { always, type Bench, BUCKET, instruction, startBench } from './support/bench.ts';
+import { always, type Bench, BUCKET, eventually, instruction, startBench } from './support/bench.ts';
 
 let bench: Bench;
 const mounted: string[] = [];
@@ -13,7 +13,7 @@ beforeAll(async () => (bench = await startBench()));
 afterAll(() => bench.stop());
 beforeEach(() => bench.fresh());
 afterEach(async () => {
-  unmount();
+  await unmount();
   await bench.clear();
 });
 
@@ -54,8 +54,18 @@ async function makeDisk(context: TestContext): Promise<void> {
   }
 }
 
-function unmount(): void {
-  for (const path of mounted.splice(0)) execFileSync('umount', [path]);
+/** A thread that was ended within a write has its file open until that is over. */
+async function unmount(): Promise<void> {
+  for (const path of mounted.splice(0)) await eventually(() => isUnmounted(path), 20_000);
+}
+
+function isUnmounted(path: string): boolean {
+  try {
+    execFileSync('umount', [path], { stdio: 'pipe' });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const DISK_BYTES = 24 * 2 ** 20;
@@ -94,7 +104,7 @@ describe('an upload from a disk', () => {
     await makeDisk(context);
     await mountDisk(context);
     for (const size of SIZES) await writeFile(local(`in/of-${size}`), Buffer.alloc(size, 'a'));
-    unmount();
+    await unmount();
     await mountDisk(context);
     // The names are there, and of the content nothing.
     await truncate(local('disk'), 4 * 2 ** 20);
