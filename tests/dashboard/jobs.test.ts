@@ -165,15 +165,26 @@ describeInBrowser('the list of jobs', (open) => {
     await tab.go(`/app/jobs`);
     await row(tab, 'runs-on').getByText('Running').waitFor();
     await tab.mark();
+    const other = await open({ url: app.url });
+    await other.signIn(secret);
+    await other.page.getByRole('link', { name: 'Agents' }).click();
+    const agent = other.page.getByRole('listitem').filter({ hasText: 'restart' });
+    await agent.waitFor();
 
     await app.app.stop();
     await tab.page.getByText('Disconnected, trying again').waitFor();
+    // A page that was asked for again, in vain, shows what it knows; one that was not loaded yet comes with the server.
+    await other.page.getByRole('alert').filter({ hasText: 'does not answer' }).waitFor();
+    await agent.waitFor();
+    await other.page.getByRole('link', { name: 'Scaling' }).click();
+    await other.page.getByText('Loading …').waitFor();
     await finishAttempt(app.core, viewer, lease, endings.completed);
     await submit(app.core, viewer, { name: 'came-meanwhile', containerGroupId: 'restart' });
     app.app = createApp({ core: app.core, log: createLog('silent') });
     const { hostname, port } = new URL(app.url);
     await app.app.start({ host: hostname, port: Number(port) });
 
+    await other.page.getByText('No scaling rules yet').waitFor();
     await tab.page.getByText('Live', { exact: true }).waitFor();
     await row(tab, 'runs-on').getByText('Completed').waitFor();
     await row(tab, 'came-meanwhile').getByText('Pending').waitFor();
