@@ -1,19 +1,20 @@
-import { lazy, Suspense, useCallback, useState } from 'react';
+import { Suspense, useCallback, useState } from 'react';
 import { Link, Route, Switch, useLocation } from 'wouter';
 import { Boundary } from './parts/boundary.tsx';
 import { Connected } from './connected.tsx';
+import { lazily } from './parts/lazily.ts';
 import { Page, ui } from './parts/ui.tsx';
 import { Overview } from './pages/overview.tsx';
 import { SignIn } from './pages/sign-in.tsx';
 import { Shell } from './shell.tsx';
 
 // What the first look does not need is loaded when it is gone to.
-const Jobs = lazy(async () => import('./pages/jobs.tsx').then(({ Jobs }) => ({ default: Jobs })));
-const Job = lazy(async () => import('./pages/job.tsx').then(({ Job }) => ({ default: Job })));
-const Submit = lazy(async () => import('./pages/submit.tsx').then(({ Submit }) => ({ default: Submit })));
-const Agents = lazy(async () => import('./pages/agents.tsx').then(({ Agents }) => ({ default: Agents })));
-const Scaling = lazy(async () => import('./pages/scaling.tsx').then(({ Scaling }) => ({ default: Scaling })));
-const Keys = lazy(async () => import('./pages/keys.tsx').then(({ Keys }) => ({ default: Keys })));
+const Jobs = lazily(async () => import('./pages/jobs.tsx').then(({ Jobs }) => Jobs));
+const Job = lazily(async () => import('./pages/job.tsx').then(({ Job }) => Job));
+const Submit = lazily(async () => import('./pages/submit.tsx').then(({ Submit }) => Submit));
+const Agents = lazily(async () => import('./pages/agents.tsx').then(({ Agents }) => Agents));
+const Scaling = lazily(async () => import('./pages/scaling.tsx').then(({ Scaling }) => Scaling));
+const Keys = lazily(async () => import('./pages/keys.tsx').then(({ Keys }) => Keys));
 
 /** The browser forgets it with the tab. It is never part of an address. */
 const STORED_KEY = 'kelpie-key';

@@ -12,6 +12,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const { role, signOut } = useSession();
   const maySubmit = useMaySubmit();
   const mayManage = useMayManage();
+  const [isSubmitting] = useRoute('/app/submit');
   return (
     <div className={styles.shell}>
       <a className={styles.skip} href="#content">
@@ -31,7 +32,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </nav>
         <div className={styles.side}>
           <LinkState />
-          {maySubmit && (
+          {maySubmit && !isSubmitting && (
             <Link href="/app/submit" className={ui.button} data-kind="primary">
               Submit a job
             </Link>

@@ -43,6 +43,8 @@ export type AttemptLoader = (job: Job) => Promise<Attempt | undefined>;
 /** What one operation knows: who asks, and what it has loaded. */
 export interface Context extends Shared {
   viewer: Viewer;
+  /** Aborted when who asked over HTTP has hung up. */
+  gone: AbortSignal | undefined;
   totals(job: Job): Promise<JobTotals>;
   /** Seconds; see `Job.syncLagSeconds`. */
   syncLag(job: Job): Promise<number | undefined>;
@@ -87,7 +89,7 @@ export function createAttemptLoader(core: Core): AttemptLoader {
 }
 
 /** The rest is loaded for all jobs of an operation's step at once, and not remembered either. */
-export function createContext(shared: Shared, viewer: Viewer): Context {
+export function createContext(shared: Shared, viewer: Viewer, gone?: AbortSignal): Context {
   const { core } = shared;
   const totals = byId(async (jobs: readonly Job[]) => jobTotals(core, idsOf(jobs)));
   const lags = byId(async (jobs: readonly Job[]) => syncLags(core, idsOf(jobs)));
@@ -102,6 +104,7 @@ export function createContext(shared: Shared, viewer: Viewer): Context {
   return {
     ...shared,
     viewer,
+    gone,
     claimed: new Set(),
     totals: async (job) => (await totals(job)) ?? { numHeartbeats: 0, runSeconds: 0 },
     syncLag: lags,

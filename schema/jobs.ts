@@ -58,7 +58,7 @@ builder.queryField('jobs', (t) =>
         filter: t.arg({ type: JobFilterInput, description: 'Which ones; all without it.' }),
         orderBy: t.arg({ type: JobOrderRef, defaultValue: 'NEWEST_FIRST', description: 'In which order.' }),
       },
-      resolve: async (_root, args, { core, viewer }) => {
+      resolve: async (_root, args, { core, viewer, gone }) => {
         const filter = jobFilter(args.filter);
         const oldestFirst = args.orderBy === 'OLDEST_FIRST';
         const page = await connection<Job>(
@@ -66,15 +66,16 @@ builder.queryField('jobs', (t) =>
           (job) => job.position,
           ({ before, after, limit, inverted }) => {
             const [newer, older] = oldestFirst ? [before, after] : [after, before];
-            return listJobs(core, viewer, filter, {
+            const slice = {
               limit,
               ascending: oldestFirst !== inverted,
               below: numberOfCursor(oldestFirst ? 'before' : 'after', newer),
               above: numberOfCursor(oldestFirst ? 'after' : 'before', older),
-            });
+            };
+            return listJobs(core, viewer, filter, slice, gone);
           },
         );
-        return { ...page, totalCount: () => countJobs(core, viewer, filter) };
+        return { ...page, totalCount: () => countJobs(core, viewer, filter, gone) };
       },
     },
     {

@@ -50,11 +50,13 @@ export function createGraphQL(parts: GraphQLParts) {
     ],
     maxRequestBodySize: limits.KELPIE_MAX_BODY_BYTES,
     batching: false,
-    context: ({ asker }) => {
+    context: ({ asker, request }) => {
       if (asker === undefined) throw new Error('An operation came through no door that knows who asks');
       const { watchers, groupWatchers, accountFeed, signals, logFollowers, reconnectGraceSeconds } = core;
       const watching = { watchers, groupWatchers, accountFeed, signals, logFollowers };
-      return createContext({ core, newestAttempt, ...watching, reconnectGraceSeconds }, asker);
+      // On a socket there is no request.
+      const gone = (request as Request | undefined)?.signal;
+      return createContext({ core, newestAttempt, ...watching, reconnectGraceSeconds }, asker, gone);
     },
     cors: { origin: '*', credentials: false, exposedHeaders: [REQUEST_ID_HEADER, 'Retry-After'] },
     graphiql: false,
@@ -64,7 +66,8 @@ export function createGraphQL(parts: GraphQLParts) {
         const err = error instanceof Error && 'originalError' in error ? error.originalError : error;
         if (shown?.extensions.code === 'UNAVAILABLE') log.error({ err }, 'An operation could not be answered just now');
         if (shown !== undefined) return withStatus(shown);
-        log.error({ err }, 'An operation failed');
+        // Who has hung up is told nothing, and nothing is amiss.
+        if (!isAborted(err)) log.error({ err }, 'An operation failed');
         const at = error instanceof GraphQLError ? { nodes: error.nodes ?? null, path: error.path ?? null } : {};
         return new GraphQLError(message, { ...at, extensions: { code: 'INTERNAL_SERVER_ERROR' } });
       },
@@ -100,6 +103,11 @@ const jsonOnly: Plugin<Context, Admitted> = {
 };
 
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i;
+
+/** The reason that a request's signal gives when its connection is closed. */
+function isAborted(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
 
 /** The library's own fault does not say how much would have been taken. */
 function bodyFault(error: unknown, limits: Limits): GraphQLError | undefined {

@@ -10,7 +10,7 @@ import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { NotFoundError } from '../errors.ts';
 import { findsAll } from './search.ts';
-import type { InTime } from './searches.ts';
+import type { HowToWait, InTime } from './searches.ts';
 
 /** Which jobs: every part that is given must hold. */
 export interface JobFilter {
@@ -56,11 +56,18 @@ export async function lockJob(em: EntityManager, viewer: Viewer, id: string): Pr
 
 /**
  * Jobs of the viewer's account; the admin's are everybody's.
+ * @param gone aborted when nobody waits for the answer any more: ends a search, and throws its reason
  * @throws RateLimitedError, InvalidInputError as `Searches` does, for a search
  */
-export async function listJobs(core: Core, viewer: Viewer, filter: JobFilter, slice: JobSlice): Promise<Job[]> {
+export async function listJobs(
+  core: Core,
+  viewer: Viewer,
+  filter: JobFilter,
+  slice: JobSlice,
+  gone?: AbortSignal,
+): Promise<Job[]> {
   demand(viewer, 'read');
-  return reading(core, viewer, filter, (em) => em.find(Job, within(viewer, filter, slice), page(slice)));
+  return reading(core, viewer, filter, (em) => em.find(Job, within(viewer, filter, slice), page(slice)), { gone });
 }
 
 /** Their ids and positions alone, for a list that is too large to be held at once: `findJobs` gives the rest, part by part. */
@@ -87,15 +94,16 @@ export async function findJobs(core: Core, viewer: Viewer, ids: readonly string[
 export const MOST_FOUND = 10_001;
 
 /** How many there are; what a search finds is counted up to `MOST_FOUND`. Throws as `listJobs` does. */
-export async function countJobs(core: Core, viewer: Viewer, filter: JobFilter): Promise<number> {
+export async function countJobs(core: Core, viewer: Viewer, filter: JobFilter, gone?: AbortSignal): Promise<number> {
   demand(viewer, 'read');
-  return reading(core, viewer, filter, async (em) => {
+  const count = async (em: EntityManager): Promise<number> => {
     if (filter.search === undefined) return em.count(Job, where(viewer, filter));
     const found = em.createQueryBuilder(Job).select(raw('1')).where(where(viewer, filter)).limit(MOST_FOUND);
     const { sql, params } = found.toQuery();
     const [row] = await em.execute<{ count: number }[]>(`select count(*)::int from (${sql}) found`, [...params]);
     return row?.count ?? 0;
-  });
+  };
+  return reading(core, viewer, filter, count, { gone });
 }
 
 /** Those of these jobs of the viewer's account that fit, as they are now. */
@@ -212,7 +220,7 @@ function reading<Result>(
   viewer: Viewer,
   { search, ids }: Pick<JobFilter, 'search' | 'ids'>,
   read: (em: EntityManager) => Promise<Result>,
-  how?: { isPatient: boolean },
+  how?: HowToWait,
 ): Promise<Result> {
   const em = core.em.fork();
   if (search === undefined || (ids !== undefined && ids.length <= FEW)) return read(em);

@@ -11,15 +11,21 @@ export interface Searches {
   /**
    * Waits for a turn, and does it.
    * @param task asks the statement that searches by `inTime`, in a transaction
-   * @param how `isPatient`: whether it waits for as long as it takes, as who follows a feed may
    * @throws RateLimitedError when others were before it for too long
    * @throws InvalidInputError when the statement took too long
    */
-  hold<Result>(
-    accountId: string,
-    task: (inTime: InTime) => Promise<Result>,
-    how?: { isPatient: boolean },
-  ): Promise<Result>;
+  hold<Result>(accountId: string, task: (inTime: InTime) => Promise<Result>, how?: HowToWait): Promise<Result>;
+}
+
+/** How whoever searches waits for it. */
+export interface HowToWait {
+  /** Whether for as long as it takes, as who follows a feed may. */
+  isPatient?: boolean;
+  /**
+   * Aborted when nobody waits for the answer any more: the turn is not waited for, the statement is cancelled, and the search rejects with
+   * the signal's reason.
+   */
+  gone?: AbortSignal | undefined;
 }
 
 /** Asks one thing in a transaction, in so much time as a search may take. What follows in the transaction has the usual time. */
@@ -41,12 +47,13 @@ export function createSearches(options: { connections?: number; waitMs?: number;
   const server = createSlots(atOnceOf(connections));
   const accounts = createLanes();
   return {
-    async hold(accountId, task, { isPatient } = { isPatient: false }) {
+    async hold(accountId, task, { isPatient = false, gone = new AbortController().signal } = {}) {
       const patience = new AbortController();
       const timer = isPatient ? undefined : setTimeout(() => patience.abort(crowded(waitMs)), waitMs);
+      const signal = AbortSignal.any([patience.signal, gone]);
       try {
         return await accounts.within(accountId, (own) =>
-          own.hold(patience.signal, () => server.hold(patience.signal, () => task(inTimeOf(timeMs)))),
+          own.hold(signal, () => server.hold(signal, () => task(inTimeOf(timeMs, gone)))),
         );
       } finally {
         clearTimeout(timer);
@@ -74,16 +81,44 @@ function createLanes() {
 }
 
 /** Who waits for a row that somebody holds has not searched for too long: that wait is over first. */
-function inTimeOf(timeMs: number): InTime {
+function inTimeOf(timeMs: number, gone: AbortSignal): InTime {
   return async (em, ask) => {
-    await em.execute(`set local statement_timeout = ${timeMs}`);
-    await em.execute(`set local lock_timeout = ${Math.ceil((timeMs * 2) / 3)}`);
-    const answer = await ask().catch((error: unknown) => {
+    const [own] = await em.execute<{ pid: number }[]>(
+      `select pg_backend_pid() pid, set_config('statement_timeout', '${timeMs}', true),
+        set_config('lock_timeout', '${Math.ceil((timeMs * 2) / 3)}', true)`,
+    );
+    gone.throwIfAborted();
+    const cancelling = cancelWhen(gone, em, own?.pid);
+    try {
+      const answer = await ask();
+      await em.execute('set local lock_timeout to default');
+      await em.execute('set local statement_timeout to default');
+      return answer;
+    } catch (error) {
+      gone.throwIfAborted();
       throw isTimeUp(error) ? tooWide(timeMs) : error;
-    });
-    await em.execute('set local lock_timeout to default');
-    await em.execute('set local statement_timeout to default');
-    return answer;
+    } finally {
+      await cancelling.over();
+    }
+  };
+}
+
+/** Cancels what a connection does when the signal is aborted. `over` waits until nothing can be cancelled any more. */
+function cancelWhen(gone: AbortSignal, em: EntityManager, pid: number | undefined): { over(): Promise<void> } {
+  let asked: Promise<unknown> = Promise.resolve();
+  const cancel = (): void => {
+    // By another connection. If there is none, the statement has its time, and no more.
+    asked = em
+      .fork()
+      .execute('select pg_cancel_backend(?::int)', [pid])
+      .catch(() => undefined);
+  };
+  gone.addEventListener('abort', cancel, { once: true });
+  return {
+    async over() {
+      gone.removeEventListener('abort', cancel);
+      await asked;
+    },
   };
 }
 

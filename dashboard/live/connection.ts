@@ -1,4 +1,12 @@
-import { type AnyVariables, Client, fetchExchange, subscriptionExchange, type TypedDocumentNode } from 'urql';
+import {
+  type AnyVariables,
+  Client,
+  fetchExchange,
+  type OperationResult,
+  type OperationResultSource,
+  subscriptionExchange,
+  type TypedDocumentNode,
+} from 'urql';
 import { CloseCode, createClient, type Client as Socket } from 'graphql-ws';
 import type { Store } from './store.ts';
 
@@ -99,6 +107,7 @@ function clientOf(key: string, socket: Socket): Client {
 
 /**
  * One question, or one change.
+ * @param signal aborted when the answer is of no use any more: the request is broken off, and this throws the signal's reason
  * @throws Mistaken when the question itself is at fault
  * @throws Error with what the server said, or that it does not answer
  */
@@ -106,11 +115,33 @@ export async function ask<Data, Variables extends AnyVariables>(
   { urql }: Connection,
   document: TypedDocumentNode<Data, Variables>,
   variables: Variables,
+  signal?: AbortSignal,
 ): Promise<Data> {
-  const { data, error } = await urql.query(document, variables).toPromise();
+  const { data, error } = await first(urql.query(document, variables), signal);
   if (error !== undefined) throw isMistaken(error) ? new Mistaken(faultOf(error)) : new Error(faultOf(error));
   if (data === undefined) throw new Error('The server answered without data.');
   return data;
+}
+
+/** urql breaks a request off when nobody listens to its result any more. */
+async function first<Result extends OperationResult>(
+  results: OperationResultSource<Result>,
+  signal?: AbortSignal,
+): Promise<Result> {
+  signal?.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<Result>();
+  // Who asks what another one has just asked is told that answer meanwhile.
+  const subscription = results.subscribe((result) => {
+    if (!result.stale && !result.hasNext) resolve(result);
+  });
+  const giveUp = (): void => reject(signal?.reason);
+  signal?.addEventListener('abort', giveUp);
+  try {
+    return await promise;
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
+    subscription.unsubscribe();
+  }
 }
 
 /** Asked again, it would be refused again. */

@@ -46,6 +46,7 @@ export function useAnswer<Data, Variables extends AnyVariables>(
   newest.current = refresh;
   const hasData = useRef(false);
   hasData.current = data !== undefined;
+  const last = useLast(data, JSON.stringify(variables));
   const first = useRef(epoch);
   useEffect(() => {
     // The first connection is made while the first answer is on its way.
@@ -59,5 +60,12 @@ export function useAnswer<Data, Variables extends AnyVariables>(
     }, everyMs);
     return () => clearInterval(timer);
   }, [everyMs]);
-  return { data, fault: error === undefined ? undefined : faultOf(error), refresh };
+  return { data: last, fault: error === undefined ? undefined : faultOf(error), refresh };
+}
+
+/** The newest value that there was for a question: one that failed has none. */
+function useLast<Data>(data: Data | undefined, question: string): Data | undefined {
+  const known = useRef<{ question: string; data: Data }>(undefined);
+  if (data !== undefined) known.current = { question, data };
+  return known.current?.question === question ? known.current.data : undefined;
 }

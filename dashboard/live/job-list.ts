@@ -56,6 +56,8 @@ class LiveList {
   #isClosed = false;
   /** Counts how often the list was begun: what was asked for an earlier one is of no use to this. */
   #turn = 0;
+  /** Ends what was asked for the list as it was begun last. */
+  #asking = new AbortController();
   #unfollow: () => void = () => undefined;
   readonly #unlink: () => void;
   /** Jobs that an event told of, and that are to be looked at. */
@@ -82,10 +84,12 @@ class LiveList {
   /** Begins with the cursor, then reads the list: what happens in between is told, and changes nothing twice. */
   async run(): Promise<void> {
     const turn = ++this.#turn;
+    this.#asking.abort();
+    this.#asking = new AbortController();
     this.#unfollow();
     while (!this.#isOver(turn)) {
       try {
-        const { feedCursor } = await ask(this.#connection, FeedCursorDocument, {});
+        const { feedCursor } = await ask(this.#connection, FeedCursorDocument, {}, this.#asking.signal);
         const page = await this.#page({ first: FIRST_PAGE });
         if (this.#isOver(turn)) return;
         this.#begin(page);
@@ -126,6 +130,7 @@ class LiveList {
       });
       this.#showSoon();
     } catch (error) {
+      if (this.#isOver(turn)) return;
       this.#fail(error);
       await pause(AGAIN_MS);
     } finally {
@@ -135,6 +140,7 @@ class LiveList {
 
   close(): void {
     this.#isClosed = true;
+    this.#asking.abort();
     this.#unfollow();
     this.#unlink();
     clearTimeout(this.#timer);
@@ -202,11 +208,14 @@ class LiveList {
     this.#isLooking = true;
     while (this.#toLookAt.size > 0 && !this.#isClosed) {
       await pause(SHOW_EVERY_MS);
+      const turn = this.#turn;
       const ids = [...this.#toLookAt].slice(0, LOOKS_AT_ONCE);
       ids.forEach((id) => this.#toLookAt.delete(id));
       try {
         await this.#heed(async () => this.#lookAtAll(ids));
       } catch (error) {
+        // A list that was begun anew has read them.
+        if (this.#isOver(turn)) continue;
         ids.forEach((id) => this.#toLookAt.add(id));
         this.#fail(error);
         await pause(AGAIN_MS);
@@ -247,14 +256,14 @@ class LiveList {
     const filter = ids === undefined ? this.#filter : { ...this.#filter, ids: [...ids] };
     const counted = ids === undefined && after === null;
     const { nodes, pageInfo, totalCount } = (
-      await ask(this.#connection, JobsDocument, { filter, first, after, counted })
+      await ask(this.#connection, JobsDocument, { filter, first, after, counted }, this.#asking.signal)
     ).jobs;
     return { nodes, total: totalCount, older: pageInfo.hasNextPage ? (pageInfo.endCursor ?? undefined) : undefined };
   }
 
   async #count(): Promise<void> {
     const turn = this.#turn;
-    const { jobs } = await ask(this.#connection, JobCountDocument, { filter: this.#filter });
+    const { jobs } = await ask(this.#connection, JobCountDocument, { filter: this.#filter }, this.#asking.signal);
     if (!this.#isOver(turn)) this.#state.set({ ...this.#state.get(), total: jobs.totalCount });
   }
 

@@ -41,7 +41,7 @@ function Row({ attempt }: { attempt: Attempt }) {
   return (
     <tr>
       <td data-number>{number}</td>
-      <td className={ui.mono} data-tight>
+      <td className={ui.mono} data-clipped title={machineId}>
         {machineId}
       </td>
       <td>

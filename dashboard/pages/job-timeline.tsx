@@ -67,10 +67,19 @@ function Picture({ bars, width, isLive, now }: { bars: Bar[]; width: number; isL
         numTicks={Math.max(2, Math.floor(width / 130))}
         axisLineClassName={styles.axis ?? ''}
         tickLineProps={{ className: styles.axis ?? '' }}
-        tickLabelProps={{ className: styles.tick ?? '', textAnchor: 'middle' }}
+        tickLabelProps={(at) => ({ className: styles.tick ?? '', textAnchor: anchorAt(x(at), width) })}
       />
     </svg>
   );
+}
+
+/** Half of what a time of day takes, in pixels. */
+const HALF_A_TIME = 28;
+
+/** Times at the rims stay within the picture. */
+function anchorAt(x: number, width: number): 'start' | 'middle' | 'end' {
+  if (x < HALF_A_TIME) return 'start';
+  return x > width - HALF_A_TIME ? 'end' : 'middle';
 }
 
 function Attempt(props: { bar: Bar; top: number; x: (at: number) => number; width: number }) {
@@ -83,7 +92,7 @@ function Attempt(props: { bar: Bar; top: number; x: (at: number) => number; widt
   return (
     <g data-outcome={bar.outcome ?? 'LIVE'} className={styles.attempt}>
       <text {...anchor} y={y - 7} className={styles.label}>
-        {bar.number} · {bar.machineId} · {bar.outcome === undefined ? 'running' : words(bar.outcome).toLowerCase()}
+        {bar.number} · {fitted(bar.machineId, width)} · {outcomeOf(bar.outcome)}
       </text>
       <title>{told(bar)}</title>
       {bar.phases.map(({ phase, from, to }) => (
@@ -103,6 +112,17 @@ function Attempt(props: { bar: Bar; top: number; x: (at: number) => number; widt
     </g>
   );
 }
+
+/** What of a machine's name a label has room for, with its end, by which machines of one kind differ. */
+function fitted(name: string, width: number): string {
+  const room = Math.max(8, Math.floor((width * 0.6) / CHARACTER) - 16);
+  if (name.length <= room) return name;
+  const half = Math.floor((room - 1) / 2);
+  return `${name.slice(0, half)}…${name.slice(-half)}`;
+}
+
+/** Pixels of a letter of a label, on average. */
+const CHARACTER = 7;
 
 /** Pixels between two checkpoints below which they would be a blot. */
 const APART = 4;

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import type { JobFilter, JobStatus } from '../generated/graphql.ts';
+import { Link } from 'wouter';
 import { useSession } from '../live/context.ts';
 import { type JobList, type JobListState, MAX_ROWS, openJobList } from '../live/job-list.ts';
 import { createStore, useStore } from '../live/store.ts';
@@ -17,7 +18,10 @@ export function Jobs() {
   const { state, loadMore } = useJobList(filters);
   const { rows, total, fault } = useSettled(useStore(state));
   return (
-    <Page title="Jobs" lead={said(total, filters.search !== '')}>
+    <Page
+      title="Jobs"
+      lead={total === undefined && fault !== undefined ? undefined : said(total, filters.search !== '')}
+    >
       <JobFilters filters={filters} onChange={setFilters} />
       {fault !== undefined && <Fault>{fault}</Fault>}
       {rows.length === 0 && total !== undefined ? (
@@ -25,7 +29,7 @@ export function Jobs() {
           <NoJobs isFiltered={isFiltered(filters)} />
         </section>
       ) : (
-        <JobTable rows={rows} onNearEnd={loadMore} />
+        (rows.length > 0 || fault === undefined) && <JobTable rows={rows} onNearEnd={loadMore} />
       )}
     </Page>
   );
@@ -34,6 +38,7 @@ export function Jobs() {
 /** What a search finds the server counts up to one more than can be shown. */
 function said(total: number | undefined, isSearch: boolean): string {
   if (total === undefined) return 'Loading …';
+  if (total === 0) return 'None';
   const isMore = isSearch && total > MAX_ROWS;
   const all = `${isMore ? `more than ${counted(MAX_ROWS, 'job')}` : counted(total, 'job')}, newest first`;
   return total > MAX_ROWS ? `${all}; the newest ${count(MAX_ROWS)} can be scrolled through` : all;
@@ -41,7 +46,14 @@ function said(total: number | undefined, isSearch: boolean): string {
 
 function NoJobs({ isFiltered }: { isFiltered: boolean }) {
   if (isFiltered) {
-    return <Empty title="No job fits">Take away a part of the filter, or search for something else.</Empty>;
+    return (
+      <>
+        <Empty title="No job fits">Take away a part of the filter, or search for something else.</Empty>
+        <p className={ui.panelBody}>
+          <Link href="/app/jobs">Show all jobs</Link>
+        </p>
+      </>
+    );
   }
   return (
     <Empty title="No jobs yet" command={FIRST_JOB}>

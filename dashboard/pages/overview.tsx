@@ -62,7 +62,7 @@ function Group({ group }: { group: GroupFiguresFragment }) {
           <Link href={`/app/agents?${query}`}>{count(idle + busy + draining)}</Link>
         </Figure>
         <Figure name="Empty in about" large>
-          {group.pending === 0 ? 'empty' : group.emptyInSeconds === null ? 'not known' : duration(group.emptyInSeconds)}
+          {timeToEmpty(group)}
         </Figure>
       </Figures>
       <Figures>
@@ -78,6 +78,12 @@ function Group({ group }: { group: GroupFiguresFragment }) {
       </Figures>
     </Panel>
   );
+}
+
+function timeToEmpty({ pending, emptyInSeconds, agents: { idle, busy } }: GroupFiguresFragment): string {
+  if (pending === 0) return 'empty';
+  if (emptyInSeconds !== null) return duration(emptyInSeconds);
+  return idle + busy === 0 ? 'no agents' : 'not known yet';
 }
 
 /** All groups: the first hundred as they are asked for again and again, and what there is beyond them, once. */

@@ -76,6 +76,9 @@ async function faultOfKey(key: string): Promise<string | undefined> {
     body: JSON.stringify({ query: stringifyDocument(ViewerDocument) }),
   }).catch(() => undefined);
   if (response === undefined) return 'The server does not answer. Try again in a moment.';
+  if (response.status === 401 || response.status === 403) {
+    return 'This key is unknown, revoked or expired. Copy it again, or ask an owner of the account for another one.';
+  }
   // GraphQL over HTTP: this server answers nothing else.
   const { data, errors } = (await response.json().catch(() => ({}))) as {
     data?: ViewerQuery | null;

@@ -100,9 +100,8 @@ export function ProgressBar({ fraction, label }: { fraction: number; label: stri
       aria-valuemin={0}
       aria-valuemax={100}
       aria-valuenow={Math.floor(part * 100)}
-    >
-      <div style={{ transform: `scaleX(${part})` }} />
-    </div>
+      style={{ backgroundSize: `${part * 100}% 100%` }}
+    />
   );
 }
 

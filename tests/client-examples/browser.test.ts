@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { finishAttempt } from '../../core/leases/finish.ts';
 import { heartbeat } from '../../core/leases/renew.ts';
 import { startTestApp } from '../support/app.ts';
@@ -36,26 +37,32 @@ test('a page of any origin may bring a key and the place to resume from', async 
   expect(headers.get('Access-Control-Allow-Headers')?.split(/, */)).toEqual(['x-kelpie-key', 'last-event-id']);
 });
 
+/** The page in a tab of its own, told whom to ask for which job, and started. */
+async function follow(id: string, key: string): Promise<{ tab: Page; faults: string[] }> {
+  const [page, tab] = [await servePage(), await (await sharedChromium()).newPage()];
+  onTestFinished(async () => {
+    await tab.close();
+    page.close();
+  });
+  const faults: string[] = [];
+  tab.on('pageerror', (error) => faults.push(error.message));
+  await tab.goto(page.url);
+  await tab.getByLabel('Server').fill(app.url);
+  await tab.getByLabel('Key').fill(key);
+  await tab.getByLabel('Job').fill(id);
+  await tab.getByRole('button').click();
+  return { tab, faults };
+}
+
 test.skipIf(!isThere)(
   'a page in a browser follows a job to its end by server-sent events',
   { timeout: 60_000 },
-  async ({ onTestFinished }) => {
-    const [page, tab] = [await servePage(), await (await sharedChromium()).newPage()];
-    onTestFinished(async () => {
-      await tab.close();
-      page.close();
-    });
+  async () => {
     const { viewer } = await app.account('OWNER', 'browsing');
     const { secret } = await app.account('VIEWER', 'browsing');
     const { id } = await submit(app.core, viewer);
 
-    const faults: string[] = [];
-    tab.on('pageerror', (error) => faults.push(error.message));
-    await tab.goto(page.url);
-    await tab.getByLabel('Server').fill(app.url);
-    await tab.getByLabel('Key').fill(secret);
-    await tab.getByLabel('Job').fill(id);
-    await tab.getByRole('button').click();
+    const { tab, faults } = await follow(id, secret);
     await tab.getByText('submitted').waitFor();
     const { lease } = await claim(app.core, viewer, '<b>machine</b>');
     const progress = { fraction: 0.5, message: 'halfway', metrics: null };
@@ -76,20 +83,7 @@ test.skipIf(!isThere)(
   },
 );
 
-test.skipIf(!isThere)(
-  'the page says why it may not follow, and does not try again',
-  { timeout: 60_000 },
-  async ({ onTestFinished }) => {
-    const [page, tab] = [await servePage(), await (await sharedChromium()).newPage()];
-    onTestFinished(async () => {
-      await tab.close();
-      page.close();
-    });
-    await tab.goto(page.url);
-    await tab.getByLabel('Server').fill(app.url);
-    await tab.getByLabel('Key').fill('wrong');
-    await tab.getByLabel('Job').fill('x');
-    await tab.getByRole('button').click();
-    await tab.getByText('unknown, revoked or expired').waitFor();
-  },
-);
+test.skipIf(!isThere)('the page says why it may not follow, and does not try again', { timeout: 60_000 }, async () => {
+  const { tab } = await follow('x', 'wrong');
+  await tab.getByText('unknown, revoked or expired').waitFor();
+});

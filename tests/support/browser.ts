@@ -1,6 +1,6 @@
 import axe from 'axe-core';
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterEach, beforeAll, describe, expect } from 'vitest';
 import { z } from 'zod';
 import { buildDashboard } from '../../deploy/dashboard.ts';
 import { hasChromium, sharedChromium } from './chromium.ts';
@@ -41,19 +41,9 @@ const LEAVE_MS = 5_000;
  */
 export function describeInBrowser(name: string, body: (open: (options: TabOptions) => Promise<Tab>) => void): void {
   describe.skipIf(!hasChromium(name))(name, { timeout: PATIENCE_MS * 4 }, () => {
-    let context: BrowserContext | undefined;
     const used: { page: Page; faults: string[]; url: string }[] = [];
-    // Each new page starts two processes, which costs more than most tests: one that was used is used again, with nothing left in it.
-    const idle: Page[] = [];
     beforeAll(async () => {
       await buildDashboard();
-      context = await (
-        await sharedChromium()
-      ).newContext({
-        // Each frame of a movement costs a processor, where there is no graphics card.
-        reducedMotion: 'reduce',
-      });
-      context.setDefaultTimeout(PATIENCE_MS);
     }, PATIENCE_MS * 4);
     afterEach(async () => {
       const ended = used.splice(0);
@@ -62,15 +52,37 @@ export function describeInBrowser(name: string, body: (open: (options: TabOption
       }
       expect(ended.flatMap(({ faults }) => faults)).toEqual([]);
     });
-    afterAll(() => context?.close());
     body(async (options) => {
-      const page = idle.pop() ?? (await context?.newPage());
-      if (page === undefined) throw new Error('the browser did not start');
+      const page = await emptyPage();
       const { tab, faults } = await openTab(page, options);
       used.push({ page, faults, url: options.url });
       return tab;
     });
   });
+}
+
+/**
+ * Each new page starts two processes and compiles its scripts anew, which costs more than most tests: one that was used is used again,
+ * with nothing left in it, by all the files that this process runs.
+ */
+const idle: Page[] = [];
+let shared: { browser: Browser; context: Promise<BrowserContext> } | undefined;
+
+async function emptyPage(): Promise<Page> {
+  for (let page = idle.pop(); page !== undefined; page = idle.pop()) {
+    if (!page.isClosed()) return page;
+  }
+  const browser = await sharedChromium();
+  // In place of a browser that has crashed comes another one.
+  if (shared?.browser !== browser) shared = { browser, context: newContext(browser) };
+  return (await shared.context).newPage();
+}
+
+async function newContext(browser: Browser): Promise<BrowserContext> {
+  // Each frame of a movement costs a processor, where there is no graphics card.
+  const context = await browser.newContext({ reducedMotion: 'reduce' });
+  context.setDefaultTimeout(PATIENCE_MS);
+  return context;
 }
 
 /** Leaves nothing of a test in a page. One that has crashed, or whose server is gone, is closed instead. */

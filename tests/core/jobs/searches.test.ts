@@ -67,10 +67,7 @@ describe('a search', () => {
       [1, 2, 3].map(() => listJobs(core, viewer, { search: ['x'] }, page)),
     );
     const ended = Promise.allSettled(searching);
-    await until('one search to run, on three connections', async () => {
-      const held = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%ilike all%'";
-      return (await database.query(held)).length === 1;
-    });
+    await searchesHeld(1);
     await core.ping();
     await gate.release();
     await ended;
@@ -122,6 +119,25 @@ describe('a search', () => {
     expect(await fitting).toEqual(new Set(ids));
   });
 
+  test('is cancelled, or no longer waited for, when nobody waits for its answer', async () => {
+    const { viewer } = await fixture.account();
+    await using gate = await locked();
+    const patient = { ...core, searches: createSearches({ timeMs: 120_000, waitMs: 60_000 }) };
+    const running = new AbortController();
+    const waiting = new AbortController();
+    const first = listJobs(patient, viewer, { search: ['x'] }, page, running.signal);
+    first.catch(() => undefined);
+    await searchesHeld(1);
+    const second = countJobs(patient, viewer, { search: ['x'] }, waiting.signal);
+    waiting.abort(new Error('gone away'));
+    await expect(second).rejects.toThrow('gone away');
+    running.abort(new Error('hung up'));
+    await expect(first).rejects.toThrow('hung up');
+    await searchesHeld(0);
+    await gate.release();
+    expect(await listJobs(core, viewer, { search: ['x'] }, page)).toEqual([]);
+  });
+
   test('of a few named jobs waits for nobody', async () => {
     const { viewer } = await fixture.account();
     const { id } = await submit(core, viewer, { name: 'one' });
@@ -161,6 +177,14 @@ describe('a search', () => {
     expect(await countJobs(core, viewer, {})).toBe(MOST_FOUND + 1);
   });
 });
+
+async function searchesHeld(number: number): Promise<void> {
+  await until(`${number} searches to be held up`, async () => {
+    const held =
+      "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%ilike all%'";
+    return (await database.query(held)).length === number;
+  });
+}
 
 /** Whoever asks for jobs meanwhile waits. */
 async function locked(lock = 'lock table jobs in access exclusive mode') {
