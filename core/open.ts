@@ -107,11 +107,11 @@ async function bringUpToDate(url: string): Promise<void> {
   }
 }
 
-function askedByMany({ em }: Orm): Pick<Core, 'keyByHash' | 'agentById' | 'renew'> {
+function askedByMany(orm: Orm): Pick<Core, 'keyByHash' | 'agentById' | 'renew'> {
   return {
-    keyByHash: createKeyLookup(em),
-    agentById: createAgentLookup(em),
-    renew: createRenewals(em, { seen_every_seconds: SEEN_EVERY_SECONDS }),
+    keyByHash: createKeyLookup(orm),
+    agentById: createAgentLookup(orm),
+    renew: createRenewals(orm, { seen_every_seconds: SEEN_EVERY_SECONDS }),
   };
 }
 
@@ -140,13 +140,11 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     onError: options.onError,
   });
   return {
-    ...base,
-    feed,
+    ...{ ...base, feed, keyWatch },
     watchers: createJobWatchers(base, feed, options.onError),
     nextEvents: createNextEvents(base),
     groupWatchers: createGroupWatchers(base, feed, keyWatch),
     accountFeed: createAccountFeed(base, feed, keyWatch),
-    keyWatch,
     logFollowers: createLogFollowers(base, feed, keyWatch),
     signals: createAgentSignals(feed, {
       connected: (agent, number) => connected(base, agent, number),

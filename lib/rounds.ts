@@ -1,3 +1,5 @@
+import { outside } from './outside.ts';
+
 /** So many are answered in one round. */
 const MOST = 500;
 /** A round that takes longer holds up nobody else (milliseconds). */
@@ -39,7 +41,8 @@ export function inRounds<Question, Answer>(
   return (question) =>
     new Promise((resolve, reject) => {
       waiting.push({ question, resolve, reject });
-      if (underWay === undefined) begin();
+      // A round is nobody's.
+      if (underWay === undefined) outside(begin);
     });
 }
 

@@ -1,6 +1,5 @@
 import type { ApiKeyRole } from '../../db/entities/api-key.ts';
-import type { EntityManager } from '../../db/orm.ts';
-import { plainReader } from '../../db/plain.ts';
+import { plainReader, type Owner } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
 import { inRounds } from '../../lib/rounds.ts';
 
@@ -17,9 +16,9 @@ const goodStatement = statement<{ hashes: readonly string[] }, GoodKey & { hash:
 export type KeyLookup = (hash: string) => Promise<GoodKey | undefined>;
 
 /** Thousands may come at once with the same key, after a server has gone: one statement for them. Nothing is remembered. */
-export function createKeyLookup(em: EntityManager): KeyLookup {
+export function createKeyLookup(owner: Owner): KeyLookup {
   return inRounds(async (hashes: string[]) => {
-    const found = await goodStatement(plainReader(em), { hashes: [...new Set(hashes)] });
+    const found = await goodStatement(plainReader(owner), { hashes: [...new Set(hashes)] });
     const byHash = new Map(found.map((key) => [key.hash, key]));
     return hashes.map((hash) => byHash.get(hash));
   });

@@ -1,6 +1,5 @@
 import { Agent } from '../../db/entities/agent.ts';
-import type { EntityManager } from '../../db/orm.ts';
-import { plainReader, plainRows, type Row } from '../../db/plain.ts';
+import { plainReader, plainRows, type Owner, type Row } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
 import { inRounds } from '../../lib/rounds.ts';
 
@@ -10,9 +9,9 @@ const byIdStatement = statement<{ ids: readonly string[] }, Row>('agents-by-id')
 export type AgentLookup = (id: string) => Promise<Agent | undefined>;
 
 /** Each agent is looked up when it connects and whenever it asks for work, and all may do so at once: one statement for many. */
-export function createAgentLookup(em: EntityManager): AgentLookup {
+export function createAgentLookup(owner: Owner): AgentLookup {
   return inRounds(async (ids: string[]) => {
-    const reader = plainReader(em);
+    const reader = plainReader(owner);
     const agents = plainRows(reader, Agent, await byIdStatement(reader, { ids: [...new Set(ids)] }));
     const byId = new Map(agents.map((agent) => [agent.id, agent]));
     return ids.map((id) => byId.get(id.toLowerCase()));

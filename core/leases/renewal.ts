@@ -1,6 +1,5 @@
 import type { AttemptPhase } from '../../db/entities/attempt.ts';
-import type { EntityManager } from '../../db/orm.ts';
-import { plainReader } from '../../db/plain.ts';
+import { plainReader, type Owner } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
 import { inRounds } from '../../lib/rounds.ts';
 import type { TransferredColumns } from './transferred.ts';
@@ -48,10 +47,10 @@ export type Renew = (renewal: Renewal) => Promise<Held | undefined>;
  * Heartbeats that come at once are one statement: a commit for many, not for each, and it waits for no row. Each has its own verdict; one
  * that this statement did not give is asked for alone.
  */
-export function createRenewals(em: EntityManager, often: Often): Renew {
+export function createRenewals(owner: Owner, often: Often): Renew {
   const renewInRound = inRounds(async (round: Renewal[]): Promise<(Held | undefined)[]> => {
     const named = new Map(round.map((renewal) => [nameOf(renewal), renewal]));
-    const rows = await manyStatement(plainReader(em), { ...columnsOf([...named.values()]), ...often });
+    const rows = await manyStatement(plainReader(owner), { ...columnsOf([...named.values()]), ...often });
     const held = new Map(rows.map((row) => [nameOf({ job_id: row.job_id, attempt: row.number }), row]));
     // Of two for one lease, one is in the statement.
     return round.map((renewal) => {
@@ -60,7 +59,7 @@ export function createRenewals(em: EntityManager, often: Often): Renew {
     });
   });
   return async (renewal) =>
-    (await renewInRound(renewal)) ?? (await oneStatement(plainReader(em), { ...renewal, ...often }))[0];
+    (await renewInRound(renewal)) ?? (await oneStatement(plainReader(owner), { ...renewal, ...often }))[0];
 }
 
 /** Two accounts that name one lease are two: one of them means a job that is not its own. */
