@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -83,9 +84,16 @@ export async function buildImage(target: string, tag: string, signal: AbortSigna
   );
 }
 
+/** Whom Debian believes. */
+const SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
+
 /** What npm needs on this machine: its registry, and whose certificates to trust besides, wherever that is set. */
 async function lent(): Promise<{ registry: string; authorities: string | undefined }> {
-  const authorities = process.env.NODE_EXTRA_CA_CERTS ?? (await npmSetting('cafile')) ?? process.env.SSL_CERT_FILE;
+  const authorities =
+    process.env.NODE_EXTRA_CA_CERTS ??
+    (await npmSetting('cafile')) ??
+    process.env.SSL_CERT_FILE ??
+    (existsSync(SYSTEM_AUTHORITIES) ? SYSTEM_AUTHORITIES : undefined);
   return { registry: (await npmSetting('registry')) ?? '', authorities };
 }
 
