@@ -109,7 +109,9 @@ function heard<Data>(client: Client, query: string, variables: Record<string, un
   client.subscribe<Data>(
     { query, variables },
     {
-      next: ({ data }) => void (data != null && all.push(data)),
+      next: ({ data }) => {
+        if (data != null) all.push(data);
+      },
       error: () => undefined,
       complete: () => undefined,
     },
