@@ -21,7 +21,7 @@ const WAKE_EVERY_MS = 150;
 /** Those who found nothing ask again after a minute at the earliest: at rest that goes on all the time. */
 const SETTLED_MS = 50_000;
 
-const GROWN = { by: 3_000, most: 18_000, seconds: 12, settledMs: 3_000, wakes: 20, withinMs: 270_000, tooLongMs: 500 };
+const GROWN = { by: 3_000, most: 18_000, seconds: 12, settledMs: 3_000, wakes: 20, withinMs: 220_000, tooLongMs: 500 };
 
 export async function fleet(flags: string[]): Promise<Record<string, unknown>> {
   const { values } = parseArgs({
