@@ -1,6 +1,7 @@
 import { loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { Tally } from './support/agents.ts';
 import { addAgents, reports, submit, used, withFleet, type Fleet } from './support/fleet.ts';
 import { startBenchPostgres } from './support/postgres.ts';
 import { quantile, rounded, say } from './support/stats.ts';
@@ -17,8 +18,11 @@ import { rssKib } from './support/usage.ts';
 const REST_SECONDS = 25;
 const WAKES = 100;
 const WAKE_EVERY_MS = 150;
-const SETTLED_MS = 15_000;
-const GROWN = { by: 2_000, most: 18_000, seconds: 15, tooLongMs: 500 };
+/** Those who found nothing ask again after a minute at the earliest: at rest that goes on all the time. */
+const SETTLED_MS = 50_000;
+
+const GROWN = { by: 3_000, most: 18_000, seconds: 12, settledMs: 3_000, wakes: 20, withinMs: 220_000, tooLongMs: 500 };
+
 export async function fleet(flags: string[]): Promise<Record<string, unknown>> {
   const { values } = parseArgs({
     args: flags.filter((flag) => flag !== '--json'),
@@ -54,33 +58,38 @@ interface Counts {
 
 async function round(fleet: Fleet, counts: Counts): Promise<Record<string, unknown>> {
   const before = fleet.servers.map(({ pid }) => rssKib(pid));
-  const began = performance.now();
-  await bringUp(fleet, counts);
-  const upSeconds = rounded((performance.now() - began) / 1_000);
-  say(
-    `${fleet.servers.length} server(s): ${counts.idle} idle agents and ${counts.busy} busy ones are there after ${upSeconds} s`,
-  );
+  const up = await bringUp(fleet, counts);
   const rest = await atRest(fleet, REST_SECONDS);
   const grown = fleet.servers.map(({ pid }, n) => rssKib(pid) - (before[n] ?? 0));
   const rssPerAgent = rounded(grown.reduce((sum, kib) => sum + kib, 0) / fleet.agentCount);
   say(`  memory of the servers: ${rssPerAgent} KiB more for each agent`);
-  const woken = await wakeUps(fleet);
-  return { agents: fleet.agentCount, up_s: upSeconds, ...rest, rss_per_agent_kib: rssPerAgent, ...woken };
+  const woken = await wakeUps(fleet, WAKES);
+  return { agents: fleet.agentCount, ...up, ...rest, rss_per_agent_kib: rssPerAgent, ...woken };
 }
 
-/** Busy ones first: their jobs wait for them. */
-async function bringUp(fleet: Fleet, { idle, busy }: Counts): Promise<void> {
+/** Busy ones first: their jobs wait for them. Then a pause, so that what follows is not measured in their wake, and is what goes on all the time. */
+async function bringUp(fleet: Fleet, { idle, busy }: Counts): Promise<{ up_s: number; up_server_cpu_s: number }> {
+  const began = performance.now();
+  const before = used(fleet);
   await submit(fleet, 'busy', busy);
   await addAgents(fleet, { group: 'busy', count: busy, isBusy: true });
   await addAgents(fleet, { group: 'idle', count: idle, isBusy: false });
+  const seconds = rounded((performance.now() - began) / 1_000);
+  const computed = rounded(used(fleet).servers - before.servers);
   await delay(SETTLED_MS);
-  const started = (await reports(fleet)).reduce((sum, tally) => sum + tally.claims.length, 0);
+  const tallies = await reports(fleet);
+  const started = tallies.reduce((sum, tally) => sum + tally.claims.length, 0);
   if (started !== busy) throw new Error(`${busy} jobs were to be claimed, and ${started} were`);
+  const { text } = holdupsOf(fleet, tallies);
+  say(`${fleet.servers.length} server(s): ${idle} idle agents and ${busy} busy ones are there after ${seconds} s,`);
+  say(`  which took the servers ${computed} s of computing; ${text}`);
+  return { up_s: seconds, up_server_cpu_s: computed };
 }
 
 /** Nothing happens but that agents are there: what that costs, and how long a heartbeat takes meanwhile. */
 async function atRest(fleet: Fleet, seconds: number) {
   await reports(fleet);
+  fleet.holdups.report();
   const before = used(fleet);
   const began = performance.now();
   await delay(seconds * 1_000);
@@ -89,8 +98,8 @@ async function atRest(fleet: Fleet, seconds: number) {
   const after = used(fleet);
   const percent = (name: keyof typeof before): number => rounded(((after[name] - before[name]) / took) * 100);
   const heartbeats = tallies.flatMap((tally) => tally.heartbeats);
-  const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
   const asked = tallies.reduce((sum, { inVain }) => sum + inVain, 0) / took;
+  const holdups = holdupsOf(fleet, tallies);
   const figures = {
     heartbeat_p50_ms: rounded(quantile(heartbeats, 0.5)),
     heartbeat_p99_ms: rounded(quantile(heartbeats, 0.99)),
@@ -98,23 +107,36 @@ async function atRest(fleet: Fleet, seconds: number) {
     rest_postgres_cpu_percent: percent('postgres'),
     rest_agents_cpu_percent: percent('agents'),
     rest_claims_per_s: rounded(asked),
-    failed,
+    ...holdups.figures,
   };
   say(`  at rest, of one processor: servers ${figures.rest_server_cpu_percent} % in all, PostgreSQL`);
   say(
     `    ${figures.rest_postgres_cpu_percent} %, the agents' processes ${figures.rest_agents_cpu_percent} %; ${figures.rest_claims_per_s} questions for work a second`,
   );
-  say(
-    `  heartbeat p50 ${figures.heartbeat_p50_ms} ms, p99 ${figures.heartbeat_p99_ms} ms (n = ${heartbeats.length}); ${failed} failed`,
-  );
+  say(`  heartbeat p50 ${figures.heartbeat_p50_ms} ms, p99 ${figures.heartbeat_p99_ms} ms (n = ${heartbeats.length})`);
+  say(`    ${holdups.text}`);
   return figures;
 }
 
+/** What may have kept something waiting since the last report: in the servers, and in the processes that measure. */
+function holdupsOf(fleet: Fleet, tallies: readonly Tally[]) {
+  const figures = {
+    ...fleet.holdups.report(),
+    agents_late_p99_ms: Math.round(Math.max(...tallies.map(({ lateMs }) => lateMs))),
+    failed: tallies.reduce((sum, tally) => sum + tally.failed, 0),
+  };
+  const text =
+    `a server was late by ${figures.server_late_ms} ms at most, an agents' process by ${figures.agents_late_p99_ms} ms at p99; ` +
+    `${figures.database_waiting} waited for the database at most; ${figures.failed} failed`;
+  return { figures, text };
+}
+
 /** One job at a time for thousands that wait: when somebody is told, when somebody has it, and how many asked in vain. */
-async function wakeUps(fleet: Fleet): Promise<Record<string, number>> {
+async function wakeUps(fleet: Fleet, count: number): Promise<Record<string, number>> {
   await reports(fleet);
+  fleet.holdups.report();
   const submitted: { id: string; at: number }[] = [];
-  for (let n = 0; n < WAKES; n++) {
+  for (let n = 0; n < count; n++) {
     const at = performance.timeOrigin + performance.now();
     const [id = ''] = await submit(fleet, 'idle', 1);
     submitted.push({ id, at });
@@ -131,7 +153,7 @@ async function wakeUps(fleet: Fleet): Promise<Record<string, number>> {
       ? []
       : [{ wake: wake - at, got: claim.gotAt - at, claim: claim.gotAt - claim.askedAt }];
   });
-  if (found.length !== WAKES) throw new Error(`${WAKES} jobs were submitted, and ${found.length} were claimed`);
+  if (found.length !== count) throw new Error(`${count} jobs were submitted, and ${found.length} were claimed`);
   const at = (of: keyof (typeof found)[number], share: number) =>
     rounded(
       quantile(
@@ -139,29 +161,36 @@ async function wakeUps(fleet: Fleet): Promise<Record<string, number>> {
         share,
       ),
     );
+  const holdups = holdupsOf(fleet, tallies);
   const figures = {
     ...{ wake_p50_ms: at('wake', 0.5), wake_p99_ms: at('wake', 0.99) },
     ...{ claim_p50_ms: at('claim', 0.5), claim_p99_ms: at('claim', 0.99) },
     ...{ submit_to_claim_p50_ms: at('got', 0.5), submit_to_claim_p99_ms: at('got', 0.99) },
-    woken_per_job: rounded(wakes.length / WAKES),
+    woken_per_job: rounded(wakes.length / count),
+    wakes_failed: holdups.figures.failed,
   };
-  say(`  job submitted → an agent is told p50 ${figures.wake_p50_ms} ms, p99 ${figures.wake_p99_ms} ms (n = ${WAKES})`);
+  say(`  job submitted → an agent is told p50 ${figures.wake_p50_ms} ms, p99 ${figures.wake_p99_ms} ms (n = ${count})`);
   say(`    → it has the job p50 ${figures.submit_to_claim_p50_ms} ms, p99 ${figures.submit_to_claim_p99_ms} ms`);
   say(
     `  a claim p50 ${figures.claim_p50_ms} ms, p99 ${figures.claim_p99_ms} ms; ${figures.woken_per_job} agents were woken for each job`,
   );
+  say(`    ${holdups.text}`);
   return figures;
 }
 
 /** More and more idle agents on one server, until it is late, or there are as many as this machine opens files for. */
 async function growth(fleet: Fleet, counts: Counts): Promise<Record<string, unknown>> {
+  const began = performance.now();
   await bringUp(fleet, counts);
-  const steps: (Awaited<ReturnType<typeof atRest>> & { agents: number })[] = [];
+  const steps: Record<string, number>[] = [];
   for (;;) {
     say(`${fleet.agentCount} agents`);
-    const figures = { agents: fleet.agentCount, ...(await atRest(fleet, GROWN.seconds)) };
-    steps.push(figures);
-    if (figures.heartbeat_p99_ms > GROWN.tooLongMs || fleet.agentCount + GROWN.by > GROWN.most) return { steps };
+    const rest = await atRest(fleet, GROWN.seconds);
+    steps.push({ agents: fleet.agentCount, ...rest, ...(await wakeUps(fleet, GROWN.wakes)) });
+    const isLate = rest.heartbeat_p99_ms > GROWN.tooLongMs;
+    const isOver = performance.now() - began > GROWN.withinMs;
+    if (isLate || isOver || fleet.agentCount + GROWN.by > GROWN.most) return { steps };
     await addAgents(fleet, { group: 'idle', count: GROWN.by, isBusy: false });
+    await delay(GROWN.settledMs);
   }
 }

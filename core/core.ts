@@ -1,7 +1,10 @@
 import type { Topic } from '../db/listen.ts';
 import type { EntityManager } from '../db/orm.ts';
+import type { KeyLookup } from './accounts/key-lookup.ts';
 import type { SecretBox } from './accounts/secret-box.ts';
+import type { AgentLookup } from './agents/agent-lookup.ts';
 import type { Searches } from './jobs/searches.ts';
+import type { Renew } from './leases/renewal.ts';
 import type { Provider } from './scaling/provider.ts';
 
 /** What every flow of the core stands on. */
@@ -14,6 +17,10 @@ export interface Core {
   readonly provider: Provider | undefined;
   /** Who may search just now. */
   readonly searches: Searches;
+  /** What thousands of agents ask at once, answered for many of them by one statement. */
+  readonly keyByHash: KeyLookup;
+  readonly agentById: AgentLookup;
+  readonly renew: Renew;
   /** Says that a transaction has committed something that others may be waiting for: by default a change of a job. */
   announce(topic?: Topic): void;
 }

@@ -2,10 +2,13 @@ import { createOrm, demandLimits, type Orm } from '../db/orm.ts';
 import { migrate } from '../db/migrate.ts';
 import { startAnnouncements, type Topic } from '../db/listen.ts';
 import { atMost } from '../lib/pause.ts';
+import { createKeyLookup } from './accounts/key-lookup.ts';
 import { createKeyWatch, type KeyWatch } from './accounts/key-watch.ts';
 import { ensureAdmin } from './accounts/keys.ts';
 import { demandMasterKey } from './accounts/master-key.ts';
 import { createSecretBox } from './accounts/secret-box.ts';
+import { SEEN_EVERY_SECONDS } from './agents/alive.ts';
+import { createAgentLookup } from './agents/agent-lookup.ts';
 import { connected, disconnected } from './agents/presence.ts';
 import { createAgentSignals, type AgentSignals } from './agents/signals.ts';
 import type { Core } from './core.ts';
@@ -15,6 +18,7 @@ import { createNextEvents, type NextEvents } from './events/next-events.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createGroupWatchers, type GroupWatchers } from './groups/watch.ts';
 import { createSearches } from './jobs/searches.ts';
+import { createRenewals } from './leases/renewal.ts';
 import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
 import { KEEP_DAYS, type KeepDays } from './retention/prune.ts';
 import type { Provider } from './scaling/provider.ts';
@@ -103,6 +107,14 @@ async function bringUpToDate(url: string): Promise<void> {
   }
 }
 
+function askedByMany(orm: Orm): Pick<Core, 'keyByHash' | 'agentById' | 'renew'> {
+  return {
+    keyByHash: createKeyLookup(orm),
+    agentById: createAgentLookup(orm),
+    renew: createRenewals(orm, { seen_every_seconds: SEEN_EVERY_SECONDS }),
+  };
+}
+
 async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
   const grace = options.reconnectGraceSeconds ?? RECONNECT_GRACE_SECONDS;
   const listeners: Record<Topic, Set<() => void>> = { jobs: new Set(), logs: new Set(), keys: new Set() };
@@ -112,6 +124,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     logBytes: options.logBytes ?? LOG_BYTES,
     provider: options.provider,
     searches: createSearches(options.maxConnections === undefined ? {} : { connections: options.maxConnections }),
+    ...askedByMany(orm),
     announce: (topic) => announcements.announce(topic),
   };
   const feed = createFeed(base);
@@ -127,13 +140,11 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     onError: options.onError,
   });
   return {
-    ...base,
-    feed,
+    ...{ ...base, feed, keyWatch },
     watchers: createJobWatchers(base, feed, options.onError),
     nextEvents: createNextEvents(base),
     groupWatchers: createGroupWatchers(base, feed, keyWatch),
     accountFeed: createAccountFeed(base, feed, keyWatch),
-    keyWatch,
     logFollowers: createLogFollowers(base, feed, keyWatch),
     signals: createAgentSignals(feed, {
       connected: (agent, number) => connected(base, agent, number),

@@ -10,6 +10,11 @@ interface Column {
   isTime: boolean;
 }
 
+/** Has the entity manager that all others are forked of. */
+export interface Owner {
+  readonly em: EntityManager;
+}
+
 const readers = new WeakMap<EntityManager, EntityManager>();
 
 /**
@@ -18,7 +23,7 @@ const readers = new WeakMap<EntityManager, EntityManager>();
  * @param owner the core, or whoever else has the entity manager that all others are forked of. Never a transaction's: that is over
  *   before this is, and no type would tell the two apart
  */
-export function plainReader({ em }: { readonly em: EntityManager }): EntityManager {
+export function plainReader({ em }: Owner): EntityManager {
   const reader = readers.get(em) ?? em.fork({ disableContextResolution: true });
   readers.set(em, reader);
   return reader;

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { CompiledQuery } from 'kysely';
 import type { EntityManager } from './orm.ts';
 
-type Parameter = string | number | boolean | null | Date | readonly string[] | Record<string, unknown>;
+type Parameter =
+  string | number | boolean | null | Date | readonly (string | number | null)[] | Record<string, unknown>;
 
 /**
  * One statement of `db/sql/`, whole and visible in its file. `:name` stands for a bound parameter (never interpolated).

@@ -10,11 +10,6 @@ import { AttemptRef } from './attempt.ts';
 import { builder } from './builder.ts';
 import { JobRef } from './job.ts';
 
-/** How often an agent asks by itself that no server can tell of work. */
-const ASK_EVERY_MILLIS = 5_000;
-/** How often one does that is connected: its server looks after it, and thousands that ask would cost more than all else. */
-const ASK_EVERY_CONNECTED_MILLIS = 60_000;
-
 const ClaimRef = builder.objectRef<{ job: Job; attempt: Attempt; leaseMillis: number }>('Claim').implement({
   description: 'A job that now belongs to the asking agent, as long as its lease is renewed.',
   fields: (t) => ({
@@ -82,9 +77,7 @@ builder.mutationField('claimJob', (t) =>
     resolve: async (_root, { input }, context) => {
       const { core, viewer, signals } = context;
       const work = await claimForAgent(core, signals, viewer, parseInput(claimSchema, input));
-      if (work.job === undefined) {
-        throw new NoWork(work.isConnected ? ASK_EVERY_CONNECTED_MILLIS : ASK_EVERY_MILLIS, work.signal);
-      }
+      if (work.job === undefined) throw new NoWork(work.askAgainMillis, work.signal);
       const { job } = work;
       context.claimed.add(job.id);
       const attempt = await context.newestAttempt(job);

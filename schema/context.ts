@@ -122,16 +122,14 @@ export function createContext(shared: Shared, viewer: Viewer, gone?: AbortSignal
   };
 }
 
-/** Loads something for all rows of a step at once, by their ids. */
+/** Loads something for all rows of a step at once, by their ids. Most operations load little, and subscriptions live long. */
 function byId<Row extends { id: string }, Value>(load: (rows: readonly Row[]) => Promise<Map<string, Value>>) {
-  const loader = new DataLoader<Row, Value | undefined>(
-    async (rows) => {
-      const found = await load(rows);
-      return rows.map((row) => found.get(row.id));
-    },
-    { cache: false },
-  );
-  return (row: Row): Promise<Value | undefined> => loader.load(row);
+  let loader: DataLoader<Row, Value | undefined> | undefined;
+  const loadAll = async (rows: readonly Row[]): Promise<(Value | undefined)[]> => {
+    const found = await load(rows);
+    return rows.map((row) => found.get(row.id));
+  };
+  return (row: Row): Promise<Value | undefined> => (loader ??= new DataLoader(loadAll, { cache: false })).load(row);
 }
 
 function byTheirIds<Row extends { id: string }>(rows: readonly Row[]): Map<string, Row> {

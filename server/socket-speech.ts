@@ -1,4 +1,4 @@
-import { CloseCode, MessageType, parseMessage, type Message, type Server } from 'graphql-ws';
+import { CloseCode, MessageType, parseMessage, stringifyMessage, type Message, type Server } from 'graphql-ws';
 import type { Extra } from 'graphql-ws/use/ws';
 import type { RawData, WebSocket } from 'ws';
 import type { Logger } from './log.ts';
@@ -14,6 +14,9 @@ const OF_CLIENTS: ReadonlySet<MessageType> = new Set([
   MessageType.Subscribe,
   MessageType.Complete,
 ]);
+
+const PING = Buffer.from(stringifyMessage({ type: MessageType.Ping }));
+const PONG = stringifyMessage({ type: MessageType.Pong });
 
 export interface SpeechOptions {
   pingRound: PingRound;
@@ -46,6 +49,10 @@ export function speak(server: Server<Extra>, extra: Extra, { log, pingRound, isA
         // Parsed here, once: handed a message, the library only checks it.
         const inOrder = inOrderOfIds((message) => handle(message as unknown as string).catch(internal));
         socket.on('message', (data, isBinary) => {
+          if (!isBinary && isPlainPing(data)) {
+            void send(socket, PONG);
+            return;
+          }
           const message = isBinary ? undefined : readMessage(data);
           if (message !== undefined) inOrder(message);
           else socket.close(CloseCode.BadRequest, 'Expected a client’s message of graphql-transport-ws, as text');
@@ -74,6 +81,15 @@ function send(socket: WebSocket, data: string): Promise<void> {
     });
     if (socket.bufferedAmount > MAX_UNREAD_BYTES) socket.pause();
   });
+}
+
+/**
+ * A ping as our agents and graphql-ws's own client write it. A fleet that rests says nothing else, thousands of times a second, so it is
+ * known by its bytes and answered here, as the library would.
+ */
+function isPlainPing(data: RawData): boolean {
+  // As ws hands messages out unless it is told otherwise.
+  return PING.equals(data as Buffer);
 }
 
 /** What a client may say; undefined for anything else. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import {
@@ -40,6 +41,8 @@ export interface Tally {
   failed: number;
   /** Sockets that the server, or the network, has ended. */
   cut: number;
+  /** How late this process itself was, at p99, in milliseconds: what it measures may be late by as much. */
+  lateMs: number;
 }
 
 /** Opened at a time: more, and the server's queue of connections overflows. */
@@ -47,9 +50,14 @@ const AT_ONCE = 25;
 const PING_MS = 2_000;
 const AGAIN_MS = 1_000;
 
+/** The clock by which lateness is measured. */
+const CLOCK_MS = 10;
+const lateness = monitorEventLoopDelay({ resolution: CLOCK_MS });
+
 /** A process of its own, so that the server's costs are the server's alone. */
 function main(): void {
   const book = { tally: emptyTally() };
+  lateness.enable();
   process.on('message', (order: Order) => void obey(order, book).then((answer) => process.send?.(answer)));
 }
 
@@ -67,15 +75,16 @@ async function obey(order: Order, book: Book): Promise<Answer> {
       }
       return { is: 'DONE' };
     case 'REPORT': {
-      const { tally } = book;
+      const tally = { ...book.tally, lateMs: Math.max(0, lateness.percentile(99) / 1e6 - CLOCK_MS) };
       book.tally = emptyTally();
+      lateness.reset();
       return { is: 'REPORT', tally };
     }
   }
 }
 
 function emptyTally(): Tally {
-  return { heartbeats: [], wakes: [], claims: [], inVain: 0, failed: 0, cut: 0 };
+  return { heartbeats: [], wakes: [], claims: [], inVain: 0, failed: 0, cut: 0, lateMs: 0 };
 }
 
 /** An agent that speaks as ours do, without a command to run. Resolves when it is watched, and asks for work from then on. */

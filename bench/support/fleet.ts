@@ -9,6 +9,7 @@ import { freePort } from '../../lib/port.ts';
 import { anyOf } from '../../lib/signals.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import type { Answer, Order, Tally, Wanted } from './agents.ts';
+import { watchHoldups, type HoldupWatch } from './holdups.ts';
 import { sql, type BenchPostgres } from './postgres.ts';
 import { say } from './stats.ts';
 import { cpuSeconds, family, parentOf } from './usage.ts';
@@ -28,6 +29,9 @@ const SETTINGS = {
 export interface Fleet {
   servers: Program[];
   urls: string[];
+  metricsUrls: string[];
+  /** Once all servers are there. */
+  holdups: HoldupWatch;
   agents: ChildProcess[];
   keys: { owner: string; agent: string };
   postmaster: number;
@@ -44,14 +48,16 @@ export async function withFleet<Figures>(
   const directory = await makeTemporaryDirectory('kelpie-fleet-');
   const databaseUrl = await postgres.database(`fleet_${servers}`);
   const fleet: Fleet = {
-    ...{ servers: [], urls: [], agents: [], agentCount: 0 },
+    ...{ servers: [], urls: [], metricsUrls: [], holdups: watchHoldups([]), agents: [], agentCount: 0 },
     keys: await provision(databaseUrl),
     postmaster: await postmasterOf(databaseUrl),
   };
   try {
     for (let n = 0; n < servers; n++) await addServer(fleet, { databaseUrl, directory, profile });
+    fleet.holdups = watchHoldups(fleet.metricsUrls);
     return await measure(fleet);
   } finally {
+    await fleet.holdups.stop();
     // Nobody comes back to a server that is about to go.
     for (const child of fleet.agents) child.kill();
     await Promise.all(fleet.servers.map((server) => server.stop()));
@@ -85,6 +91,7 @@ async function addServer(
   at: { databaseUrl: string; directory: string; profile: string | undefined },
 ): Promise<void> {
   const url = `http://127.0.0.1:${await freePort(4_000 + fleet.servers.length * 10)}`;
+  const metricsPort = await freePort(4_500 + fleet.servers.length * 10);
   const server = startProgram(`server ${fleet.servers.length + 1}`, ['server/main.ts'], {
     log: join(at.directory, `server-${fleet.servers.length}.log`),
     environment: {
@@ -93,12 +100,14 @@ async function addServer(
       KELPIE_MASTER_KEY: MASTER_KEY,
       KELPIE_LOG_LEVEL: 'info',
       KELPIE_PORT: new URL(url).port,
+      KELPIE_METRICS_PORT: String(metricsPort),
       ...(at.profile !== undefined && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${at.profile}` }),
     },
   });
   fleet.servers.push(server);
   await server.line((text) => text.includes('"msg":"Listening"'));
   fleet.urls.push(url);
+  fleet.metricsUrls.push(`http://127.0.0.1:${metricsPort}/metrics`);
 }
 
 export async function addAgents(fleet: Fleet, wanted: Pick<Wanted, 'group' | 'count' | 'isBusy'>): Promise<void> {

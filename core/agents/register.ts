@@ -60,8 +60,8 @@ export async function registerAgent(core: Core, viewer: Viewer, registration: Re
  */
 export async function findAgent(core: Core, viewer: Viewer, id: string): Promise<Agent> {
   const known = z.uuid().safeParse(id).success;
-  const agent = known ? await core.em.fork().findOne(Agent, { id, accountId: viewer.accountId }) : null;
-  if (agent) {
+  const agent = known ? await core.agentById(id) : undefined;
+  if (agent?.accountId === viewer.accountId) {
     demandBound(viewer, agent);
     return agent;
   }

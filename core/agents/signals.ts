@@ -25,6 +25,8 @@ export interface AgentSignals {
   claiming<Result>(agent: Agent, claim: () => Promise<Result | undefined>): Promise<Result | undefined>;
   /** Ids of the agents that are connected to this server. */
   connected(): string[];
+  /** How many those are. */
+  count(): number;
   isConnected(agentId: string): boolean;
   /** Groups in which agents wait that are connected to this server: `most` of them, and others before the same again. */
   waiting(most: number): WaitingGroup[];
@@ -99,7 +101,8 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
       else if (listeners.has(agent.id) && room.enter(agent, before)) signal(agent.id, { type: 'WORK_AVAILABLE' });
       return got;
     },
-    ...{ connected: () => [...listeners.keys()], isConnected: (agentId) => listeners.has(agentId), tell: signal },
+    ...{ connected: () => [...listeners.keys()], count: () => listeners.size, tell: signal },
+    isConnected: (agentId) => listeners.has(agentId),
     waiting: (most) => room.waiting(most),
     callFor: (group, jobIds) => wake(room.callAgain(group, jobIds)),
     closing: () => (isClosing = true),

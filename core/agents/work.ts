@@ -27,8 +27,20 @@ interface NoJob {
   job: undefined;
   /** Why there will be none: the agent is asked to leave, or its machine is banned from too many jobs. */
   signal: 'DRAIN' | 'REALLOCATE' | undefined;
-  /** Whether it will be told when it should ask again. */
-  isConnected: boolean;
+  /** When it should ask again, if it is not told to before; in milliseconds. */
+  askAgainMillis: number;
+}
+
+/** How often an agent asks by itself that no server can tell of work. */
+const ASK_EVERY_MILLIS = 5_000;
+/** How often one does that is connected, where there are few: its server looks after it. */
+const ASK_EVERY_CONNECTED_MILLIS = 60_000;
+/** Thousands that ask would cost a server more than all else, so each asks the less often: so many of them ask in a second. */
+const MOST_QUESTIONS_PER_SECOND = 20;
+
+/** @param connected how many agents are connected to the server of one that is */
+export function askAgainMillis(connected: number): number {
+  return Math.max(ASK_EVERY_CONNECTED_MILLIS, Math.ceil(connected / MOST_QUESTIONS_PER_SECOND) * 1_000);
 }
 
 /**
@@ -46,7 +58,8 @@ export async function claimForAgent(
   const agent = await findAgent(core, viewer, claim.agentId);
   const none = (signal: NoJob['signal']): Work => {
     if (signal !== undefined) signals.tell(agent.id, { type: signal });
-    return { job: undefined, signal, isConnected: signals.isConnected(agent.id) };
+    const again = signals.isConnected(agent.id) ? askAgainMillis(signals.count()) : ASK_EVERY_MILLIS;
+    return { job: undefined, signal, askAgainMillis: again };
   };
   // Before it may hold a job: an agent that was not heard of for long may be forgotten at any moment.
   if (!signals.isConnected(agent.id)) await seeAgent(core, agent.id);

@@ -3,38 +3,15 @@ import type { EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
-import { SEEN_EVERY_SECONDS, seeAgent, seeWorker } from '../agents/alive.ts';
+import { seeAgent, seeWorker } from '../agents/alive.ts';
 import { storeGpuUse, type GpuSample } from '../agents/gpu-use.ts';
 import { demandLease } from './bound.ts';
 import { saveCheckpoint, type Checkpoints } from './checkpoint.ts';
 import { leaseLost } from './lost.ts';
+import type { Fence, Held } from './renewal.ts';
 import { leaseMillis, type LeaseRef } from './terms.ts';
 import { progressOfTransfer, type Transfer } from './transfer.ts';
-import { transferredColumns, type Transferred, type TransferredColumns } from './transferred.ts';
-
-/** What every write under a lease carries, as the statements name it (rule 2). */
-interface Fence {
-  account_id: string;
-  job_id: string;
-  attempt: number;
-}
-
-interface Held {
-  heartbeat_interval: number;
-  draining: boolean;
-  phase: AttemptPhase | null;
-  warning: string | null;
-  checkpoint_files: number;
-  /** Whether nothing was written of its holder's presence for some seconds. */
-  unseen: boolean;
-  agent_id: string | null;
-  machine_id: string;
-  container_group_id: string;
-}
-
-type RenewParameters = Fence & TransferredColumns & { sync_lag_seconds: number | null; seen_every_seconds: number };
-
-const renewStatement = statement<RenewParameters, Held>('renew-lease');
+import { transferredColumns, type Transferred } from './transferred.ts';
 
 const resumeStatement = statement<Fence & { sync_lag_seconds: number | null }, Held>('resume-attempt');
 
@@ -81,11 +58,10 @@ export interface RenewedLease {
  */
 export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pulse: Pulse = {}): Promise<RenewedLease> {
   await demandLease(core, viewer, lease);
-  const em = core.em.fork();
   const fence = { account_id: viewer.accountId, job_id: lease.jobId, attempt: lease.attempt };
   const lag = { sync_lag_seconds: pulse.syncLagSeconds ?? null };
-  const often = { seen_every_seconds: SEEN_EVERY_SECONDS };
-  let [held] = await renewStatement(em, { ...fence, ...transferredColumns(pulse), ...lag, ...often });
+  let held = await core.renew({ ...fence, ...transferredColumns(pulse), ...lag });
+  const em = core.em.fork();
   if (held === undefined) {
     [held] = await resumeStatement(em, { ...fence, ...lag });
     if (held === undefined) throw await leaseLost(em, viewer, lease);

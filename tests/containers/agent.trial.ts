@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
-import type { Container } from './podman.ts';
+import type { Container } from './container.ts';
 import { BUCKET, openFolder, startWorld, type World } from './world.ts';
 
 /** What `npm run test:containers` has prepared. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { buildExecutable } from '../../deploy/agent/executable.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { ensureBase, whyNoContainers } from './podman.ts';
+import { ensureDebian, whyNoContainers } from '../support/podman.ts';
 
 /**
  * `npm run test:containers`: the agent's executable in real containers, made from the smallest roots of Debian, the oldest that is supported and
@@ -20,7 +20,7 @@ async function baseImages(): Promise<string[] | string> {
   const why = whyNoContainers();
   if (why !== undefined) return why;
   try {
-    return await Promise.all([ensureBase('bullseye'), ensureBase('trixie')]);
+    return await Promise.all([ensureDebian('bullseye'), ensureDebian('trixie')]);
   } catch (error) {
     return messageOf(error);
   }

@@ -14,7 +14,7 @@ import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import { CERTIFICATE, CERTIFICATE_KEY } from '../agent/sync/support/certificate.ts';
 import { follow, type FollowedJob } from '../support/follow.ts';
 import { couple, openProxy, type Proxy } from '../support/proxy.ts';
-import { type Container, remove, startContainer } from './podman.ts';
+import { type Container, remove, startContainer } from './container.ts';
 
 export const BUCKET = 'kelpie';
 const ROOT = join(import.meta.dirname, '../..');

@@ -1,6 +1,7 @@
 import { messageOf } from '../../lib/errors.ts';
 import { atMost, whenAborted } from '../../lib/pause.ts';
-import { buildImage, demandTools, ensureBase, NotHereError, podman } from './podman.ts';
+import { podman } from '../support/podman.ts';
+import { buildImage, demandTools, ensureBase, NotHereError } from './build.ts';
 import { runTopology, type Images } from './topology.ts';
 
 /**

@@ -9,8 +9,8 @@ import { startS3 } from '../../deploy/local/s3.ts';
 import { startEmbeddedPostgres } from '../../db/embedded.ts';
 import { freePort } from '../../lib/port.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
+import { LIMITS, podman } from '../support/podman.ts';
 import { until } from '../support/until.ts';
-import { limitsAsHere, podman } from './podman.ts';
 
 export interface Images {
   server: string;
@@ -37,7 +37,7 @@ export async function runTopology(images: Images, late: AbortSignal): Promise<vo
   ending.defer(() => postgres.stop('immediate'));
   const s3 = await startS3({ buckets: [BUCKET] });
   ending.defer(() => s3.stop());
-  const run = containers(ending, await limitsAsHere());
+  const run = containers(ending);
   const environment = {
     DATABASE_URL: postgres.url,
     KELPIE_MASTER_KEY: randomBytes(24).toString('hex'),
@@ -72,7 +72,7 @@ export async function runTopology(images: Images, late: AbortSignal): Promise<vo
 type Run = (name: string, image: string, environment: Record<string, string>, command?: string[]) => Promise<string>;
 
 /** Containers as compose and Kubernetes run them: not root, without rights, on a root file system that is read-only. */
-function containers(ending: AsyncDisposableStack, limits: string[]): Run {
+function containers(ending: AsyncDisposableStack): Run {
   const room = randomBytes(4).toString('hex');
   return async (name, image, environment, command = []) => {
     const container = `kelpie-test-${room}-${name}`;
@@ -80,7 +80,7 @@ function containers(ending: AsyncDisposableStack, limits: string[]): Run {
       await podman(['rm', '--force', '--time', '0', container]);
     });
     const variables = Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
-    const confined = ['--read-only', '--cap-drop=all', '--security-opt=no-new-privileges', '--network=host', ...limits];
+    const confined = ['--read-only', '--cap-drop=all', '--security-opt=no-new-privileges', '--network=host', ...LIMITS];
     const scratch = image.endsWith('/agent') ? ['--volume', '/work'] : [];
     await podman(['run', '--detach', '--name', container, ...confined, ...scratch, ...variables, image, ...command]);
     return container;

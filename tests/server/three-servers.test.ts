@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { createClient, type Client } from 'graphql-ws';
+import { afterAll, afterEach, expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { submitJobs } from '../../core/jobs/submit.ts';
 import { startTestApp } from '../support/app.ts';
 import { startBeside } from '../support/beside.ts';
 import { spec } from '../support/core.ts';
-import { mutate, registered } from '../support/graphql.ts';
+import { claimed, mutate, registered } from '../support/graphql.ts';
 import { claim, runOut } from '../support/jobs.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { until } from '../support/until.ts';
@@ -89,3 +91,79 @@ test('work goes over all of them: each job is done once, each webhook sent once,
   expect(bodies).toHaveLength(120);
   expect(new Set(bodies).size).toBe(120);
 }, 60_000);
+
+/** A socket to one of the servers, for as long as the test lasts. */
+function socketTo(url: string): Client {
+  const client = createClient({
+    url: `${url.replace('http', 'ws')}/graphql`,
+    webSocketImpl: WebSocket,
+    connectionParams: { 'X-Kelpie-Key': key },
+  });
+  onTestFinished(async () => client.dispose());
+  return client;
+}
+
+/** Everything that a subscription tells, as it comes. */
+function heard<Data>(client: Client, query: string, variables: Record<string, unknown>): Data[] {
+  const all: Data[] = [];
+  client.subscribe<Data>(
+    { query, variables },
+    {
+      next: ({ data }) => {
+        if (data != null) all.push(data);
+      },
+      error: () => undefined,
+      complete: () => undefined,
+    },
+  );
+  return all;
+}
+
+const signalsOf = (n: number, agentId: string) =>
+  heard<{ agentSignals: { type: string; jobId: string | null } }>(
+    socketTo(apps[n]!.url),
+    'subscription ($agentId: ID!) { agentSignals(agentId: $agentId) { type jobId } }',
+    { agentId },
+  );
+
+test('who follows an account, at whichever server, is told everything once and in one order', async () => {
+  const query = `subscription { jobEvents(filter: { containerGroupId: "fan-out" }) {
+    __typename ... on JobEvent { jobId seq type } } }`;
+  const followers = apps.flatMap(({ url }) => [0, 1, 2, 3].map(() => ({ url })));
+  const all = followers.map(({ url }) => heard<{ jobEvents: object }>(socketTo(url), query, {}));
+  // A follower is told from when it is there on: a job of its own says that it is.
+  const first = await submitted(1, { containerGroupId: 'fan-out' });
+  await until('everybody to follow', async () => {
+    if (all.every((events) => events.length > 0)) return true;
+    first.push(...(await submitted(1, { containerGroupId: 'fan-out' })));
+    return false;
+  });
+  const ids = await submitted(200, { containerGroupId: 'fan-out' });
+  const last = ids.at(-1);
+  await until('the last event everywhere', () =>
+    all.every((events) => JSON.stringify(events.at(-1)).includes(String(last))),
+  );
+  const mine = new Set(ids);
+  const stories = all.map((events) =>
+    events.flatMap(({ jobEvents }) => {
+      const { jobId, seq } = jobEvents as { jobId: string; seq: number };
+      return mine.has(jobId) ? [`${jobId} ${seq}`] : [];
+    }),
+  );
+  for (const story of stories) expect(story).toEqual(ids.map((id) => `${id} 1`));
+});
+
+test('an agent at one server is woken for a job of another, and told by a third that it was canceled', async () => {
+  const agentId = await registered(apps[1]!, key, 'far', 'far');
+  const signals = signalsOf(1, agentId);
+  await until('the greeting', () => signals.length === 1);
+  // Over its own server, which knows from that that it waits.
+  expect(await mutate(apps[1]!, key, 'claimJob', { agentId })).toMatchObject({ __typename: 'NoWork' });
+  const [id] = await submitted(1, { containerGroupId: 'far' });
+  await until('the call', () => signals.length === 2);
+  expect(signals[1]).toEqual({ agentSignals: { type: 'WORK_AVAILABLE', jobId: null } });
+  expect((await claimed(apps[1]!, key, agentId)).jobId).toBe(id);
+  expect(await mutate(apps[2]!, key, 'cancelJob', id)).toMatchObject({ status: 'CANCELED' });
+  await until('the cancel', () => signals.length === 3);
+  expect(signals[2]).toEqual({ agentSignals: { type: 'CANCEL', jobId: id } });
+});

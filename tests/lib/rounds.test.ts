@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { inRounds } from '../../lib/rounds.ts';
+import { until } from '../support/until.ts';
+
+/** Rounds that are over when the test says so. */
+function rounds(options: { most?: number; patienceMs?: number } = { patienceMs: 60_000 }) {
+  const begun: { questions: string[]; answer: PromiseWithResolvers<string[]> }[] = [];
+  const ask = inRounds((questions: string[]) => {
+    const answer = Promise.withResolvers<string[]>();
+    begun.push({ questions, answer });
+    return answer.promise;
+  }, options);
+  return { begun, ask, asked: () => begun.map(({ questions }) => questions) };
+}
+
+describe('rounds', () => {
+  it('begin at once for who comes alone, and answer all who came meanwhile together, each with its own', async () => {
+    const { begun, ask, asked } = rounds();
+    const first = ask('a');
+    const others = ['b', 'c', 'b'].map((question) => ask(question));
+    expect(asked()).toEqual([['a']]);
+    begun[0]?.answer.resolve(['A']);
+    expect(await first).toBe('A');
+    await until('the next round', () => begun.length === 2);
+    begun[1]?.answer.resolve(['B', 'C', 'B again']);
+    expect(await Promise.all(others)).toEqual(['B', 'C', 'B again']);
+    expect(asked()).toEqual([['a'], ['b', 'c', 'b']]);
+  });
+
+  it('are of so many at most, in the order in which they came', async () => {
+    const { begun, ask, asked } = rounds({ most: 2, patienceMs: 60_000 });
+    const all = ['a', 'b', 'c', 'd'].map((question) => ask(question));
+    for (let round = 0; round < 3; round++) {
+      await until(`round ${round}`, () => begun.length > round);
+      begun[round]?.answer.resolve(begun[round]?.questions ?? []);
+    }
+    expect(await Promise.all(all)).toEqual(['a', 'b', 'c', 'd']);
+    expect(asked()).toEqual([['a'], ['b', 'c'], ['d']]);
+  });
+
+  it('that hang hold up others for a while only, and end nothing when they are over late', async () => {
+    const { begun, ask, asked } = rounds({ patienceMs: 5 });
+    const hung = ask('hung');
+    const next = ask('next');
+    await until('a round beside the one that hangs', () => begun.length === 2);
+    const last = ask('last');
+    begun[0]?.answer.resolve(['late']);
+    expect(await hung).toBe('late');
+    begun[1]?.answer.resolve(['answered']);
+    expect(await next).toBe('answered');
+    await until('the last round', () => begun.length === 3);
+    begun[2]?.answer.resolve(['and over']);
+    expect(await last).toBe('and over');
+    expect(asked()).toEqual([['hung'], ['next'], ['last']]);
+  });
+
+  it('tell what they throw, and answers that are too few, to all of theirs and to nobody else', async () => {
+    const { begun, ask } = rounds();
+    const first = ask('a');
+    const second = [ask('b'), ask('c')];
+    begun[0]?.answer.reject(new Error('the database is away'));
+    await expect(first).rejects.toThrow('the database is away');
+    await until('the second round', () => begun.length === 2);
+    begun[1]?.answer.resolve(['B']);
+    for (const one of second) await expect(one).rejects.toThrow('Expected 2 answers of a round, got 1');
+    const third = ask('d');
+    begun[2]?.answer.resolve(['D']);
+    expect(await third).toBe('D');
+  });
+});
