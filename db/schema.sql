@@ -465,6 +465,7 @@ CREATE OR REPLACE FUNCTION public.claim_job(asking_account uuid, asking_group te
  SET enable_sort TO 'off'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
 AS $function$
 declare
   earlier record;
@@ -509,7 +510,8 @@ begin
         and q.container_group_id = asking_group
         and q.status = 'PENDING'
         and q.banned_machine_id is distinct from asking_machine
-        and not exists (select from bans b where b.job_id = q.id and b.machine_id = asking_machine)
+        -- No join, which might be planned the other way round, and would read all bans of the machine then.
+        and (select b.job_id from bans b where b.job_id = q.id and b.machine_id = asking_machine) is null
       order by q.priority desc, q.position
       limit 1
       for update of q skip locked

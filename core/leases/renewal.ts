@@ -36,7 +36,7 @@ const oneStatement = statement<Renewal & Often, Held>('renew-lease');
 
 type Columns = { [name in keyof Renewal as `${name}${name extends keyof Fence ? 's' : ''}`]: readonly Renewal[name][] };
 
-const manyStatement = statement<Columns & { seen_every_seconds: number }, Held & { job_id: string; number: number }>(
+const manyStatement = statement<Columns & { seen_every_seconds: number }, Held & Omit<Fence, 'attempt'> & { number: number }>(
   'renew-leases',
 );
 
@@ -49,10 +49,11 @@ export type Renew = (renewal: Renewal) => Promise<Held | undefined>;
  */
 export function createRenewals(owner: Owner, often: Often): Renew {
   const renewInRound = inRounds(async (round: Renewal[]): Promise<(Held | undefined)[]> => {
-    const named = new Map(round.map((renewal) => [nameOf(renewal), renewal]));
+    // Of two for one lease the first is in the statement, and the other follows it.
+    const named = new Map<string, Renewal>();
+    for (const renewal of round) named.set(nameOf(renewal), named.get(nameOf(renewal)) ?? renewal);
     const rows = await manyStatement(plainReader(owner), { ...columnsOf([...named.values()]), ...often });
-    const held = new Map(rows.map((row) => [nameOf({ job_id: row.job_id, attempt: row.number }), row]));
-    // Of two for one lease, one is in the statement.
+    const held = new Map(rows.map((row) => [nameOf({ ...row, attempt: row.number }), row]));
     return round.map((renewal) => {
       const name = nameOf(renewal);
       return named.get(name) === renewal ? held.get(name) : undefined;
@@ -63,8 +64,8 @@ export function createRenewals(owner: Owner, often: Often): Renew {
 }
 
 /** Two accounts that name one lease are two: one of them means a job that is not its own. */
-function nameOf({ job_id: jobId, attempt }: Pick<Fence, 'job_id' | 'attempt'>): string {
-  return `${jobId.toLowerCase()} ${attempt}`;
+function nameOf({ account_id: accountId, job_id: jobId, attempt }: Fence): string {
+  return `${accountId} ${jobId.toLowerCase()} ${attempt}`;
 }
 
 function columnsOf(round: readonly Renewal[]): Columns {

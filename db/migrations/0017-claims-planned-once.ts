@@ -13,6 +13,9 @@ export class ClaimsPlannedOnce extends Migration {
 /**
  * A plan that is kept must not be one that was made for an empty queue. So it is made once, for no values in particular, and only by the
  * indexes, of which each step has one: what is switched off here would be chosen for a small table, and stay when it has grown.
+ *
+ * Servers of two releases may call it at once, so it is never changed: another way of claiming is a function of another name, and this one
+ * goes a release later.
  */
 const CLAIM_JOB = `
 create function claim_job(asking_account uuid, asking_group text, asking_machine text, asking_agent uuid, asking_claim uuid,
@@ -25,6 +28,7 @@ set enable_bitmapscan = off
 set enable_sort = off
 set enable_hashjoin = off
 set enable_mergejoin = off
+set jit = off
 as $function$
 declare
   earlier record;
@@ -69,7 +73,8 @@ begin
         and q.container_group_id = asking_group
         and q.status = 'PENDING'
         and q.banned_machine_id is distinct from asking_machine
-        and not exists (select from bans b where b.job_id = q.id and b.machine_id = asking_machine)
+        -- No join, which might be planned the other way round, and would read all bans of the machine then.
+        and (select b.job_id from bans b where b.job_id = q.id and b.machine_id = asking_machine) is null
       order by q.priority desc, q.position
       limit 1
       for update of q skip locked
