@@ -94,7 +94,7 @@ function isPlainPing(data: RawData): boolean {
 /** What a client may say; undefined for anything else. */
 function readMessage(data: RawData): Message | undefined {
   try {
-      const message = parseMessage((data as Buffer).toString());
+    const message = parseMessage((data as Buffer).toString());
     return OF_CLIENTS.has(message.type) ? message : undefined;
   } catch {
     return undefined;
