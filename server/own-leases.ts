@@ -2,11 +2,14 @@ import { may, type Viewer } from '../core/accounts/keys.ts';
 import type { Core } from '../core/core.ts';
 import { isOwnLease, type NamedLease } from '../core/leases/own.ts';
 import { boundedMap } from '../lib/bounded-map.ts';
+import { createSlots } from '../lib/slots.ts';
 
 /** Leases that are known to be somebody's; above that, what was named longest ago is looked up again. */
 const MAX_KNOWN = 10_000;
 /** For so long what was found is believed, in milliseconds: a lease that ended is nobody's some time later. */
 const KNOWN_MS = 5 * 60_000;
+/** So many are looked up at a time: who makes leases up takes the database from nobody. */
+const LOOKS_AT_ONCE = 3;
 
 /** The name under which a report is counted for its lease; undefined where it is counted like any other request. */
 export type LeaseNames = (viewer: Viewer, lease: NamedLease | undefined) => Promise<string | undefined>;
@@ -17,13 +20,15 @@ export type LeaseNames = (viewer: Viewer, lease: NamedLease | undefined) => Prom
  */
 export function createLeaseNames(core: Core): LeaseNames {
   const knownUntil = boundedMap<number>(MAX_KNOWN);
+  const looks = createSlots(LOOKS_AT_ONCE);
+  const never = new AbortController().signal;
   return async (viewer, lease) => {
     // Whoever may hold no job keeps none.
     if (lease === undefined || !may(viewer, 'work')) return undefined;
-    const name = `${lease.jobId} ${'attempt' in lease ? lease.attempt : lease.machineId}`;
+    const name = `${lease.jobId} ${'attempt' in lease ? `attempt ${lease.attempt}` : `machine ${lease.machineId}`}`;
     const key = `${viewer.accountId} ${name}`;
     if ((knownUntil.get(key) ?? 0) > performance.now()) return name;
-    if (!(await isOwnLease(core, viewer, lease))) return undefined;
+    if (!(await looks.hold(never, () => isOwnLease(core, viewer, lease)))) return undefined;
     knownUntil.set(key, performance.now() + KNOWN_MS);
     return name;
   };

@@ -261,8 +261,11 @@ describe('a fleet of polling workers with one key', async () => {
     ];
     for (const one of made) {
       await until('the key’s own bound', async () => {
-        const answer = await one().catch((error: unknown) => String(error));
-        return JSON.stringify(answer).includes('10 requests in 5 s');
+        // At once: how many come in five seconds one by one is the machine's matter.
+        const answers = await Promise.all(
+          Array.from({ length: 12 }, () => one().catch((error: unknown) => String(error))),
+        );
+        return JSON.stringify(answers).includes('10 requests in 5 s');
       });
     }
   });
@@ -270,7 +273,10 @@ describe('a fleet of polling workers with one key', async () => {
   test('is counted like anybody where what it calls a job is none', async () => {
     const { secret } = await app.account();
     const beat = (id: string) => app.rest(secret, 'POST', `/jobs/${id}/heartbeat`, {});
-    await until('the bound', async () => (await beat(randomBytes(8).toString('hex'))).status === 429);
+    await until('the bound', async () => {
+      const answers = await Promise.all(Array.from({ length: 12 }, () => beat(randomBytes(8).toString('hex'))));
+      return answers.some(({ status }) => status === 429);
+    });
   });
 
   test('as agents that get no websocket through keep theirs', async () => {
