@@ -15,6 +15,7 @@ import { TransfersTold } from './migrations/0014-transfers-told.ts';
 import { OneRulePerGroup } from './migrations/0015-one-rule-per-group.ts';
 import { Doors } from './migrations/0016-doors.ts';
 import { ClaimsPlannedOnce } from './migrations/0017-claims-planned-once.ts';
+import { Traces } from './migrations/0018-traces.ts';
 
 /** In the order in which they run. Append-only: a migration that has been released is never edited. */
 export const migrations = [
@@ -35,4 +36,5 @@ export const migrations = [
   { name: '0015-one-rule-per-group', class: OneRulePerGroup },
   { name: '0016-doors', class: Doors },
   { name: '0017-claims-planned-once', class: ClaimsPlannedOnce },
+  { name: '0018-traces', class: Traces },
 ];

@@ -147,7 +147,8 @@ function cut(reason: string): string {
   return Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString();
 }
 
-function headersOf({ extensions }: Pick<SubscribePayload, 'extensions'>): Parameters | undefined {
+/** What an operation says in the place of headers, which a socket has none of. */
+export function headersOf({ extensions }: Pick<SubscribePayload, 'extensions'>): Parameters | undefined {
   const headers: unknown = extensions?.headers;
   return typeof headers === 'object' && headers !== null ? (headers as Parameters) : undefined;
 }
