@@ -71,7 +71,8 @@ export function createTracer(settings: TraceSettings, identity: Identity, onTrou
       if (cause !== undefined && !cause.isSampled && isObedient) return unwritten(ids);
       return spanOf(ids.giving(start.id, () => startSpan(tracer, start)));
     },
-    stop: (withinMs) => atMost(withinMs, provider.shutdown()).catch((error: unknown) => onTrouble(messageOf(error))),
+    // What could not be sent, the exporter has told of.
+    stop: (withinMs) => atMost(withinMs, provider.shutdown()).catch(() => undefined),
   };
 }
 

@@ -20,7 +20,7 @@ export const traceVariables = {
   OTEL_EXPORTER_OTLP_COMPRESSION: text('gzip or none, which it is where nothing is set'),
   OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: text('The same; before it'),
   OTEL_SDK_DISABLED: text('true: no traces, whatever else is set'),
-  OTEL_TRACES_EXPORTER: text('none: no traces; otherwise otlp'),
+  OTEL_TRACES_EXPORTER: text('otlp, which it is where nothing is set; without it in the list, there are no traces'),
   OTEL_SERVICE_NAME: text('What the program is called in traces; kelpie-server or kelpie-agent'),
   OTEL_RESOURCE_ATTRIBUTES: text('What is said of the program in traces, as name=value, comma-separated'),
   OTEL_TRACES_SAMPLER: text(
@@ -74,11 +74,18 @@ export function traceConfig(variables: Variables): TraceConfig {
     warnings.push(`${name} is passed over: expected ${expected}`),
   );
   const joins = (variables.OTEL_PROPAGATORS ?? 'tracecontext').split(',').some((one) => one.trim() === 'tracecontext');
-  const isOff =
-    variables.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true' || variables.OTEL_TRACES_EXPORTER?.trim() === 'none';
+  const isOff = variables.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true' || !isExported(variables, read.warn);
   const url = isOff ? undefined : urlIn(variables, read.warn);
   if (url === undefined) return { settings: undefined, joins, warnings };
   return { settings: { url, ...settingsIn(variables, read) }, joins, warnings };
+}
+
+/** Several may be named; of those, only one is known here. */
+function isExported({ OTEL_TRACES_EXPORTER: given }: Variables, warn: Warn): boolean {
+  const exporters = (given ?? '').split(',').map((one) => one.trim());
+  if (given === undefined || given.trim() === '' || exporters.includes('otlp')) return true;
+  if (!exporters.includes('none')) warn('OTEL_TRACES_EXPORTER', 'otlp, or none');
+  return false;
 }
 
 function settingsIn(variables: Variables, read: Reader): Omit<TraceSettings, 'url'> {

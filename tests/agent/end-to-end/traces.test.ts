@@ -30,7 +30,8 @@ scenario.concurrent(
       trap 'exit 0' TERM
       echo 1 > checkpoints/last; while :; do sleep 0.05; done`,
     );
-    await until('a checkpoint', async () => (await scene.keys()).includes('checkpoints/last'));
+    const saved = `select from job_events where job_id = $1 and type = 'CHECKPOINT_SAVED'`;
+    await until('a checkpoint', async () => (await scene.fleet.app.database.query(saved, [id])).length > 0);
     const [, given = ''] = (await first.said('trace of 1:')).split('1: ');
     first.signal('SIGTERM');
     await first.ended;

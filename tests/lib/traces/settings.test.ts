@@ -9,6 +9,7 @@ describe('traces are', () => {
     ['off where nothing is set', {}],
     ['off where they are disabled', { ...collector, OTEL_SDK_DISABLED: 'TRUE' }],
     ['off where nothing is to be exported', { ...collector, OTEL_TRACES_EXPORTER: 'none' }],
+    ['off where they are printed, not exported', { ...collector, OTEL_TRACES_EXPORTER: 'none, console' }],
     ['off where only others are named', { OTEL_EXPORTER_OTLP_HEADERS: 'a=b', OTEL_SERVICE_NAME: 'mine' }],
   ] as const)('%s', ([, environment]) => {
     expect(traceConfig(environment)).toEqual({ settings: undefined, joins: true, warnings: [] });
@@ -82,6 +83,7 @@ test('what cannot be understood is passed over, and warned of without its value'
   const { settings, warnings } = traceConfig({
     ...nonsense,
     OTEL_SDK_DISABLED: 'no',
+    OTEL_TRACES_EXPORTER: 'otlp',
     ...collector,
     OTEL_TRACES_SAMPLER: 'traceidratio',
   });
@@ -102,6 +104,13 @@ test('what cannot be understood is passed over, and warned of without its value'
     ]),
   );
   expect(warnings.join('\n')).not.toContain('secret');
+});
+
+test('an exporter that is not known here is none, and is warned of', () => {
+  const { settings, warnings } = traceConfig({ ...collector, OTEL_TRACES_EXPORTER: 'console' });
+  expect(settings).toBeUndefined();
+  expect(warnings).toEqual(['OTEL_TRACES_EXPORTER is passed over: expected otlp, or none']);
+  expect(traceConfig({ ...collector, OTEL_TRACES_EXPORTER: 'console,otlp' }).settings).toBeDefined();
 });
 
 test('no other protocol than HTTP is pretended', () => {
