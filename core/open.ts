@@ -86,7 +86,7 @@ const AGENT_RETENTION_DAYS = 7;
 
 /** Brings the database up to date and opens the core on it. What was opened before a fault is closed again. */
 export async function openCore(options: CoreOptions): Promise<OpenCore> {
-  await bringUpToDate(options.directUrl ?? options.databaseUrl);
+  await bringUpToDate(options.directUrl ?? options.databaseUrl, options.onError);
   const pooled = options.directUrl !== undefined;
   const orm = await createOrm({
     ...{ url: options.databaseUrl, pooled },
@@ -101,10 +101,10 @@ export async function openCore(options: CoreOptions): Promise<OpenCore> {
   }
 }
 
-async function bringUpToDate(url: string): Promise<void> {
+async function bringUpToDate(url: string, onHeldUp: CoreOptions['onError']): Promise<void> {
   const orm = await createOrm({ url, maxConnections: 2, unlimited: true });
   try {
-    await migrate(orm, url);
+    await migrate(orm, url, { onHeldUp });
   } finally {
     await orm.close(true);
   }
