@@ -125,7 +125,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     em: orm.em,
     secrets: createSecretBox(options.masterKey, options.oldMasterKeys),
     logBytes: options.logBytes ?? LOG_BYTES,
-    ...{ provider: options.provider, traces: createJobTraces(options.traces) },
+    ...{ provider: options.provider, traces: createJobTraces(options.traces, options.onError) },
     searches: createSearches(options.maxConnections === undefined ? {} : { connections: options.maxConnections }),
     ...askedByMany(orm),
     announce: (topic) => announcements.announce(topic),

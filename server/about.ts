@@ -12,14 +12,17 @@ export interface About {
   trace_id?: string;
 }
 
-const operations = new AsyncLocalStorage<{ about: About; trace: TraceContext | undefined }>();
+/** Where the sender of an operation is in a trace, if it said so: read when somebody wants to know, which few do. */
+export type TraceOf = () => TraceContext | undefined;
+
+const operations = new AsyncLocalStorage<{ about: About; trace: TraceOf }>();
 /** Requests do not end when their answer is made: they are told of what they turned out to be about. */
 const ofRequests = new WeakMap<object, About>();
 
 /** What runs now is about: the request or the operation, and its job and attempt, where it has named them. */
 export function currentAbout(): About {
   const operation = operations.getStore();
-  if (operation !== undefined) return operation.about;
+  if (operation !== undefined) return { ...operation.about, ...traceIdOf(operation.trace()) };
   const request = currentRequest();
   return request === undefined
     ? {}
@@ -29,12 +32,12 @@ export function currentAbout(): About {
 /** Where whoever asks for what runs now is in a trace, if they said so. */
 export function currentTrace(): TraceContext | undefined {
   const operation = operations.getStore();
-  return operation === undefined ? currentRequest()?.trace : operation.trace;
+  return operation === undefined ? currentRequest()?.trace : operation.trace();
 }
 
 /** Runs an operation of a socket, which gets an id of its own: there is no request that it could be named by. */
-export function aboutOperation<Result>(variables: unknown, trace: TraceContext | undefined, run: () => Result): Result {
-  const about = { request_id: randomUUID(), ...traceIdOf(trace), ...idsIn(variables) };
+export function aboutOperation<Result>(variables: unknown, trace: TraceOf, run: () => Result): Result {
+  const about = { request_id: randomUUID(), ...idsIn(variables) };
   return operations.run({ about, trace }, run);
 }
 

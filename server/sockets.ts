@@ -12,15 +12,14 @@ import { handleProtocols, makeServer, type ServerOptions, type SubscribePayload 
 import { WebSocketServer } from 'ws';
 import type { KeyWatch } from '../core/accounts/key-watch.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
-import type { TraceContext } from '../lib/traces/trace-context.ts';
-import { aboutOperation } from './about.ts';
+import { aboutOperation, type TraceOf } from './about.ts';
 import type { Door } from './auth.ts';
 import type { Admitted, createGraphQL } from './graphql.ts';
 import { limitError, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { variablesFault } from './operation-limits.ts';
 import { createPingRound, pings, type Pings } from './ping-round.ts';
-import { traceOf } from './traces.ts';
+import { traceIn, traceOf } from './traces.ts';
 import { createSocketDoor, type Connection, type SocketDoor } from './socket-door.ts';
 import { speak } from './socket-speech.ts';
 
@@ -86,15 +85,17 @@ export function createSockets(parts: SocketParts): Sockets {
 
 function protocolOptions(parts: SocketParts, door: SocketDoor): ServerOptions<Record<string, unknown>, Connection> {
   return {
-    onConnect: ({ connectionParams, extra }) => door.open(extra, connectionParams),
-    onSubscribe: async ({ extra, subscriptions, connectionParams }, id, params) => {
+    onConnect: ({ connectionParams, extra }) => {
+      extra.trace = traceIn(connectionParams);
+      return door.open(extra, connectionParams);
+    },
+    onSubscribe: async ({ extra, subscriptions }, id, params) => {
       const fault = faultAtOnce(parts.limits, Object.keys(subscriptions).length, params);
       if (fault !== undefined) return [fault];
       const asker = await door.askerOf(extra, params);
       if (asker instanceof GraphQLError) return [asker];
       extra.streams = new Set([...(extra.streams ?? [])].filter((stream) => stream in subscriptions));
-      const args = await argumentsOf(parts, { asker, id, extra, streams: extra.streams }, params);
-      return 'document' in args ? { ...args, trace: traceOf(params, connectionParams) } : args;
+      return argumentsOf(parts, { asker, id, extra, streams: extra.streams }, params);
     },
     // The enveloped functions mask and observe as over HTTP; graphql-ws hands back the arguments of `onSubscribe`.
     execute: (args) => aboutArguments(args, (enveloped) => enveloped.execute(args)),
@@ -150,7 +151,8 @@ async function argumentsOf(
     if (followsSignals(operation)) extra.isAgents = true;
   }
   const { operationName, variables: variableValues } = params;
-  return { schema, operationName, document, variableValues, contextValue, execute, subscribe };
+  const trace: TraceOf = () => traceOf(params, extra.trace);
+  return { schema, operationName, document, variableValues, contextValue, execute, subscribe, trace };
 }
 
 function followsSignals({ selectionSet }: OperationDefinitionNode): boolean {
@@ -173,7 +175,7 @@ type Run = (args: ExecutionArgs) => ReturnType<NonNullable<ServerOptions['execut
 interface Enveloped {
   schema: ExecutionArgs['schema'];
   /** Added here to the arguments: where its sender is in a trace. */
-  trace?: TraceContext | undefined;
+  trace: TraceOf;
   execute: Run;
   subscribe: Run;
   contextFactory: () => Promise<unknown>;

@@ -34,8 +34,12 @@ export async function openTraces(config: Config, log: Logger): Promise<Traces> {
 /** Where the sender of an operation on a socket is in a trace: as the operation says, or else whoever opened the socket said. */
 export function traceOf(
   operation: Pick<SubscribePayload, 'extensions'>,
-  connectionParams: Readonly<Record<string, unknown>> | undefined,
+  ofSocket: TraceContext | undefined,
 ): TraceContext | undefined {
-  const read = (from: Readonly<Record<string, unknown>> | undefined) => parseTraceParent(readerOf(from)('traceparent'));
-  return read(headersOf(operation)) ?? read(connectionParams);
+  return traceIn(headersOf(operation)) ?? ofSocket;
+}
+
+/** What parameters that stand for headers say of a trace. */
+export function traceIn(parameters: Readonly<Record<string, unknown>> | undefined): TraceContext | undefined {
+  return parseTraceParent(readerOf(parameters)('traceparent'));
 }

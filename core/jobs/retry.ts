@@ -1,13 +1,11 @@
 import type { Job } from '../../db/entities/job.ts';
-import { statement } from '../../db/statement.ts';
+import { databaseNow } from '../../db/orm.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
 import { ConflictError } from '../errors.ts';
 import { publish } from '../events/publish.ts';
 import { lockJob } from './find.ts';
 import { mayFollow } from './states.ts';
-
-const markStatement = statement<{ job_id: string }, { retried_at: string }>('mark-retried');
 
 /**
  * Makes a failed or canceled job pending again, with its whole budget. What was counted stays in the history: in the event and
@@ -24,8 +22,8 @@ export async function retryJob(core: Core, viewer: Viewer, id: string): Promise<
         `Job ${job.id} is ${job.status.toLowerCase()}: only a failed or canceled job can be retried`,
       );
     }
-    const [marked] = await markStatement(em, { job_id: job.id });
-    if (marked === undefined) throw new Error(`Job ${job.id} vanished while its row was held`);
+    // Nobody else asks for it.
+    const retriedAt = job.traceParent === null ? null : await databaseNow(em);
     const trace = core.traces.retrial(job);
     const { numFailures, numInterruptions, numSyncFailures } = job;
     publish(em, job, 'RETRIED', { data: { from: job.status, numFailures, numInterruptions, numSyncFailures } });
@@ -39,7 +37,7 @@ export async function retryJob(core: Core, viewer: Viewer, id: string): Promise<
       resumableAttempt: null,
       canceledAt: null,
       failedAt: null,
-      retriedAt: new Date(marked.retried_at),
+      retriedAt,
       traceParent: trace?.traceParent ?? job.traceParent,
     } satisfies Partial<Job>);
     if (trace !== undefined) onceCommitted(() => trace.stored());

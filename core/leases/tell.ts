@@ -1,5 +1,5 @@
 import type { Job } from '../../db/entities/job.ts';
-import type { EndedAttempt as TracedAttempt, JobTraces } from '../traces/job-traces.ts';
+import type { JobTraces, TracedAttempt } from '../traces/job-traces.ts';
 
 /** What is told of an attempt, as those who end attempts name it. */
 interface ToldAttempt extends Omit<TracedAttempt, 'number' | 'wasLost'> {

@@ -2,6 +2,7 @@ import type { AttemptOutcome } from '../../db/entities/attempt.ts';
 import type { Job } from '../../db/entities/job.ts';
 import { formatTraceParent, parseTraceParent, placeBelow, type TraceContext } from '../../lib/traces/trace-context.ts';
 import type { TracedSpan, Tracer } from '../../lib/traces/tracer.ts';
+import { guarded } from './guarded.ts';
 
 export interface TraceParts {
   /** Who writes spans, if anybody does. */
@@ -17,7 +18,7 @@ export type EndedJob = TracedJob &
   Pick<Job, 'status' | 'createdAt' | 'retriedAt' | 'attemptNumber' | 'numFailures' | 'numInterruptions'>;
 
 /** An ending, as the database has it. */
-export interface EndedAttempt {
+export interface TracedAttempt {
   number: number;
   machineId: string;
   agentId: string | null;
@@ -43,7 +44,7 @@ export interface JobTraces {
   claimed(job: Job, askedAt: Date): void;
   /** What the holder of a job's newest attempt continues from, as a `traceparent`. */
   attemptParent(job: Pick<Job, 'id' | 'traceParent' | 'attemptNumber'>): string | null;
-  attemptEnded(job: TracedJob, attempt: EndedAttempt): void;
+  attemptEnded(job: TracedJob, attempt: TracedAttempt): void;
   jobEnded(job: EndedJob, at: Date): void;
   /** Begins the job's next part. Nothing where the job is not traced. */
   retrial(job: TracedJob): Retrial | undefined;
@@ -62,9 +63,16 @@ export interface Retrial {
   stored(): void;
 }
 
-/** By default nobody writes spans, and nobody's trace is joined. */
-export function createJobTraces({ tracer, asking }: TraceParts = UNTRACED): JobTraces {
-  if (tracer === undefined) return handingOn(asking);
+/**
+ * By default nobody writes spans, and nobody's trace is joined. Nothing of it throws.
+ * @param onTrouble told of what went wrong with them instead
+ */
+export function createJobTraces(parts: TraceParts | undefined, onTrouble: (error: Error) => void): JobTraces {
+  const { tracer, asking } = parts ?? UNTRACED;
+  return guarded(tracer === undefined ? handingOn(asking) : writing(tracer, asking), onTrouble);
+}
+
+function writing(tracer: Tracer, asking: TraceParts['asking']): JobTraces {
   return {
     submission: (jobs) => createSubmission(tracer, asking(), jobs === 1),
     claimed(job, askedAt) {
@@ -93,8 +101,9 @@ const UNTRACED: TraceParts = { tracer: undefined, asking: () => undefined };
 /** Nobody here writes spans, but agents and commands may, and continue what a submission came from. */
 function handingOn(asking: TraceParts['asking']): JobTraces {
   return {
-    submission() {
-      const context = asking();
+    submission(jobs) {
+      // As where they are written: of many, none stands at the caller's place.
+      const context = jobs === 1 ? asking() : undefined;
       const traceParent = context === undefined ? null : formatTraceParent(context);
       return { begin: () => traceParent, stored: () => undefined };
     },
@@ -139,7 +148,7 @@ function placesOf(job: Pick<Job, 'id' | 'traceParent'>) {
 }
 
 /** An attempt that comes back after it was told as lost is told once more, whole, and beside that: a span cannot be taken back. */
-function tellAttempt(tracer: Tracer, job: TracedJob, attempt: EndedAttempt): void {
+function tellAttempt(tracer: Tracer, job: TracedJob, attempt: TracedAttempt): void {
   const places = placesOf(job);
   if (places === undefined) return;
   const { number, outcome, startedAt, endedAt, wasLost } = attempt;
@@ -166,7 +175,7 @@ function tellAttempt(tracer: Tracer, job: TracedJob, attempt: EndedAttempt): voi
 const LONGEST_REASON = 256;
 
 /** The first line, which is the agent's or the server's: below it may stand what the command wrote. */
-function reasonOf({ outcome, reason, exitCode, signal }: EndedAttempt): string | undefined {
+function reasonOf({ outcome, reason, exitCode, signal }: TracedAttempt): string | undefined {
   if (outcome === 'FAILED' && typeof exitCode === 'number') return `The command exited with code ${exitCode}`;
   if (outcome === 'FAILED' && typeof signal === 'string') return `The command was ended by ${signal}`;
   return reason?.split('\n', 1)[0]?.slice(0, LONGEST_REASON);

@@ -110,7 +110,7 @@ export const Job = defineEntity({
     completedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     canceledAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     failedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
-    // When it was last made pending again by somebody.
+    // When it was last made pending again by somebody, of a job that has a trace.
     retriedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     lastCheckpointAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
   },

@@ -25,7 +25,8 @@ canceled as (
       resumable_attempt = null,
       event_seq = j.event_seq + 1 + (select count(*)::int from attempt where attempt.job_id = j.id)
   where j.id = any(:ids::uuid[])
-  returning j.*
+  returning j.id, j.account_id, j.container_group_id, j.event_seq, j.trace_parent, j.created_at, j.retried_at, j.canceled_at,
+            j.attempt_number, j.num_failures, j.num_interruptions
 ),
 event as (
   insert into job_events (job_id, seq, account_id, container_group_id, type, attempt, data)

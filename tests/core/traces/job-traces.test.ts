@@ -6,6 +6,8 @@ import { submitJobs } from '../../../core/jobs/submit.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
 import { rescueExpired } from '../../../core/leases/rescue.ts';
+import { createJobTraces } from '../../../core/traces/job-traces.ts';
+import type { Core } from '../../../core/core.ts';
 import { parseTraceParent, type TraceContext } from '../../../lib/traces/trace-context.ts';
 import { type ReceivedSpan, sendingTo, startCollector, tracerFor } from '../../support/collector.ts';
 import { openTestCore, spec } from '../../support/core.ts';
@@ -264,8 +266,43 @@ describe('where nobody writes traces', () => {
       await cancelJob(untraced.core, viewer, job.id);
       await retryJob(untraced.core, viewer, job.id);
       expect(await rowOf(untraced.database, job.id)).toMatchObject({ trace_parent: job.traceParent });
+      // As where they are written: of many, none stands where its caller does.
+      const many = await submitJobs(untraced.core, viewer, [spec(), spec()]);
+      expect(many.map(({ traceParent }) => traceParent)).toEqual([null, null]);
     } finally {
       await untraced.close();
     }
   });
+});
+
+test('traces that fail whatever they are told change nothing of a job, and are told of', async () => {
+  const fails = () => {
+    throw new Error('the library is at a loss');
+  };
+  const broken = await openTestCore();
+  try {
+    const { viewer } = await broken.account();
+    const troubles: string[] = [];
+    const own: Core = {
+      ...broken.core,
+      traces: createJobTraces({ tracer: { begin: fails, stop: fails }, asking: fails }, ({ message }) =>
+        troubles.push(message),
+      ),
+    };
+    expect((await submit(own, viewer)).traceParent).toBeNull();
+    // These are in a trace, so that there would be something to tell of them.
+    const [first, second] = await submitJobs(own, viewer, [spec({ maxFailures: 1 }), spec()]);
+    await broken.database.query('update jobs set trace_parent = $1', [`00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`]);
+    await cancelJob(own, viewer, (await claim(own, viewer)).id);
+    await finishAttempt(own, viewer, (await claim(own, viewer)).lease, endings.failed);
+    expect(await retryJob(own, viewer, first?.id ?? '')).toMatchObject({ status: 'PENDING' });
+    await cancelJob(own, viewer, first?.id ?? '');
+    await claim(own, viewer);
+    await runOut(broken.database, second?.id ?? '');
+    expect(await rescueExpired(own)).toEqual({ expired: 1 });
+    expect(await rowOf(broken.database, second?.id ?? '')).toMatchObject({ status: 'PENDING', num_interruptions: 1 });
+    expect(troubles).toEqual(['Traces are incomplete: the library is at a loss']);
+  } finally {
+    await broken.close();
+  }
 });
