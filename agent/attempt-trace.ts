@@ -86,9 +86,9 @@ function untraced(traceParent: string | undefined, traceId: string | undefined):
   };
 }
 
-/** Of the command its name alone: arguments and environment are where secrets are. */
+/** Of the command its name alone: arguments, also where they were written into the command, and environment are where secrets are. */
 function attributesOf(name: Part, { job }: AttemptTraceParts['claim']) {
-  return name === 'command' ? { 'process.executable.name': basename(job.command) } : {};
+  return name === 'command' ? { 'process.executable.name': basename(job.command.trim().split(/\s/, 1)[0] ?? '') } : {};
 }
 
 type Counts = ReturnType<AttemptSync['counts']>;

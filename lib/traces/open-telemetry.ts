@@ -23,11 +23,13 @@ import {
   ParentBasedSampler,
   type Sampler,
   type SpanExporter,
+  type SpanProcessor,
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
 import { messageOf } from '../errors.ts';
 import { atMost } from '../pause.ts';
+import { createLosses, type Losses } from './losses.ts';
 import type { TraceSettings } from './settings.ts';
 import type { TraceContext } from './trace-context.ts';
 import type { Attributes, Identity, SpanStart, TracedSpan, Tracer } from './tracer.ts';
@@ -39,6 +41,8 @@ const MOST_EVENTS = 100;
 /** Nothing but `openTracer` imports this: it brings the libraries along. */
 export function createTracer(settings: TraceSettings, identity: Identity, onTrouble: (reason: string) => void): Tracer {
   const ids = new GivenIds();
+  const losses = createLosses(settings.queue.most, onTrouble);
+  const processor = countedProcessor(settings, losses);
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
       'service.name': identity.service,
@@ -51,16 +55,7 @@ export function createTracer(settings: TraceSettings, identity: Identity, onTrou
     sampler: samplerOf(settings.sampler),
     idGenerator: ids,
     spanLimits: { attributeValueLengthLimit: LONGEST_VALUE, eventCountLimit: MOST_EVENTS },
-    spanProcessors: [
-      new BatchSpanProcessor({
-        exporter: watched(exporterOf(settings), onTrouble),
-        maxQueueSize: settings.queue.most,
-        maxExportBatchSize: settings.queue.batch,
-        scheduledDelayMillis: settings.queue.delayMillis,
-        // The exporter gives up by itself before.
-        exportTimeoutMillis: settings.timeoutMillis + 5_000,
-      }),
-    ],
+    spanProcessors: [processor],
   });
   const tracer = provider.getTracer('kelpie', identity.version);
   const isObedient = settings.sampler.isParentBased;
@@ -71,8 +66,12 @@ export function createTracer(settings: TraceSettings, identity: Identity, onTrou
       if (cause !== undefined && !cause.isSampled && isObedient) return unwritten(ids);
       return spanOf(ids.giving(start.id, () => startSpan(tracer, start)));
     },
-    // What could not be sent, the exporter has told of.
-    stop: (withinMs) => atMost(withinMs, provider.shutdown()).catch(() => undefined),
+    async stop(withinMs) {
+      // A batch that fails, which is counted, ends it before others are answered.
+      await atMost(withinMs, provider.shutdown()).catch(() => undefined);
+      if (processor.left() > 0) losses.unsent(processor.left(), 'the program ends');
+      losses.tell();
+    },
   };
 }
 
@@ -166,25 +165,41 @@ function exporterOf({ url, headers, protocol, isCompressed, timeoutMillis }: Tra
   return protocol === 'http/json' ? new JsonExporter(options) : new ProtobufExporter(options);
 }
 
-const TELL_AT_MOST_EVERY_MS = 60_000;
-
-/** Tells of what could not be sent, and is lost: once a minute, as a collector may be away for long. */
-function watched(exporter: SpanExporter, onTrouble: (reason: string) => void): SpanExporter {
-  let lost = 0;
-  let toldAt = -Infinity;
-  return {
-    export(spans, done) {
-      exporter.export(spans, (result) => {
-        done(result);
-        if (result.error === undefined) return;
-        lost += spans.length;
-        if (performance.now() - toldAt < TELL_AT_MOST_EVERY_MS) return;
-        toldAt = performance.now();
-        onTrouble(`${lost} spans could not be sent, and are lost: ${faultOf(result.error)}`);
-        lost = 0;
-      });
+/** Sends in batches, and counts what becomes of them: of what it drops, the library tells nobody. */
+function countedProcessor(settings: TraceSettings, losses: Losses): SpanProcessor & { left(): number } {
+  const exporter = exporterOf(settings);
+  let waiting = 0;
+  let unanswered = 0;
+  const processor = new BatchSpanProcessor({
+    exporter: {
+      export(spans, done) {
+        waiting -= spans.length;
+        unanswered += spans.length;
+        exporter.export(spans, (result) => {
+          unanswered -= spans.length;
+          if (result.error !== undefined) losses.unsent(spans.length, faultOf(result.error));
+          done(result);
+        });
+      },
+      shutdown: () => exporter.shutdown(),
     },
-    shutdown: () => exporter.shutdown(),
+    maxQueueSize: settings.queue.most,
+    maxExportBatchSize: settings.queue.batch,
+    scheduledDelayMillis: settings.queue.delayMillis,
+    // The exporter gives up by itself before.
+    exportTimeoutMillis: settings.timeoutMillis + 5_000,
+  });
+  return {
+    onStart: (span, context) => processor.onStart(span, context),
+    onEnd(span) {
+      const isSampled = (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0;
+      if (isSampled && waiting >= settings.queue.most) losses.dropped();
+      else if (isSampled) waiting += 1;
+      processor.onEnd(span);
+    },
+    forceFlush: () => processor.forceFlush(),
+    shutdown: () => processor.shutdown(),
+    left: () => waiting + unanswered,
   };
 }
 

@@ -13,12 +13,18 @@ export const traceVariables = {
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: text('The same, whole, with its path; before it'),
   OTEL_EXPORTER_OTLP_HEADERS: text('What requests to it carry, as name=value, comma-separated'),
   OTEL_EXPORTER_OTLP_TRACES_HEADERS: text('The same; before it'),
-  OTEL_EXPORTER_OTLP_PROTOCOL: text('http/protobuf, which it is where nothing is set, or http/json'),
+  OTEL_EXPORTER_OTLP_PROTOCOL: text(
+    'http/protobuf, which it is where nothing is set, or http/json; with grpc there are none, as that is not spoken here',
+  ),
   OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: text('The same; before it'),
   OTEL_EXPORTER_OTLP_TIMEOUT: text('Milliseconds for one export, with its repetitions; 10000'),
   OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: text('The same; before it'),
   OTEL_EXPORTER_OTLP_COMPRESSION: text('gzip or none, which it is where nothing is set'),
   OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: text('The same; before it'),
+  KELPIE_TRACES: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe('off: this program writes no traces, whatever OpenTelemetry’s variables say to commands and others'),
   OTEL_SDK_DISABLED: text('true: no traces, whatever else is set'),
   OTEL_TRACES_EXPORTER: text('otlp, which it is where nothing is set; without it in the list, there are no traces'),
   OTEL_SERVICE_NAME: text('What the program is called in traces; kelpie-server or kelpie-agent'),
@@ -74,10 +80,20 @@ export function traceConfig(variables: Variables): TraceConfig {
     warnings.push(`${name} is passed over: expected ${expected}`),
   );
   const joins = (variables.OTEL_PROPAGATORS ?? 'tracecontext').split(',').some((one) => one.trim() === 'tracecontext');
-  const isOff = variables.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true' || !isExported(variables, read.warn);
-  const url = isOff ? undefined : urlIn(variables, read.warn);
-  if (url === undefined) return { settings: undefined, joins, warnings };
-  return { settings: { url, ...settingsIn(variables, read) }, joins, warnings };
+  const url = isOff(variables, read.warn) ? undefined : urlIn(variables, read.warn);
+  const protocol = url === undefined ? undefined : protocolIn(read);
+  if (protocol === 'grpc') {
+    warnings.push(`There are no traces: expected a protocol that is spoken here, ${PROTOCOLS.join(' or ')}, got grpc`);
+  }
+  if (url === undefined || protocol === undefined || protocol === 'grpc') {
+    return { settings: undefined, joins, warnings };
+  }
+  return { settings: { url, protocol, ...settingsIn(variables, read) }, joins, warnings };
+}
+
+function isOff(variables: Variables, warn: Warn): boolean {
+  if (variables.KELPIE_TRACES === 'off' || variables.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true') return true;
+  return !isExported(variables, warn);
 }
 
 /** Several may be named; of those, only one is known here. */
@@ -88,13 +104,19 @@ function isExported({ OTEL_TRACES_EXPORTER: given }: Variables, warn: Warn): boo
   return false;
 }
 
-function settingsIn(variables: Variables, read: Reader): Omit<TraceSettings, 'url'> {
+/** Whoever wants gRPC has named the port of that: nothing else can be spoken there. */
+function protocolIn(read: Reader): TraceSettings['protocol'] | 'grpc' {
+  const known = [...PROTOCOLS, 'grpc'] as const;
+  return (
+    read.one('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', known) ??
+    read.one('OTEL_EXPORTER_OTLP_PROTOCOL', known) ??
+    'http/protobuf'
+  );
+}
+
+function settingsIn(variables: Variables, read: Reader): Omit<TraceSettings, 'url' | 'protocol'> {
   return {
     headers: { ...read.pairs('OTEL_EXPORTER_OTLP_HEADERS'), ...read.pairs('OTEL_EXPORTER_OTLP_TRACES_HEADERS') },
-    protocol:
-      read.one('OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', PROTOCOLS) ??
-      read.one('OTEL_EXPORTER_OTLP_PROTOCOL', PROTOCOLS) ??
-      'http/protobuf',
     isCompressed:
       (read.one('OTEL_EXPORTER_OTLP_TRACES_COMPRESSION', ['gzip', 'none']) ??
         read.one('OTEL_EXPORTER_OTLP_COMPRESSION', ['gzip', 'none'])) === 'gzip',

@@ -118,9 +118,12 @@ test('a line of the log that is written for somebody names the trace that they a
   const { secret } = await app.account();
   const trace = newTrace();
   await app.database.query('alter table jobs rename to gone');
-  await submitOverSocketThatFails(secret, trace.traceparent);
-  await fetch(`${app.url}/jobs`, { headers: { 'X-Kelpie-Key': secret, traceparent: trace.traceparent } });
-  await app.database.query('alter table gone rename to jobs');
+  try {
+    await submitOverSocketThatFails(secret, trace.traceparent);
+    await fetch(`${app.url}/jobs`, { headers: { 'X-Kelpie-Key': secret, traceparent: trace.traceparent } });
+  } finally {
+    await app.database.query('alter table gone rename to jobs');
+  }
   expect(lines.filter(({ trace_id }) => trace_id === trace.traceId)).toHaveLength(2);
 });
 
@@ -162,9 +165,13 @@ describe('the server as a program', { timeout: 60_000 }, () => {
     return server.lines;
   }
 
-  test('loads and sends nothing unless it is told to, and else sends what is left when it ends', async () => {
-    const own = await startCollector();
-    onTestFinished(() => own.close());
+  test('loads and sends nothing unless it is told to, and else sends what is left when it ends, if it is taken', async () => {
+    const [own, hanging] = [await startCollector(), await startCollector()];
+    onTestFinished(async () => {
+      await own.close();
+      await hanging.close();
+    });
+    hanging.manner = 'HANGS';
     const wanted = {
       ...sendingTo(own),
       OTEL_BSP_SCHEDULE_DELAY: '600000',
@@ -172,7 +179,14 @@ describe('the server as a program', { timeout: 60_000 }, () => {
     };
     // The library for metrics has the interfaces with it.
     const isOfTraces = (line: string) => line.startsWith('loaded:') && /@opentelemetry\/(?!api\/)/.test(line);
-    const [off, on] = await Promise.all([startServer({ ...wanted, OTEL_SDK_DISABLED: 'true' }), startServer(wanted)]);
+    const [off, on, heldUp] = await Promise.all([
+      startServer({ ...wanted, KELPIE_TRACES: 'off' }),
+      startServer(wanted),
+      // It ends by its own bounds, or not before the patience of the test.
+      startServer({ ...sendingTo(hanging), OTEL_EXPORTER_OTLP_TIMEOUT: '600000' }),
+    ]);
+    expect(hanging.requests).toHaveLength(1);
+    expect(heldUp.filter((line) => line.includes('1 could not be sent: the program ends'))).toHaveLength(1);
     expect(off.some((line) => line.startsWith('loaded:') && line.includes('/pino/'))).toBe(true);
     expect(off.filter(isOfTraces)).toEqual([]);
     expect(on.some(isOfTraces)).toBe(true);

@@ -7,6 +7,7 @@ const collector = { [ENDPOINT]: 'http://collector:4318' };
 describe('traces are', () => {
   test.for([
     ['off where nothing is set', {}],
+    ['off where Kelpie is to write none', { ...collector, KELPIE_TRACES: 'off' }],
     ['off where they are disabled', { ...collector, OTEL_SDK_DISABLED: 'TRUE' }],
     ['off where nothing is to be exported', { ...collector, OTEL_TRACES_EXPORTER: 'none' }],
     ['off where they are printed, not exported', { ...collector, OTEL_TRACES_EXPORTER: 'none, console' }],
@@ -113,8 +114,20 @@ test('an exporter that is not known here is none, and is warned of', () => {
   expect(traceConfig({ ...collector, OTEL_TRACES_EXPORTER: 'console,otlp' }).settings).toBeDefined();
 });
 
-test('no other protocol than HTTP is pretended', () => {
-  const { settings, warnings } = traceConfig({ ...collector, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' });
-  expect(settings?.protocol).toBe('http/protobuf');
-  expect(warnings).toEqual(['OTEL_EXPORTER_OTLP_PROTOCOL is passed over: expected http/protobuf, http/json']);
+test.for(['OTEL_EXPORTER_OTLP_PROTOCOL', 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] as const)(
+  'where %s is gRPC there are none, and no other protocol is tried at its port',
+  (name) => {
+    const other = name === 'OTEL_EXPORTER_OTLP_PROTOCOL' ? {} : { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' };
+    const { settings, warnings } = traceConfig({ ...collector, ...other, [name]: 'grpc' });
+    expect(settings).toBeUndefined();
+    expect(warnings).toEqual([
+      'There are no traces: expected a protocol that is spoken here, http/protobuf or http/json, got grpc',
+    ]);
+    expect(traceConfig({ ...other, [name]: 'grpc' }).warnings).toEqual([]);
+  },
+);
+
+test('those of traces may speak what is spoken here, whatever is set for others', () => {
+  const own = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' };
+  expect(traceConfig({ ...collector, ...own })).toMatchObject({ settings: { protocol: 'http/json' }, warnings: [] });
 });

@@ -116,18 +116,40 @@ describe('a collector', () => {
     const own = await open({ OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '1' }, (reason) => troubles.push(reason));
     for (const name of ['a', 'b', 'c']) own.begin({ name }).end();
     await collector.asked(3);
-    await tracer?.stop(5_000);
-    expect(troubles).toHaveLength(1);
-    expect(troubles[0]).toMatch(/^1 spans could not be sent, and are lost: .*\(status 500\)$/);
+    await own.stop(5_000);
+    expect(troubles.join('\n')).toMatch(/^Spans are lost, \d of them; \d could not be sent: [^\n]*\(status 500\)$/);
   });
 
-  test('that hangs holds up neither the work nor the end, and of much that waits the rest is dropped', async () => {
+  test('that hangs holds up neither the work nor the end, and what is lost by it is told, of much that waits the rest', async () => {
     collector.manner = 'HANGS';
-    const own = await open({ OTEL_BSP_MAX_QUEUE_SIZE: '10', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '5' });
+    const troubles: string[] = [];
+    const own = await open(
+      {
+        ...{ OTEL_BSP_MAX_QUEUE_SIZE: '10', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '5' },
+        OTEL_EXPORTER_OTLP_TIMEOUT: '600000',
+      },
+      (reason) => troubles.push(reason),
+    );
     for (let n = 0; n < 1_000; n += 1) own.begin({ name: `span ${n}` }).end();
     await collector.asked(1);
     await own.stop(50);
     const sent = collector.requests.map(({ body }) => body.toString().split('"name":"span').length - 1);
     expect(sent.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(20);
+    // Five are asked of it, ten wait.
+    expect(troubles).toEqual([
+      'Spans are lost, 1000 of them; 15 could not be sent: the program ends; ' +
+        '985 found no place, as 10 were waiting (OTEL_BSP_MAX_QUEUE_SIZE)',
+    ]);
+  });
+
+  test('that is slow loses nothing that finds a place, and nothing is told', async () => {
+    const troubles: string[] = [];
+    const own = await open({ OTEL_BSP_MAX_QUEUE_SIZE: '10' }, (reason) => troubles.push(reason));
+    for (let round = 0; round < 3; round += 1) {
+      for (let n = 0; n < 10; n += 1) own.begin({ name: `${round}` }).end();
+      await collector.trace(undefined, Array<string>(10).fill(`${round}`));
+    }
+    await own.stop(5_000);
+    expect(troubles).toEqual([]);
   });
 });
