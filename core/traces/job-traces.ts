@@ -1,8 +1,9 @@
 import type { AttemptOutcome } from '../../db/entities/attempt.ts';
 import type { Job } from '../../db/entities/job.ts';
+import { messageOf } from '../../lib/errors.ts';
+import { createAttempt } from '../../lib/traces/attempt.ts';
 import { formatTraceParent, parseTraceParent, placeBelow, type TraceContext } from '../../lib/traces/trace-context.ts';
 import type { TracedSpan, Tracer } from '../../lib/traces/tracer.ts';
-import { guarded } from './guarded.ts';
 
 export interface TraceParts {
   /** Who writes spans, if anybody does. */
@@ -69,7 +70,43 @@ export interface Retrial {
  */
 export function createJobTraces(parts: TraceParts | undefined, onTrouble: (error: Error) => void): JobTraces {
   const { tracer, asking } = parts ?? UNTRACED;
-  return guarded(tracer === undefined ? handingOn(asking) : writing(tracer, asking), onTrouble);
+  const traces = tracer === undefined ? handingOn(asking) : writing(tracer, asking);
+  return guarded(traces, (error) =>
+    onTrouble(new Error(`Traces are incomplete: ${messageOf(error)}`, { cause: error })),
+  );
+}
+
+const UNTRACED: TraceParts = { tracer: undefined, asking: () => undefined };
+
+/** What is committed is committed, and what is asked for is done, whatever becomes of its spans. */
+function guarded(traces: JobTraces, onTrouble: (error: unknown) => void): JobTraces {
+  const attempt = createAttempt(onTrouble);
+  const nothing = (): undefined => undefined;
+  return {
+    submission(jobs) {
+      const submission = attempt<Submission | undefined>(() => traces.submission(jobs), nothing);
+      return {
+        begin: (jobId) =>
+          attempt(
+            () => submission?.begin(jobId) ?? null,
+            () => null,
+          ),
+        stored: (stored) => attempt(() => submission?.stored(stored), nothing),
+      };
+    },
+    claimed: (job, askedAt) => attempt(() => traces.claimed(job, askedAt), nothing),
+    attemptParent: (job) =>
+      attempt(
+        () => traces.attemptParent(job),
+        () => null,
+      ),
+    attemptEnded: (job, ended) => attempt(() => traces.attemptEnded(job, ended), nothing),
+    jobEnded: (job, at) => attempt(() => traces.jobEnded(job, at), nothing),
+    retrial(job) {
+      const retrial = attempt(() => traces.retrial(job), nothing);
+      return retrial && { traceParent: retrial.traceParent, stored: () => attempt(() => retrial.stored(), nothing) };
+    },
+  };
 }
 
 function writing(tracer: Tracer, asking: TraceParts['asking']): JobTraces {
@@ -95,8 +132,6 @@ function writing(tracer: Tracer, asking: TraceParts['asking']): JobTraces {
     },
   };
 }
-
-const UNTRACED: TraceParts = { tracer: undefined, asking: () => undefined };
 
 /** Nobody here writes spans, but agents and commands may, and continue what a submission came from. */
 function handingOn(asking: TraceParts['asking']): JobTraces {

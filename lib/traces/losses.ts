@@ -5,7 +5,7 @@ export interface Losses {
   /** One found no place among those that wait. */
   dropped(): void;
   /** Tells at once of what has not been told. */
-  tell(): void;
+  tell: () => void;
 }
 
 const GATHER_MS = 1_000;

@@ -1,4 +1,5 @@
 import type { TraceSettings } from './settings.ts';
+import { steady } from './steady.ts';
 import type { Identity, Tracer } from './tracer.ts';
 
 /** Loads what it takes, which nobody pays for who has no traces. `onTrouble` is told at most once a minute, in words without secrets. */
@@ -8,5 +9,5 @@ export async function openTracer(
   onTrouble: (reason: string) => void,
 ): Promise<Tracer> {
   const { createTracer } = await import('./open-telemetry.ts');
-  return createTracer(settings, identity, onTrouble);
+  return steady(createTracer(settings, identity, onTrouble), onTrouble);
 }
