@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import { currentTrace } from '../../server/about.ts';
+import { aboutOperation, currentAbout, currentTrace } from '../../server/about.ts';
 import { createLog } from '../../server/log.ts';
 import { startTestApp } from '../support/app.ts';
 import { sendingTo, startCollector, tracerFor } from '../support/collector.ts';
@@ -125,6 +125,18 @@ test('a line of the log that is written for somebody names the trace that they a
     await app.database.query('alter table gone rename to jobs');
   }
   expect(lines.filter(({ trace_id }) => trace_id === trace.traceId)).toHaveLength(2);
+});
+
+test('an operation’s trace is read when somebody wants to know it, and not before', () => {
+  let times = 0;
+  const { traceId, spanId } = newTrace();
+  const trace = () => {
+    times += 1;
+    return { traceId, spanId, isSampled: true };
+  };
+  aboutOperation({}, trace, () => expect(times).toBe(0));
+  aboutOperation({}, trace, () => expect([currentTrace()?.spanId, currentAbout().trace_id]).toEqual([spanId, traceId]));
+  expect(times).toBe(2);
 });
 
 async function submitOverSocketThatFails(secret: string, traceparent: string): Promise<void> {

@@ -266,6 +266,13 @@ describe('where nobody writes traces', () => {
       await cancelJob(untraced.core, viewer, job.id);
       await retryJob(untraced.core, viewer, job.id);
       expect(await rowOf(untraced.database, job.id)).toMatchObject({ trace_parent: job.traceParent });
+      expect(await rowOf(untraced.database, job.id)).toMatchObject({ retried_at: expect.any(Date) as Date });
+      caller = undefined;
+      const plain = await submit(untraced.core, viewer);
+      await cancelJob(untraced.core, viewer, plain.id);
+      await retryJob(untraced.core, viewer, plain.id);
+      expect(await rowOf(untraced.database, plain.id)).toMatchObject({ status: 'PENDING', retried_at: null });
+      caller = callers(true);
       // As where they are written: of many, none stands where its caller does.
       const many = await submitJobs(untraced.core, viewer, [spec(), spec()]);
       expect(many.map(({ traceParent }) => traceParent)).toEqual([null, null]);
