@@ -8,7 +8,7 @@ export interface Pace {
 }
 
 export interface PaceOptions {
-  /** For each item that was done, so many milliseconds are rested before the next time, … */
+  /** For each item that was done, or was asked for since, so many milliseconds lie between one time and the next, … */
   perItemMs: number;
   /** … but at most so many. So one thing among few is done at once, and of very many the work stays a part of the time. */
   atMostMs: number;
@@ -19,25 +19,38 @@ export interface PaceOptions {
 }
 
 export function createPace({ perItemMs, atMostMs, work, onError }: PaceOptions): Pace {
-  let isAsked = false;
-  let restsUntil = 0;
+  let asked = 0;
+  let done = 0;
+  let endedAt = -Infinity;
+
+  const leftMs = (): number => {
+    const restMs = Math.min(atMostMs, Math.max(done, asked) * perItemMs);
+    return endedAt + restMs - performance.now();
+  };
   const run = (): void => {
-    isAsked = false;
-    let restMs = atMostMs;
+    asked = 0;
+    // Until it has said otherwise: what fails rests for the longest.
+    done = Number.MAX_SAFE_INTEGER;
     try {
-      restMs = Math.min(atMostMs, work() * perItemMs);
+      done = work();
     } catch (error) {
       onError(new Error(`What is done in bundles failed: ${messageOf(error)}`, { cause: error }));
     }
-    restsUntil = performance.now() + restMs;
+    endedAt = performance.now();
+  };
+  const runInTime = (): void => {
+    // Of a crowd that came meanwhile, those who come with it are waited for.
+    const millis = leftMs();
+    if (millis > 0) setTimeout(runInTime, millis);
+    else run();
   };
   return {
     ask() {
-      if (isAsked) return;
-      isAsked = true;
-      const leftMs = restsUntil - performance.now();
+      asked += 1;
+      if (asked > 1) return;
+      const millis = leftMs();
       // Never within the call: what is asked for in one go is done in one go.
-      outside(() => (leftMs <= 0 ? setImmediate(run) : setTimeout(run, leftMs)));
+      outside(() => (millis <= 0 ? setImmediate(run) : setTimeout(runInTime, millis)));
     },
   };
 }

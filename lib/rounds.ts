@@ -14,7 +14,7 @@ interface Asked<Question, Answer> {
 /**
  * Answers in rounds what many ask at once: whoever asks while a round is under way is in the next one. Who comes alone waits for nothing,
  * and nobody is given an answer that was begun before they asked.
- * @param answer one answer for each question, in their order; what it throws is told to all of the round
+ * @param answer one answer for each question, in their order; what it throws is told to all of the round, so nobody may change it
  * @param options.most how many questions are in a round at most (500)
  * @param options.patienceMs when the next round begins although this one is not over, in milliseconds (50)
  */

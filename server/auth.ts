@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
-import { authenticate, may, type Viewer } from '../core/accounts/keys.ts';
+import { authenticate, type Viewer } from '../core/accounts/keys.ts';
 import { viewerOfOrganization } from '../core/accounts/organizations.ts';
 import type { Core } from '../core/core.ts';
 import { ForbiddenError, RateLimitedError } from '../core/errors.ts';
+import type { NamedLease } from '../core/leases/own.ts';
 import { boundedMap } from '../lib/bounded-map.ts';
 import { createSlots } from '../lib/slots.ts';
 import { presentedIn, type Presented, type ReadHeader } from './credentials.ts';
+import { createLeaseNames } from './own-leases.ts';
 import type { Rates } from './rate.ts';
 import type { ProjectCheck } from './salad/project.ts';
 import type { TokenCheck } from './salad/token.ts';
@@ -39,9 +41,10 @@ export interface Door {
   admitCounted(read: ReadHeader, address: string | undefined): Promise<Admission>;
   /**
    * The same, of one who asks once and needs no more than to be known.
-   * @param lease names who holds which job, where the request keeps that job, or tells how it ended: such are counted apart
+   * @param lease names who holds which job, where the request keeps that job, or tells how it ended: such are counted apart, where there
+   *   is such a lease
    */
-  viewerOf(read: ReadHeader, address: string | undefined, lease?: string): Promise<Viewer>;
+  viewerOf(read: ReadHeader, address: string | undefined, lease?: NamedLease): Promise<Viewer>;
   /** The same, where it is not known yet what the request is about: whoever finds that out counts it. */
   callerOf(read: ReadHeader, address: string | undefined): Promise<Caller>;
 }
@@ -50,7 +53,7 @@ export interface Door {
 export interface Caller {
   viewer: Viewer;
   /** @throws RateLimitedError */
-  count(lease: string | undefined): Promise<void>;
+  count(lease: NamedLease | undefined): Promise<void>;
 }
 
 /** Whom this server believes besides its own keys; what is absent is off. */
@@ -70,6 +73,10 @@ const SUSPECT_PATIENCE_MS = 5_000;
 export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined; rates?: Rates | undefined }): Door {
   const { core, salad = {}, rates } = parts;
   const admissionOf = createAdmissions({ core, salad, rates });
+  const nameOf = createLeaseNames(core);
+  const count = async (viewer: Viewer, credential: string, lease: NamedLease | undefined): Promise<void> => {
+    if (rates?.countsRequests === true) await rates.count(credential, await nameOf(viewer, lease));
+  };
 
   const admit: Door['admit'] = async (read, address) => {
     const presented = presentedIn(read, {
@@ -84,19 +91,23 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
     }
   };
 
-  const admitCounted = async (read: ReadHeader, address: string | undefined, lease?: string): Promise<Admission> => {
+  const admitCounted = async (
+    read: ReadHeader,
+    address: string | undefined,
+    lease?: NamedLease,
+  ): Promise<Admission> => {
     const admission = await admit(read, address);
-    await rates?.count(admission.credential, leaseOf(admission.viewer, lease));
+    await count(admission.viewer, admission.credential, lease);
     return admission;
   };
 
   return {
     admit,
-    admitCounted,
+    admitCounted: (read, address) => admitCounted(read, address),
     viewerOf: async (read, address, lease) => (await admitCounted(read, address, lease)).viewer,
     callerOf: async (read, address) => {
       const { viewer, credential } = await admit(read, address);
-      return { viewer, count: async (lease) => rates?.count(credential, leaseOf(viewer, lease)) };
+      return { viewer, count: (lease) => count(viewer, credential, lease) };
     },
   };
 }
@@ -141,11 +152,6 @@ function createAdmissions(parts: { core: Core; salad: SaladChecks; rates: Rates 
         return saladToken(core, salad.token, presented);
     }
   };
-}
-
-/** Whoever may hold no job keeps none. */
-function leaseOf(viewer: Viewer, lease: string | undefined): string | undefined {
-  return may(viewer, 'work') ? lease : undefined;
 }
 
 async function ownKey(core: Core, key: string): Promise<Admission> {

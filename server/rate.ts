@@ -12,6 +12,8 @@ export interface RateLimits {
 
 /** How often may be asked of this server. Other servers count for themselves. */
 export interface Rates {
+  /** Whether requests are counted at all. */
+  readonly countsRequests: boolean;
   /**
    * Counts a request.
    * @param credential names the key, without telling it
@@ -46,6 +48,7 @@ export function createRates({ perKey, refusalsPerAddress }: RateLimits): Rates {
   const tooManySigns = `Expected at most ${signs.max} heartbeats and reports in ${BURST_SECONDS} s from who holds one job, got more. Send a heartbeat every heartbeat_interval seconds.`;
   const tooManyRefused = `Expected at most ${refusalsPerAddress} refused keys a second from one address (KELPIE_REFUSALS_PER_ADDRESS), got more. Wait, and check the key.`;
   return {
+    countsRequests: perKey > 0,
     async count(credential, lease) {
       if (perKey === 0) return;
       if (lease === undefined) deny(await requests.add(credential), requests.max, tooMany);

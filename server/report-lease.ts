@@ -1,5 +1,6 @@
 import { Kind, OperationTypeNode, parse, type DocumentNode } from 'graphql';
 import { z } from 'zod';
+import type { NamedLease } from '../core/leases/own.ts';
 
 /** What comes with a request over HTTP, before anything of it is looked at. */
 interface Operation {
@@ -16,10 +17,10 @@ const MAX_CHARACTERS = 2_000;
  * Names the attempt that an operation is about, where it is nothing but a heartbeat or a report of an ending, written as agents write
  * them: with their input in the variable `input`. Undefined for everything else.
  */
-export function leaseOfReport({ query = '', variables }: Operation): string | undefined {
+export function leaseOfReport({ query = '', variables }: Operation): NamedLease | undefined {
   if (query.length > MAX_CHARACTERS) return undefined;
   const { data: input } = attempt.safeParse(variables?.['input']);
-  return input !== undefined && isReport(query) ? `${input.jobId} ${input.attempt}` : undefined;
+  return input !== undefined && isReport(query) ? input : undefined;
 }
 
 const attempt = z.object({ jobId: z.uuid().toLowerCase(), attempt: z.int() });

@@ -88,14 +88,12 @@ function send(socket: WebSocket, data: string): Promise<void> {
  * known by its bytes and answered here, as the library would.
  */
 function isPlainPing(data: RawData): boolean {
-  // As ws hands messages out unless it is told otherwise.
-  return PING.equals(data as Buffer);
+  return Buffer.isBuffer(data) && PING.equals(data);
 }
 
 /** What a client may say; undefined for anything else. */
 function readMessage(data: RawData): Message | undefined {
   try {
-    // As ws hands messages out unless it is told otherwise.
     const message = parseMessage((data as Buffer).toString());
     return OF_CLIENTS.has(message.type) ? message : undefined;
   } catch {

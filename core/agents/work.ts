@@ -35,12 +35,15 @@ interface NoJob {
 const ASK_EVERY_MILLIS = 5_000;
 /** How often one does that is connected, where there are few: its server looks after it. */
 const ASK_EVERY_CONNECTED_MILLIS = 60_000;
-/** Thousands that ask would cost a server more than all else, so each asks the less often: so many of them ask in a second. */
+/** Thousands that ask would cost a server more than all else, so each asks the less often: so many of them ask in a second, … */
 const MOST_QUESTIONS_PER_SECOND = 20;
+/** … but not more seldom than this: it is what heals whatever kept a server from calling an agent. */
+const ASK_AT_LEAST_EVERY_MILLIS = 300_000;
 
 /** @param connected how many agents are connected to the server of one that is */
 export function askAgainMillis(connected: number): number {
-  return Math.max(ASK_EVERY_CONNECTED_MILLIS, Math.ceil(connected / MOST_QUESTIONS_PER_SECOND) * 1_000);
+  const takingTurns = Math.ceil(connected / MOST_QUESTIONS_PER_SECOND) * 1_000;
+  return Math.min(ASK_AT_LEAST_EVERY_MILLIS, Math.max(ASK_EVERY_CONNECTED_MILLIS, takingTurns));
 }
 
 /**

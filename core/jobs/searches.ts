@@ -1,5 +1,6 @@
 import type { EntityManager } from '../../db/orm.ts';
 import { isTimeUp } from '../../db/away.ts';
+import { anyOf } from '../../lib/signals.ts';
 import { createSlots, type Slots } from '../../lib/slots.ts';
 import { InvalidInputError, RateLimitedError } from '../errors.ts';
 
@@ -50,7 +51,7 @@ export function createSearches(options: { connections?: number; waitMs?: number;
     async hold(accountId, task, { isPatient = false, gone = new AbortController().signal } = {}) {
       const patience = new AbortController();
       const timer = isPatient ? undefined : setTimeout(() => patience.abort(crowded(waitMs)), waitMs);
-      const signal = AbortSignal.any([patience.signal, gone]);
+      const signal = anyOf(patience.signal, gone);
       try {
         return await accounts.within(accountId, (own) =>
           own.hold(signal, () => server.hold(signal, () => task(inTimeOf(timeMs, gone)))),

@@ -36,9 +36,10 @@ const oneStatement = statement<Renewal & Often, Held>('renew-lease');
 
 type Columns = { [name in keyof Renewal as `${name}${name extends keyof Fence ? 's' : ''}`]: readonly Renewal[name][] };
 
-const manyStatement = statement<Columns & { seen_every_seconds: number }, Held & { job_id: string; number: number }>(
-  'renew-leases',
-);
+const manyStatement = statement<
+  Columns & { seen_every_seconds: number },
+  Held & Omit<Fence, 'attempt'> & { number: number }
+>('renew-leases');
 
 /** Renews one lease; undefined when it does not hold (rules 2 and 3). What is returned is committed. */
 export type Renew = (renewal: Renewal) => Promise<Held | undefined>;
@@ -49,10 +50,11 @@ export type Renew = (renewal: Renewal) => Promise<Held | undefined>;
  */
 export function createRenewals(owner: Owner, often: Often): Renew {
   const renewInRound = inRounds(async (round: Renewal[]): Promise<(Held | undefined)[]> => {
-    const named = new Map(round.map((renewal) => [nameOf(renewal), renewal]));
+    // Of two for one lease the first is in the statement, and the other follows it.
+    const named = new Map<string, Renewal>();
+    for (const renewal of round) named.set(nameOf(renewal), named.get(nameOf(renewal)) ?? renewal);
     const rows = await manyStatement(plainReader(owner), { ...columnsOf([...named.values()]), ...often });
-    const held = new Map(rows.map((row) => [nameOf({ job_id: row.job_id, attempt: row.number }), row]));
-    // Of two for one lease, one is in the statement.
+    const held = new Map(rows.map((row) => [nameOf({ ...row, attempt: row.number }), row]));
     return round.map((renewal) => {
       const name = nameOf(renewal);
       return named.get(name) === renewal ? held.get(name) : undefined;
@@ -63,8 +65,8 @@ export function createRenewals(owner: Owner, often: Often): Renew {
 }
 
 /** Two accounts that name one lease are two: one of them means a job that is not its own. */
-function nameOf({ job_id: jobId, attempt }: Pick<Fence, 'job_id' | 'attempt'>): string {
-  return `${jobId.toLowerCase()} ${attempt}`;
+function nameOf({ account_id: accountId, job_id: jobId, attempt }: Fence): string {
+  return `${accountId} ${jobId.toLowerCase()} ${attempt}`;
 }
 
 function columnsOf(round: readonly Renewal[]): Columns {

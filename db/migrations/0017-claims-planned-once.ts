@@ -12,7 +12,11 @@ export class ClaimsPlannedOnce extends Migration {
 
 /**
  * A plan that is kept must not be one that was made for an empty queue. So it is made once, for no values in particular, and only by the
- * indexes, of which each step has one: what is switched off here would be chosen for a small table, and stay when it has grown.
+ * indexes: what is switched off here would be chosen for a small table, and stay when it has grown. Where several indexes could serve, of
+ * which a small table cannot tell the best, the statement is given as text, and planned anew: those are short.
+ *
+ * Servers of two releases may call it at once, so it is never changed: another way of claiming is a function of another name, and this one
+ * goes a release later.
  */
 const CLAIM_JOB = `
 create function claim_job(asking_account uuid, asking_group text, asking_machine text, asking_agent uuid, asking_claim uuid,
@@ -25,28 +29,26 @@ set enable_bitmapscan = off
 set enable_sort = off
 set enable_hashjoin = off
 set enable_mergejoin = off
+set jit = off
 as $function$
 declare
   earlier record;
 begin
   -- Rule 5: a machine that is banned from so many jobs is to be reallocated, and gets nothing more.
-  is_barred := bans_to_reallocate <= (
-    select count(*)
-    from (select from bans b where b.account_id = asking_account and b.machine_id = asking_machine limit bans_to_reallocate) some_bans
-  );
+  execute 'select count(*) >= $3 from (select from bans where account_id = $1 and machine_id = $2 limit $3) some_bans'
+    into is_barred using asking_account, asking_machine, bans_to_reallocate;
 
   -- The answer to this very claim may have been lost with its connection: then the job that it took is given again.
   if asking_claim is not null then
-    select a.job_id, a.outcome into earlier
-    from attempts a
-    where a.agent_id = asking_agent and a.claim_id = asking_claim and a.account_id = asking_account;
-    if found and earlier.outcome is null then
+    execute 'select job_id, outcome from attempts where agent_id = $1 and claim_id = $2 and account_id = $3'
+      into earlier using asking_agent, asking_claim, asking_account;
+    if earlier.job_id is not null and earlier.outcome is null then
       select j.* into job from jobs j where j.id = earlier.job_id;
       return next;
       return;
     end if;
     -- What it once took has ended meanwhile: this is a new claim, which can no longer be told from that one by its id.
-    if found then
+    if earlier.job_id is not null then
       asking_claim := null;
     end if;
   end if;
@@ -69,7 +71,11 @@ begin
         and q.container_group_id = asking_group
         and q.status = 'PENDING'
         and q.banned_machine_id is distinct from asking_machine
-        and not exists (select from bans b where b.job_id = q.id and b.machine_id = asking_machine)
+        -- No join, and within the account: either index of bans may serve, and by either few are read, as the machine is not barred.
+        and (
+          select b.job_id from bans b
+          where b.job_id = q.id and b.machine_id = asking_machine and b.account_id = asking_account
+        ) is null
       order by q.priority desc, q.position
       limit 1
       for update of q skip locked

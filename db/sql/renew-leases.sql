@@ -8,7 +8,7 @@ with asked as materialized (
     as asked (account_id, job_id, attempt, bytes_downloaded, bytes_uploaded, files_downloaded, files_uploaded, sync_lag_seconds)
 ),
 held as materialized (
-  select a.job_id, a.number
+  select a.account_id, a.job_id, a.number
   from asked
   join attempts a on a.job_id = asked.job_id and a.number = asked.attempt and a.account_id = asked.account_id
   where a.outcome is null
@@ -26,9 +26,9 @@ set heartbeat_at = clock_timestamp(),
     files_uploaded = greatest(a.files_uploaded, asked.files_uploaded),
     sync_lag_seconds = asked.sync_lag_seconds
 from held
-join asked on asked.job_id = held.job_id and asked.attempt = held.number
+join asked on asked.job_id = held.job_id and asked.attempt = held.number and asked.account_id = held.account_id
 where a.job_id = held.job_id and a.number = held.number and a.outcome is null
-returning a.job_id, a.number, a.heartbeat_interval, a.phase, a.warning, a.checkpoint_files, a.agent_id, a.machine_id,
+returning a.account_id, a.job_id, a.number, a.heartbeat_interval, a.phase, a.warning, a.checkpoint_files, a.agent_id, a.machine_id,
           a.container_group_id,
           (a.agent_id is null or exists (
             select from agents g

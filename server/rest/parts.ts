@@ -1,5 +1,6 @@
 import type { Viewer } from '../../core/accounts/keys.ts';
 import type { OpenCore } from '../../core/open.ts';
+import type { NamedLease } from '../../core/leases/own.ts';
 
 /** What the REST layer stands on. */
 export interface RestParts {
@@ -12,7 +13,7 @@ export interface RestParts {
    */
   viewerOf(request: Request): Promise<Viewer>;
   /** The same, of a request that is counted when it is known who holds which job by it; undefined: nobody holds any. */
-  callerOf(request: Request): Promise<{ viewer: Viewer; count(lease: string | undefined): Promise<void> }>;
+  callerOf(request: Request): Promise<{ viewer: Viewer; count(lease: NamedLease | undefined): Promise<void> }>;
   log: RestLog;
   /** The folder with the dashboard's built files: by default where they are built to. */
   dashboard?: string | undefined;

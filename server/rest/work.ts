@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { createMiddleware } from 'hono/factory';
 import { containerGroupId, machineId } from '../../core/jobs/fields.ts';
+import type { NamedLease } from '../../core/leases/own.ts';
 import { claimForWorker, finishForWorker, heartbeatOfWorker, type PollingWorker } from '../../core/leases/polling.ts';
 import { readJson } from './body.ts';
 import { exampleId, exampleRunning, exampleWorker } from './examples.ts';
@@ -50,7 +51,7 @@ function reportDoor(callerOf: RestParts['callerOf']) {
     const caller = await callerOf(context.req.raw);
     context.set('viewer', caller.viewer);
     context.header('Cache-Control', 'no-store');
-    let lease: string | undefined;
+    let lease: NamedLease | undefined;
     try {
       lease = leaseIn(context.req.param('id'), await readJson(context));
     } finally {
@@ -63,9 +64,9 @@ function reportDoor(callerOf: RestParts['callerOf']) {
 
 const named = z.object({ id: z.uuid().toLowerCase(), body: z.object({ machine_id: machineId }) });
 
-function leaseIn(id: string | undefined, body: unknown): string | undefined {
+function leaseIn(id: string | undefined, body: unknown): NamedLease | undefined {
   const { data } = named.safeParse({ id, body });
-  return data && `${data.id} ${data.body.machine_id}`;
+  return data && { jobId: data.id, machineId: data.body.machine_id };
 }
 
 const workerFields = { machine_id: machineId, container_group_id: containerGroupId };

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { registerAgent } from '../../core/agents/register.ts';
 import { cancelJob } from '../../core/jobs/cancel.ts';
 import { submitJobs } from '../../core/jobs/submit.ts';
 import { finishAttempt } from '../../core/leases/finish.ts';
@@ -165,10 +167,12 @@ describeInBrowser('the list of jobs', (open) => {
     await tab.go(`/app/jobs`);
     await row(tab, 'runs-on').getByText('Running').waitFor();
     await tab.mark();
+    const where = { machineId: 'machine-8', containerGroupId: 'restart' };
+    await registerAgent(app.core, viewer, { ...where, sessionId: randomUUID(), version: null, hardware: null });
     const other = await open({ url: app.url });
     await other.signIn(secret);
     await other.page.getByRole('link', { name: 'Agents' }).click();
-    const agent = other.page.getByRole('listitem').filter({ hasText: 'restart' });
+    const agent = other.page.getByRole('heading', { name: 'machine-8' });
     await agent.waitFor();
 
     await app.app.stop();

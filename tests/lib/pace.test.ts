@@ -90,3 +90,29 @@ test('a bound holds: however much was done, the next turn comes', async () => {
   }
   expect(turns).toBe(3);
 });
+
+test('a crowd that comes while it rests for one is waited for', async () => {
+  const turns: { at: number; items: number }[] = [];
+  let items = 0;
+  const pace = createPace({
+    ...{ perItemMs: 5, atMostMs: 80, onError },
+    work: () => {
+      turns.push({ at: performance.now(), items });
+      const did = items;
+      items = 0;
+      return did;
+    },
+  });
+  const ask = (): void => {
+    items += 1;
+    pace.ask();
+  };
+  ask();
+  await until('the first turn', () => turns.length === 1);
+  for (let count = 0; count < 50; count++) ask();
+  await until('the second turn', () => turns.length === 2);
+  const [first, second] = turns;
+  expect([first?.items, second?.items]).toEqual([1, 50]);
+  // Not the five milliseconds of the one that was done.
+  expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(78);
+});

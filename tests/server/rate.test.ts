@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { afterAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -243,6 +243,28 @@ describe('a fleet of polling workers with one key', async () => {
       app.rest(secret, 'POST', `/jobs/${id}/heartbeat`, { machine_id: machine, container_group_id: 'group' });
     await until('the other to be bounded', async () => (await beat('other')).status === 429);
     expect((await beat('holder')).body).toEqual({ status: 'running' });
+  });
+
+  test('is counted like anybody where it makes leases up, or names another account’s', async () => {
+    const { secret } = await app.account('AGENT');
+    const { viewer } = await app.account();
+    const { id } = await submit(app.core, viewer);
+    await claimForWorker(app.core, viewer, { machineId: 'machine', containerGroupId: 'group' });
+    const worker = { machine_id: 'machine', container_group_id: 'group' };
+    const input = { jobId: id, attempt: 1 };
+    const http = createHttpTransport({ url: `${app.url}/graphql`, credentials: keyCredentials(secret) });
+    const made: (() => Promise<unknown>)[] = [
+      () => app.rest(secret, 'POST', `/jobs/${randomUUID()}/heartbeat`, worker),
+      () => app.rest(secret, 'POST', `/jobs/${id}/heartbeat`, worker),
+      () => http.request(HeartbeatDocument, { input: { ...input, jobId: randomUUID() } }, AbortSignal.timeout(20_000)),
+      () => http.request(HeartbeatDocument, { input }, AbortSignal.timeout(20_000)),
+    ];
+    for (const one of made) {
+      await until('the key’s own bound', async () => {
+        const answer = await one().catch((error: unknown) => String(error));
+        return JSON.stringify(answer).includes('10 requests in 5 s');
+      });
+    }
   });
 
   test('is counted like anybody where what it calls a job is none', async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -84,7 +85,7 @@ describe('Rule 6: whose job', () => {
     await client.connect();
     stack.defer(() => client.end());
     await submit(own.core, viewer);
-    await client.query('vacuum analyze jobs');
+    for (const table of ['jobs', 'bans', 'attempts']) await client.query(`vacuum analyze ${table}`);
     // The plans that this connection keeps are made now, for a single job: PostgreSQL keeps none before it has tried some.
     for (let time = 0; time < 8; time++) await blocksOfClaim(client, viewer.accountId);
     const small = await blocksOfClaim(client, viewer.accountId);
@@ -97,9 +98,24 @@ describe('Rule 6: whose job', () => {
        where account_id = $1`,
       [viewer.accountId],
     );
+    // Of other machines for these jobs, and of this one for others'; and a history of attempts.
+    await client.query(
+      `insert into bans (job_id, machine_id, account_id, attempt, reason)
+       select id, 'other ' || n, account_id, 1, 'FAILED' from (select * from jobs where account_id = $1 limit 200) j, generate_series(1, 50) n
+       union all select id, 'machine', gen_random_uuid(), 1, 'FAILED' from jobs where status = 'COMPLETED'`,
+      [viewer.accountId],
+    );
+    await client.query(
+      `insert into attempts (job_id, number, account_id, container_group_id, machine_id, agent_id, claim_id, heartbeat_interval,
+                             lease_expires_at, outcome, ended_at)
+       select id, 1, account_id, 'group', 'machine', null, null, 30, now(), 'COMPLETED', now()
+       from jobs where status = 'COMPLETED'`,
+    );
     // Before the planner has looked at them, and after.
-    for (const look of ['select', 'analyze jobs']) {
+    for (const look of ['select', 'analyze jobs, bans, attempts']) {
       await client.query(look);
+      // What is planned anew reads the catalogue.
+      await blocksOfClaim(client, viewer.accountId);
       // An index that is some levels deeper, not a scan: 20,000 jobs fill about 700 blocks.
       expect(await blocksOfClaim(client, viewer.accountId)).toBeLessThan(small + 60);
     }
@@ -113,7 +129,9 @@ async function blocksOfClaim(client: pg.Client, accountId: string): Promise<numb
     account_id: accountId,
     container_group_id: 'group',
     machine_id: 'machine',
-    agent_id: null,
+    agent_id: randomUUID(),
+    claim_id: randomUUID(),
+    bans_to_reallocate: 5,
   };
   try {
     await client.query('begin');
