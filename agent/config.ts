@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { messageOf } from '../lib/errors.ts';
+import { type TraceConfig, traceConfig, traceVariables } from '../lib/traces/settings.ts';
 import {
   apiKey,
   flag,
@@ -50,6 +51,7 @@ export interface AgentConfig {
   reconnectGraceMs: number;
   sync: SyncSettings;
   storage: { endpoint?: string; region?: string; maxUploadMbps?: number };
+  traces: TraceConfig;
   workingDirectory: string;
   /** The container's environment, the ground on which each command's own is laid. */
   environment: Record<string, string>;
@@ -139,6 +141,7 @@ export const agentVariables = z.object({
     .describe('The same, and before it'),
   AWS_REGION: z.string().optional().describe('The region of the store'),
   AWS_DEFAULT_REGION: z.string().optional().describe('The same, and after it'),
+  ...traceVariables,
 });
 
 /**
@@ -230,6 +233,7 @@ function assemble(
       ...(region === undefined ? {} : { region }),
       ...(read.KELPIE_MAX_UPLOAD_MBPS === undefined ? {} : { maxUploadMbps: read.KELPIE_MAX_UPLOAD_MBPS }),
     },
+    traces: traceConfig(read),
     ...rest,
   };
 }

@@ -17,6 +17,8 @@ export function commandEnvironment(parts: {
   progressFile: string | undefined;
   /** Absent where no place could be found for it. */
   stateFile: string | undefined;
+  /** Where the command is in a trace; a job that says so itself knows better. */
+  traceParent: string | undefined;
 }): Record<string, string> {
   const job = strings.safeParse(parts.job);
   if (!job.success) {
@@ -25,6 +27,7 @@ export function commandEnvironment(parts: {
   }
   return {
     ...parts.container,
+    ...(parts.traceParent === undefined ? {} : { TRACEPARENT: parts.traceParent }),
     ...job.data,
     INPUT_DIR: parts.directories.input,
     OUTPUT_DIR: parts.directories.output,

@@ -3,19 +3,21 @@ import { messageOf } from '../lib/errors.ts';
 import { atMost, isAborted } from '../lib/pause.ts';
 import { anyOf } from '../lib/signals.ts';
 import type { Slots } from '../lib/slots.ts';
+import type { Tracer } from '../lib/traces/tracer.ts';
+import { type AttemptTrace, traceAttempt } from './attempt-trace.ts';
 import { purge, stopSync } from './closing.ts';
 import type { AgentConfig } from './config.ts';
 import { type CutReason, cutShort, type Ending, endingOf, released, settle } from './ending.ts';
-import { commandEnvironment } from './environment.ts';
 import { type HandOver, createHandOver } from './hand-over.ts';
 import { holdLease } from './hold.ts';
+import { launch } from './launch.ts';
 import type { Lease } from './lease.ts';
 import type { Claim, Link } from './link.ts';
 import { type LogShipper, shipLogs } from './logs.ts';
 import { totalsOf } from './news.ts';
 import type { Witness } from './occupation.ts';
 import type { PresenceRecord } from './presence.ts';
-import { CommandNotStarted, type RunningCommand, startCommand } from './process.ts';
+import { CommandNotStarted } from './process.ts';
 import { type ProgressFile, createProgressFile } from './progress.ts';
 import { RECALLED, type Shutdown, graceAfter, hurriesAfter } from './shutdown.ts';
 import { type Activity, createActivity } from './stall.ts';
@@ -40,6 +42,8 @@ export interface AttemptParts {
   berth: Slots | undefined;
   /** Of the agent; for the steps also of this attempt alone, when the server wants the job back. */
   shutdown: Shutdown;
+  /** Who writes spans, if anybody does. */
+  tracer: Tracer | undefined;
   log: Logger;
 }
 
@@ -70,6 +74,7 @@ interface Attempt extends AttemptParts {
   progress: ProgressFile;
   activity: Activity;
   logs: LogShipper;
+  trace: AttemptTrace;
 }
 
 /** A step returns an ending when it is the last one; otherwise the next step follows. */
@@ -83,11 +88,15 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
   const cut = new AbortController();
   const recall = new AbortController();
   const shutdown = { ...parts.shutdown, stopping: anyOf(parts.shutdown.stopping, recall.signal) };
-  const log = parts.log.child({ jobId: claim.job.id, attempt: claim.attempt.number });
+  const trace = traceAttempt(parts);
+  const { traceId } = trace;
+  const about = { jobId: claim.job.id, attempt: claim.attempt.number };
+  const log = parts.log.child(traceId === undefined ? about : { ...about, trace_id: traceId });
   const lease = holdLease({
     ...parts,
     onLost: (isCanceled) => cut.abort((isCanceled ? 'CANCELED' : 'LEASE_LOST') satisfies CutReason),
     onRecall: () => recall.abort(RECALLED),
+    onSaved: () => trace.saved(),
     log,
   });
   cut.signal.addEventListener('abort', () => void stopSync(sync, log), { once: true });
@@ -100,7 +109,7 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
     cancel: () => cut.abort('CANCELED' satisfies CutReason),
     reconnected: () => lease.renew(),
     madeWay: handOver.done,
-    ended: seeThrough({ ...parts, shutdown, log, lease, handOver, cut: cut.signal }),
+    ended: seeThrough({ ...parts, shutdown, log, lease, handOver, trace, cut: cut.signal }),
   };
 }
 
@@ -109,7 +118,7 @@ const STOPPED_WITHIN_MS = 5000;
 async function seeThrough(
   parts: Omit<Attempt, 'progress' | 'activity' | 'patience' | 'hurries' | 'logs'>,
 ): Promise<Ending> {
-  const { log, lease, sync, link, claim, cut, shutdown, handOver } = parts;
+  const { log, lease, sync, link, claim, cut, shutdown, handOver, trace } = parts;
   log.info({ command: claim.job.command }, 'Attempt begins');
   const activity = createActivity(() => sync.counts().filesUploaded);
   const over = new AbortController();
@@ -129,7 +138,9 @@ async function seeThrough(
   await (ending.survivor === undefined ? stopSync(sync, log) : atMost(STOPPED_WITHIN_MS, stopSync(sync, log)));
   // After the report nobody may speak of the attempt any more, so what its command said last goes before.
   await Promise.all([lease.tellLast(anyOf(cut, shutdown.hurrying)), logs.end()]);
-  await settle(ending, { link, lease: named, totals: totalsOf(sync.state()), cut, hurrying: shutdown.hurrying, log });
+  const settlement = { link, lease: named, totals: totalsOf(sync.state()), cut, hurrying: shutdown.hurrying, log };
+  await trace.part('report', () => settle(ending, settlement));
+  trace.ended(ending);
   lease.stop();
   // What a survivor still works on is left to the next agent, which empties what it finds of a job that is not its own.
   if (ending.survivor === undefined) await purge(attempt);
@@ -171,8 +182,8 @@ async function prepare({ lease, sync }: Attempt): Promise<undefined> {
 }
 
 async function download(attempt: Attempt): Promise<Ending | undefined> {
-  const { shutdown, sync, cut } = attempt;
-  await sync.download(anyOf(cut, shutdown.stopping));
+  const { shutdown, sync, cut, trace } = attempt;
+  await trace.part('download', () => sync.download(anyOf(cut, shutdown.stopping)));
   return shutdown.stopping.aborted ? released(shutdown) : undefined;
 }
 
@@ -181,24 +192,12 @@ async function watch({ sync }: Attempt): Promise<undefined> {
 }
 
 async function run(attempt: Attempt): Promise<Ending | undefined> {
-  const { claim, config, lease, progress, activity, cut, shutdown } = attempt;
+  const { lease, progress, trace, shutdown } = attempt;
   if (shutdown.stopping.aborted) return released(shutdown);
   lease.enter('RUNNING');
   try {
-    const command = await start(attempt);
-    void command.exited.then(({ deaths }) => {
-      attempt.sync.commandMayHaveDied(deaths);
-      // While the last uploads go on.
-      void attempt.logs.end();
-    });
-    progress.watch((now) => {
-      activity.seen();
-      lease.report(now);
-    });
-    const { timeoutSeconds, stallTimeoutSeconds } = claim.job;
-    const { shutdownGraceMs, killGraceMs } = config;
-    const limits = { timeoutSeconds, stallTimeoutSeconds, shutdownGraceMs, killGraceMs };
-    return await afterCommand(await supervise({ command, cut, shutdown, activity, ...limits }), attempt);
+    const verdict = await trace.part('command', (traceParent) => runCommand(attempt, traceParent));
+    return await afterCommand(verdict, attempt);
   } catch (error) {
     if (!(error instanceof CommandNotStarted)) throw error;
     const { fault, message: reason } = error;
@@ -208,39 +207,24 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
   }
 }
 
-function start({
-  claim,
-  config,
-  stateFile,
-  progress,
-  activity,
-  logs,
-  sync,
-  hurries,
-}: Attempt): Promise<RunningCommand> {
-  return startCommand({
-    command: claim.job.command,
-    arguments: claim.job.arguments,
-    environment: commandEnvironment({
-      container: config.environment,
-      job: claim.job.environment,
-      jobId: claim.job.id,
-      attempt: claim.attempt.number,
-      directories: config.directories,
-      progressFile: progress.path,
-      stateFile,
-    }),
-    workingDirectory: config.workingDirectory,
-    killWaitMs: config.killWaitMs,
-    hurries,
-    stdout: process.stdout,
-    stderr: process.stderr,
-    onOutput: (chunk, stream) => {
-      activity.seen();
-      logs.push(stream, chunk);
-    },
-    onDanger: (dangers) => sync.commandMayHaveDied(dangers),
+async function runCommand(attempt: Attempt, traceParent: string | undefined): Promise<Verdict> {
+  const { claim, config, lease, progress, activity, cut, shutdown, trace } = attempt;
+  const command = await launch(attempt, traceParent);
+  void command.exited.then(({ deaths }) => {
+    attempt.sync.commandMayHaveDied(deaths);
+    // While the last uploads go on.
+    void attempt.logs.end();
   });
+  progress.watch((now) => {
+    activity.seen();
+    lease.report(now);
+  });
+  const { timeoutSeconds, stallTimeoutSeconds } = claim.job;
+  const { shutdownGraceMs, killGraceMs } = config;
+  const limits = { timeoutSeconds, stallTimeoutSeconds, shutdownGraceMs, killGraceMs };
+  const verdict = await supervise({ command, cut, shutdown, activity, ...limits });
+  trace.exited(verdict.exit);
+  return verdict;
 }
 
 /** What the end of the command means for the attempt; undefined: the next step follows. */
@@ -290,11 +274,11 @@ function flushAll(attempt: Attempt): Promise<undefined> {
   return flush(attempt, attempt.patience);
 }
 
-async function flush({ lease, sync, cut, shutdown }: Attempt, patience: AbortSignal): Promise<undefined> {
+async function flush({ lease, sync, cut, shutdown, trace }: Attempt, patience: AbortSignal): Promise<undefined> {
   lease.enter('UPLOADING');
-  await sync.flush(anyOf(cut, shutdown.hurrying, patience));
+  await trace.part('flush', () => sync.flush(anyOf(cut, shutdown.hurrying, patience)));
 }
 
-async function uploadAfter({ sync, cut, shutdown, patience }: Attempt): Promise<undefined> {
-  await sync.uploadAfter(anyOf(cut, shutdown.hurrying, patience));
+async function uploadAfter({ sync, cut, shutdown, patience, trace }: Attempt): Promise<undefined> {
+  await trace.part('upload', () => sync.uploadAfter(anyOf(cut, shutdown.hurrying, patience)));
 }

@@ -19,6 +19,8 @@ export interface HoldParts {
   witness: Pick<Witness, 'entered' | 'beat'>;
   onLost: (isCanceled: boolean) => void;
   onRecall: () => void;
+  /** Something was published that a successor can go on from. */
+  onSaved: () => void;
   log: Logger;
 }
 
@@ -43,7 +45,10 @@ export function holdLease(parts: HoldParts): Lease {
     onRecall: parts.onRecall,
     log,
   });
-  sync.onNews(() => lease.hint());
+  sync.onNews(() => {
+    lease.hint();
+    parts.onSaved();
+  });
   const ask = () => lease.renew();
   const fence = raiseFence({ claim: { sentAt: askedAt, leaseMillis }, presence, vigil, sync, ask, log });
   return {

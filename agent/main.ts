@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Logger, destination, pino } from 'pino';
 import { messageOf } from '../lib/errors.ts';
+import { VERSION } from '../lib/version.ts';
 import { openCarrier } from './carrier.ts';
 import { check, reportOf } from './check.ts';
 import { HELP, wishOf } from './command-line.ts';
@@ -19,7 +20,7 @@ import { createStateFile } from './state-file.ts';
 import { createAttemptSync, type EarlierAttempts } from './sync/attempt-sync.ts';
 import { createS3Store } from './sync/s3.ts';
 import { syncPlanOf } from './sync-plan.ts';
-import { VERSION } from './version.ts';
+import { openTraces } from './traces.ts';
 import { keepVigil } from './vigil.ts';
 import { leave } from './workers.ts';
 
@@ -97,6 +98,7 @@ async function run(config: AgentConfig, log: Logger): Promise<void> {
   const stateFile = await createStateFile(config.stateFile, log);
   const occupation = createOccupation({ tellState: stateFile.tell, tellCost: instance.costs });
   const vigil = keepVigil();
+  const traces = await openTraces(config, log);
   const store = createS3Store({ ...config.storage, beforeSending: () => vigil.look() });
   // Not an end of the agent: jobs without sync need no storage, and the others say so by themselves.
   store.ready().catch((error: unknown) => {
@@ -107,11 +109,13 @@ async function run(config: AgentConfig, log: Logger): Promise<void> {
     await runAgent({
       ...{ config, log, vigil, shutdown, instance, occupation, stateFile: stateFile.path },
       ...talking(config, service, log),
+      tracer: traces.tracer,
       createSync: syncing(config, store),
     });
   } finally {
     await stateFile.remove();
     instance.stop();
+    await traces.stop(shutdown.hurrying);
   }
 }
 

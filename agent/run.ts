@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { backoffMillis, jittered } from '../lib/backoff.ts';
 import { messageOf } from '../lib/errors.ts';
+import type { Tracer } from '../lib/traces/tracer.ts';
 import { createLatch } from '../lib/latch.ts';
 import { isAborted, pause } from '../lib/pause.ts';
 import { anyOf } from '../lib/signals.ts';
@@ -32,6 +33,8 @@ export interface AgentParts {
   /** Where the agent's state may be read, if anywhere. */
   stateFile: string | undefined;
   shutdown: Shutdown;
+  /** Who writes spans, if anybody does. */
+  tracer: Tracer | undefined;
   log: Logger;
 }
 

@@ -6,6 +6,7 @@ import type { AgentLookup } from './agents/agent-lookup.ts';
 import type { Searches } from './jobs/searches.ts';
 import type { Renew } from './leases/renewal.ts';
 import type { Provider } from './scaling/provider.ts';
+import type { JobTraces } from './traces/job-traces.ts';
 
 /** What every flow of the core stands on. */
 export interface Core {
@@ -21,16 +22,26 @@ export interface Core {
   readonly keyByHash: KeyLookup;
   readonly agentById: AgentLookup;
   readonly renew: Renew;
+  /** Who is told of what becomes of jobs, for traces. */
+  readonly traces: JobTraces;
   /** Says that a transaction has committed something that others may be waiting for: by default a change of a job. */
   announce(topic?: Topic): void;
 }
+
+/** Has something done once the transaction has committed; never when it has not. */
+export type OnceCommitted = (tell: () => void) => void;
 
 /**
  * One transaction, announced when it has committed. State, attempt, event and webhook delivery are written in it together
  * (rule 11).
  */
-export async function transact<Result>(core: Core, work: (em: EntityManager) => Promise<Result>): Promise<Result> {
-  const result = await core.em.fork().transactional(work);
+export async function transact<Result>(
+  core: Core,
+  work: (em: EntityManager, onceCommitted: OnceCommitted) => Promise<Result>,
+): Promise<Result> {
+  const told: (() => void)[] = [];
+  const result = await core.em.fork().transactional((em) => work(em, (tell) => told.push(tell)));
   core.announce();
+  for (const tell of told) tell();
   return result;
 }

@@ -22,6 +22,7 @@ import { createRenewals } from './leases/renewal.ts';
 import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
 import { KEEP_DAYS, type KeepDays } from './retention/prune.ts';
 import type { Provider } from './scaling/provider.ts';
+import { createJobTraces, type TraceParts } from './traces/job-traces.ts';
 import type { AllowedRange } from './webhooks/guard.ts';
 
 export interface CoreOptions {
@@ -48,6 +49,8 @@ export interface CoreOptions {
   keepDays?: KeepDays | undefined;
   /** Who has the machines, when container groups are to be scaled; nobody. */
   provider?: Provider | undefined;
+  /** Who writes traces of jobs, and whose traces are joined; nobody, and nobody’s. */
+  traces?: TraceParts | undefined;
   /** Told of trouble that mends itself: a lost connection that is being made again. */
   onError: (error: Error) => void;
 }
@@ -83,7 +86,7 @@ const AGENT_RETENTION_DAYS = 7;
 
 /** Brings the database up to date and opens the core on it. What was opened before a fault is closed again. */
 export async function openCore(options: CoreOptions): Promise<OpenCore> {
-  await bringUpToDate(options.directUrl ?? options.databaseUrl);
+  await bringUpToDate(options.directUrl ?? options.databaseUrl, options.onError);
   const pooled = options.directUrl !== undefined;
   const orm = await createOrm({
     ...{ url: options.databaseUrl, pooled },
@@ -98,10 +101,10 @@ export async function openCore(options: CoreOptions): Promise<OpenCore> {
   }
 }
 
-async function bringUpToDate(url: string): Promise<void> {
+async function bringUpToDate(url: string, onHeldUp: CoreOptions['onError']): Promise<void> {
   const orm = await createOrm({ url, maxConnections: 2, unlimited: true });
   try {
-    await migrate(orm, url);
+    await migrate(orm, url, { onHeldUp });
   } finally {
     await orm.close(true);
   }
@@ -122,7 +125,7 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     em: orm.em,
     secrets: createSecretBox(options.masterKey, options.oldMasterKeys),
     logBytes: options.logBytes ?? LOG_BYTES,
-    provider: options.provider,
+    ...{ provider: options.provider, traces: createJobTraces(options.traces, options.onError) },
     searches: createSearches(options.maxConnections === undefined ? {} : { connections: options.maxConnections }),
     ...askedByMany(orm),
     announce: (topic) => announcements.announce(topic),

@@ -15,8 +15,16 @@ import { TransfersTold } from './migrations/0014-transfers-told.ts';
 import { OneRulePerGroup } from './migrations/0015-one-rule-per-group.ts';
 import { Doors } from './migrations/0016-doors.ts';
 import { ClaimsPlannedOnce } from './migrations/0017-claims-planned-once.ts';
+import { Traces } from './migrations/0018-traces.ts';
+import { AttemptsThatCameBack } from './migrations/0019-attempts-that-came-back.ts';
 
-/** In the order in which they run. Append-only: a migration that has been released is never edited. */
+/**
+ * In the order in which they run, each in a transaction of its own. Append-only: a migration that has been released is never edited.
+ *
+ * They run while servers serve. So one that alters a table that everybody uses alters that one alone, as whoever holds one and waits for
+ * another deadlocks with those who take them the other way round; and it waits for it with a `lock_timeout` of two seconds, because whoever
+ * comes after a waiting one waits too. `migrate` tries again.
+ */
 export const migrations = [
   { name: '0001-spine', class: Spine },
   { name: '0002-leases-in-time', class: LeasesInTime },
@@ -35,4 +43,6 @@ export const migrations = [
   { name: '0015-one-rule-per-group', class: OneRulePerGroup },
   { name: '0016-doors', class: Doors },
   { name: '0017-claims-planned-once', class: ClaimsPlannedOnce },
+  { name: '0018-traces', class: Traces },
+  { name: '0019-attempts-that-came-back', class: AttemptsThatCameBack },
 ];

@@ -53,7 +53,7 @@ export async function createOrm(options: {
     ],
     clientUrl: options.url,
     extensions: [Migrator],
-    migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false },
+    migrations: { migrationsList: migrations, tableName: 'migrations', snapshot: false, allOrNothing: false },
     logger: () => undefined,
     // What it compares with the entities; functions are held to the committed schema by a test.
     schemaGenerator: { ignoreRoutines: true },

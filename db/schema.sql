@@ -140,7 +140,8 @@ create table attempts (
   warning text,
   progress_trace jsonb,
   progress_due_at timestamp(3) with time zone,
-  transfer_due_at timestamp(3) with time zone
+  transfer_due_at timestamp(3) with time zone,
+  resumed boolean not null default false
 );
 
 create table audit_events (
@@ -228,7 +229,9 @@ create table jobs (
   failed_at timestamp(3) with time zone,
   stall_timeout_seconds integer,
   banned_machine_id text,
-  last_checkpoint_at timestamp(3) with time zone
+  last_checkpoint_at timestamp(3) with time zone,
+  trace_parent text,
+  retried_at timestamp(3) with time zone
 );
 
 create table reallocations (

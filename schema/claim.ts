@@ -10,7 +10,14 @@ import { AttemptRef } from './attempt.ts';
 import { builder } from './builder.ts';
 import { JobRef } from './job.ts';
 
-const ClaimRef = builder.objectRef<{ job: Job; attempt: Attempt; leaseMillis: number }>('Claim').implement({
+interface ClaimedWork {
+  job: Job;
+  attempt: Attempt;
+  leaseMillis: number;
+  traceParent: string | null;
+}
+
+const ClaimRef = builder.objectRef<ClaimedWork>('Claim').implement({
   description: 'A job that now belongs to the asking agent, as long as its lease is renewed.',
   fields: (t) => ({
     job: t.expose('job', { type: JobRef, description: 'What to do.' }),
@@ -19,6 +26,11 @@ const ClaimRef = builder.objectRef<{ job: Job; attempt: Attempt; leaseMillis: nu
       description: 'The attempt that begins; its number is the fence.',
     }),
     leaseMillis: t.exposeInt('leaseMillis', { description: 'How long the lease lasts from now, in milliseconds.' }),
+    traceParent: t.exposeString('traceParent', {
+      nullable: true,
+      description:
+        'The attempt in the job’s trace, as a W3C traceparent, for spans of the agent and of the command; null where the job has none.',
+    }),
   }),
 });
 
@@ -82,7 +94,8 @@ builder.mutationField('claimJob', (t) =>
       context.claimed.add(job.id);
       const attempt = await context.newestAttempt(job);
       if (attempt === undefined) throw new Error(`Job ${job.id} was claimed without an attempt`);
-      return { job, attempt, leaseMillis: leaseMillis(job.heartbeatInterval) };
+      const traceParent = core.traces.attemptParent(job);
+      return { job, attempt, leaseMillis: leaseMillis(job.heartbeatInterval), traceParent };
     },
   }),
 );

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { saladName } from '../core/accounts/names.ts';
 import { type AllowedRange, parseRanges } from '../core/webhooks/guard.ts';
 import { messageOf } from '../lib/errors.ts';
+import { propagatorVariables, traceVariables } from '../lib/traces/settings.ts';
 import { limitVariables } from './limits.ts';
 
 /** Keys travel there: never in clear, except on this very machine. */
@@ -134,6 +135,8 @@ export const serverVariables = z
       .min(16, { error: 'expected at least 16 random characters' })
       .optional()
       .describe('Wanted there as Authorization: Bearer; without it, who reaches the port may read'),
+    ...traceVariables,
+    ...propagatorVariables,
     KELPIE_PROVIDER: z
       .enum(['salad', 'kubernetes', 'none'])
       .default('none')

@@ -13,6 +13,7 @@ import { openProvider } from './provider.ts';
 import { createRates } from './rate.ts';
 import { createProjectCheck } from './salad/project.ts';
 import { createTokenCheck } from './salad/token.ts';
+import { openTraces } from './traces.ts';
 
 /** A terminal and npm may both hand on the same Ctrl-C: what follows so soon is no second wish. */
 const SAME_SIGNAL_MS = 500;
@@ -49,11 +50,14 @@ async function main(config: Config, machines: OwnMachines | undefined): Promise<
   const database = await openDatabaseUnless(stopping, config, log);
   if (database === undefined) return;
   ending.defer(() => database.close());
+  const traces = await openTraces(config, log);
+  ending.defer(() => traces.stop());
   const options: CoreOptions = {
     ...coreOptions(config),
     databaseUrl: database.url,
     directUrl: config.KELPIE_DATABASE_DIRECT_URL,
     masterKey: database.masterKey,
+    traces,
     provider: machines === undefined ? await openProvider(config) : machines.provider,
     onError: (error) => log.warn({ err: error }, 'Something failed, and is tried again'),
   };

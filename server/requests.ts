@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIP, isIPv6 } from 'node:net';
+import { parseTraceParent, type TraceContext } from '../lib/traces/trace-context.ts';
 
 /** What is known of a request before anybody has looked into it. */
 export interface RequestScope {
@@ -9,6 +10,8 @@ export interface RequestScope {
   id: string;
   /** Where it comes from, for counting. */
   address: string;
+  /** Where its sender is in a trace, if it says so. */
+  trace?: TraceContext | undefined;
 }
 
 export const REQUEST_ID_HEADER = 'X-Request-Id';
@@ -41,7 +44,9 @@ export function answerRequest(
   const id = requestId(request.headers['x-request-id']);
   response.setHeader(REQUEST_ID_HEADER, id);
   for (const [name, value] of Object.entries(OF_EVERY_ANSWER)) response.setHeader(name, value);
-  void scopes.run({ id, address: addressOf(request, options) }, answer);
+  // Sent twice, Node joins them to something that is none.
+  const trace = parseTraceParent(request.headers['traceparent']);
+  void scopes.run({ id, address: addressOf(request, options), trace }, answer);
 }
 
 /** The caller's id where it can stand in a log as it is, else a new one. */

@@ -7,6 +7,7 @@ import type { Viewer } from '../core/accounts/keys.ts';
 import { ForbiddenError, InvalidInputError, RateLimitedError, UnauthenticatedError } from '../core/errors.ts';
 import { expectedFailure } from '../core/expected.ts';
 import { createPlaces } from '../lib/places.ts';
+import type { TraceContext } from '../lib/traces/trace-context.ts';
 import { publicError } from '../schema/index.ts';
 import type { Admission, Door } from './auth.ts';
 import { hasCredentials, readerOf } from './credentials.ts';
@@ -37,6 +38,8 @@ export type Connection = Extra & {
   isOver?: boolean;
   /** Whether an agent has followed its signals on it. */
   isAgents?: boolean;
+  /** Where whoever opened it is in a trace, if they said so. */
+  trace?: TraceContext | undefined;
   /** Ids of the subscriptions on it; some may have ended. */
   streams?: Set<string>;
 };
@@ -147,7 +150,8 @@ function cut(reason: string): string {
   return Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString();
 }
 
-function headersOf({ extensions }: Pick<SubscribePayload, 'extensions'>): Parameters | undefined {
+/** What an operation says in the place of headers, which a socket has none of. */
+export function headersOf({ extensions }: Pick<SubscribePayload, 'extensions'>): Parameters | undefined {
   const headers: unknown = extensions?.headers;
   return typeof headers === 'object' && headers !== null ? (headers as Parameters) : undefined;
 }

@@ -12,13 +12,14 @@ import { handleProtocols, makeServer, type ServerOptions, type SubscribePayload 
 import { WebSocketServer } from 'ws';
 import type { KeyWatch } from '../core/accounts/key-watch.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
-import { aboutOperation } from './about.ts';
+import { aboutOperation, type TraceOf } from './about.ts';
 import type { Door } from './auth.ts';
 import type { Admitted, createGraphQL } from './graphql.ts';
 import { limitError, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { variablesFault } from './operation-limits.ts';
 import { createPingRound, pings, type Pings } from './ping-round.ts';
+import { traceIn, traceOf } from './traces.ts';
 import { createSocketDoor, type Connection, type SocketDoor } from './socket-door.ts';
 import { speak } from './socket-speech.ts';
 
@@ -84,7 +85,10 @@ export function createSockets(parts: SocketParts): Sockets {
 
 function protocolOptions(parts: SocketParts, door: SocketDoor): ServerOptions<Record<string, unknown>, Connection> {
   return {
-    onConnect: ({ connectionParams, extra }) => door.open(extra, connectionParams),
+    onConnect: ({ connectionParams, extra }) => {
+      extra.trace = traceIn(connectionParams);
+      return door.open(extra, connectionParams);
+    },
     onSubscribe: async ({ extra, subscriptions }, id, params) => {
       const fault = faultAtOnce(parts.limits, Object.keys(subscriptions).length, params);
       if (fault !== undefined) return [fault];
@@ -94,9 +98,14 @@ function protocolOptions(parts: SocketParts, door: SocketDoor): ServerOptions<Re
       return argumentsOf(parts, { asker, id, extra, streams: extra.streams }, params);
     },
     // The enveloped functions mask and observe as over HTTP; graphql-ws hands back the arguments of `onSubscribe`.
-    execute: (args) => aboutOperation(args.variableValues, () => (args as unknown as Enveloped).execute(args)),
-    subscribe: (args) => aboutOperation(args.variableValues, () => (args as unknown as Enveloped).subscribe(args)),
+    execute: (args) => aboutArguments(args, (enveloped) => enveloped.execute(args)),
+    subscribe: (args) => aboutArguments(args, (enveloped) => enveloped.subscribe(args)),
   };
+}
+
+function aboutArguments<Result>(args: ExecutionArgs, run: (enveloped: Enveloped) => Result): Result {
+  const enveloped = args as unknown as Enveloped;
+  return aboutOperation(args.variableValues, enveloped.trace, () => run(enveloped));
 }
 
 /** Whoever has not said who it is has nothing to say that is long. */
@@ -142,7 +151,8 @@ async function argumentsOf(
     if (followsSignals(operation)) extra.isAgents = true;
   }
   const { operationName, variables: variableValues } = params;
-  return { schema, operationName, document, variableValues, contextValue, execute, subscribe };
+  const trace: TraceOf = () => traceOf(params, extra.trace);
+  return { schema, operationName, document, variableValues, contextValue, execute, subscribe, trace };
 }
 
 function followsSignals({ selectionSet }: OperationDefinitionNode): boolean {
@@ -164,6 +174,8 @@ type Run = (args: ExecutionArgs) => ReturnType<NonNullable<ServerOptions['execut
 /** What `getEnveloped` gives: Yoga types it loosely. */
 interface Enveloped {
   schema: ExecutionArgs['schema'];
+  /** Added here to the arguments: where its sender is in a trace. */
+  trace: TraceOf;
   execute: Run;
   subscribe: Run;
   contextFactory: () => Promise<unknown>;

@@ -289,7 +289,7 @@ export type ClaimJobMutationVariables = Exact<{
 
 
 export type ClaimJobMutation = { claimJob:
-    | { __typename: 'Claim', leaseMillis: number, attempt: { number: number, startedAt: string }, job: { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, stallTimeoutSeconds: number | null, heartbeatInterval: number, startedAt: string | null, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null } }
+    | { __typename: 'Claim', leaseMillis: number, traceParent: string | null, attempt: { number: number, startedAt: string }, job: { id: string, command: string, arguments: Array<string>, environment: Record<string, unknown>, compression: boolean, timeoutSeconds: number | null, stallTimeoutSeconds: number | null, heartbeatInterval: number, startedAt: string | null, sync: { before: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, during: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }>, after: Array<{ bucket: string, prefix: string, localPath: string, direction: SyncDirection, pattern: string | null, patternSyntax: PatternSyntax | null }> } | null, legacySync: { inputBucket: string, inputPrefix: string, checkpointBucket: string, checkpointPrefix: string, outputBucket: string, outputPrefix: string } | null } }
     | { __typename: 'Forbidden', message: string }
     | { __typename: 'InvalidInput', message: string }
     | { __typename: 'NoWork', retryAfterMillis: number, signal: AgentSignalType | null }
@@ -460,6 +460,7 @@ export const ClaimJobDocument = new TypedDocumentString(`
     __typename
     ... on Claim {
       leaseMillis
+      traceParent
       attempt {
         number
         startedAt

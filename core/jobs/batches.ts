@@ -3,7 +3,7 @@ import type { JobStatus } from '../../db/entities/job.ts';
 import type { EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
 import type { Viewer } from '../accounts/keys.ts';
-import { transact, type Core } from '../core.ts';
+import { transact, type Core, type OnceCommitted } from '../core.ts';
 import { namedIds, type JobFilter } from './find.ts';
 import { patternsOf } from './search.ts';
 import type { InTime } from './searches.ts';
@@ -43,16 +43,16 @@ export async function inBatches(
   core: Core,
   accountId: string,
   filter: JobFilter & { status: readonly JobStatus[] },
-  work: (em: EntityManager, jobs: readonly LockedJob[]) => Promise<void>,
+  work: (em: EntityManager, jobs: readonly LockedJob[], onceCommitted: OnceCommitted) => Promise<void>,
 ): Promise<void> {
   const [newest] = await newestStatement(core.em.fork(), { account_id: accountId });
   if (newest === undefined) throw new Error('The database did not tell the newest position');
   for (let after: string | undefined = '0'; after !== undefined;) {
     const from: string = after;
     const jobs = await inTurn(core, accountId, filter, (inTime) =>
-      transact(core, async (em) => {
+      transact(core, async (em, onceCommitted) => {
         const locked = await inTime(em, () => lockStatement(em, parameters(accountId, filter, from, newest.position)));
-        if (locked.length > 0) await work(em, locked);
+        if (locked.length > 0) await work(em, locked, onceCommitted);
         return locked;
       }),
     );

@@ -22,14 +22,19 @@ export async function purgeJobs(core: Core, viewer: Viewer, containerGroupId: st
   demand(viewer, 'manage');
   const purged: Purged = { removed: 0, canceled: 0 };
   for (const accountId of await accountsWithin(core, viewer)) {
-    await inBatches(core, accountId, { containerGroupId, status: ['PENDING', 'RUNNING'] }, async (em, jobs) => {
-      const pending = idsIn(jobs, 'PENDING');
-      const running = idsIn(jobs, 'RUNNING');
-      await removeStatement(em, { ids: pending });
-      await cancelLocked(em, running);
-      purged.removed += pending.length;
-      purged.canceled += running.length;
-    });
+    await inBatches(
+      core,
+      accountId,
+      { containerGroupId, status: ['PENDING', 'RUNNING'] },
+      async (em, jobs, onceCommitted) => {
+        const pending = idsIn(jobs, 'PENDING');
+        const running = idsIn(jobs, 'RUNNING');
+        await removeStatement(em, { ids: pending });
+        await cancelLocked(core, em, running, onceCommitted);
+        purged.removed += pending.length;
+        purged.canceled += running.length;
+      },
+    );
   }
   const { accountId, keyId } = viewer;
   const count = purged.removed + purged.canceled;
@@ -56,8 +61,8 @@ export async function clearJobs(core: Core, viewer: Viewer): Promise<number> {
 /** The same for the jobs of one account; who may ask for it is the caller's to know. */
 export async function clearJobsOf(core: Core, accountId: string): Promise<number> {
   let cleared = 0;
-  await inBatches(core, accountId, { status: jobStatuses }, async (em, jobs) => {
-    await cancelLocked(em, idsIn(jobs, 'RUNNING'));
+  await inBatches(core, accountId, { status: jobStatuses }, async (em, jobs, onceCommitted) => {
+    await cancelLocked(core, em, idsIn(jobs, 'RUNNING'), onceCommitted);
     await removeStatement(em, { ids: jobs.map(({ id }) => id) });
     cleared += jobs.length;
   });

@@ -1,4 +1,5 @@
 import type { Job } from '../../db/entities/job.ts';
+import { databaseNow } from '../../db/orm.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
 import { ConflictError } from '../errors.ts';
@@ -14,13 +15,16 @@ import { mayFollow } from './states.ts';
  */
 export async function retryJob(core: Core, viewer: Viewer, id: string): Promise<Job> {
   demand(viewer, 'submit');
-  return transact(core, async (em) => {
+  return transact(core, async (em, onceCommitted) => {
     const job = await lockJob(em, viewer, id);
     if (!mayFollow('retry', job.status)) {
       throw new ConflictError(
         `Job ${job.id} is ${job.status.toLowerCase()}: only a failed or canceled job can be retried`,
       );
     }
+    // Nobody else asks for it.
+    const retriedAt = job.traceParent === null ? null : await databaseNow(em);
+    const trace = core.traces.retrial(job);
     const { numFailures, numInterruptions, numSyncFailures } = job;
     publish(em, job, 'RETRIED', { data: { from: job.status, numFailures, numInterruptions, numSyncFailures } });
     Object.assign(job, {
@@ -33,7 +37,10 @@ export async function retryJob(core: Core, viewer: Viewer, id: string): Promise<
       resumableAttempt: null,
       canceledAt: null,
       failedAt: null,
+      retriedAt,
+      traceParent: trace?.traceParent ?? job.traceParent,
     } satisfies Partial<Job>);
+    if (trace !== undefined) onceCommitted(() => trace.stored());
     return job;
   });
 }

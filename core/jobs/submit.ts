@@ -7,6 +7,7 @@ import { demand, type Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import { MAX_BATCH } from './fields.ts';
+import type { Submission as TracedSubmission } from '../traces/job-traces.ts';
 import { specHash, type JobSpec } from './spec.ts';
 
 const insertStatement = statement<{ account_id: string; api_key_id: string; jobs: string }, EntityData<Job>>(
@@ -74,10 +75,20 @@ async function submit(
     throw new InvalidInputError([{ path: [], message: `Expected 1 to ${MAX_BATCH} jobs, got ${specs.length}` }]);
   }
   const submissions = specs.map((spec, index) => ({ spec, ...identityOf(spec, index) }));
-  return transact(core, (em) => store(em, viewer, submissions));
+  const trace = core.traces.submission(specs.length);
+  return transact(core, async (em, onceCommitted) => {
+    const jobs = await store(em, viewer, submissions, trace);
+    onceCommitted(() => trace.stored(jobs));
+    return jobs;
+  });
 }
 
-async function store(em: EntityManager, viewer: Viewer, submissions: readonly Submission[]): Promise<Job[]> {
+async function store(
+  em: EntityManager,
+  viewer: Viewer,
+  submissions: readonly Submission[],
+  trace: TracedSubmission,
+): Promise<Job[]> {
   const found = await findByIdempotencyKeys(em, viewer, submissions);
   const byKey = new Map(found.map((job) => [job.idempotencyKey, { id: job.id, hash: job.requestHash }]));
   const rows: NewRow[] = [];
@@ -88,7 +99,7 @@ async function store(em: EntityManager, viewer: Viewer, submissions: readonly Su
       return first.id;
     }
     const id = randomUUID();
-    rows.push(rowOf(spec, { id, idempotency_key: key, request_hash: hash }));
+    rows.push(rowOf(spec, { id, idempotency_key: key, request_hash: hash, trace_parent: trace.begin(id) }));
     if (key !== null) byKey.set(key, { id, hash });
     return id;
   });
@@ -125,9 +136,12 @@ async function insert(em: EntityManager, viewer: Viewer, rows: readonly NewRow[]
 type NewRow = ReturnType<typeof rowOf>;
 
 /** As the statement reads it. */
-function rowOf(spec: JobSpec, identity: { id: string; idempotency_key: string | null; request_hash: string | null }) {
+function rowOf(
+  spec: JobSpec,
+  own: { id: string; idempotency_key: string | null; request_hash: string | null; trace_parent: string | null },
+) {
   return {
-    ...identity,
+    ...own,
     name: spec.name,
     command: spec.command,
     arguments: spec.arguments,

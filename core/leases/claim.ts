@@ -44,6 +44,7 @@ export async function claimJob(core: Core, viewer: Viewer, claimant: Claimant): 
 export async function askForJob(core: Core, viewer: Viewer, claimant: Claimant): Promise<Claimed> {
   demand(viewer, 'work');
   demandBound(viewer, claimant);
+  const askedAt = new Date();
   const em = plainReader(core);
   const [row] = await claimStatement(em, {
     account_id: viewer.accountId,
@@ -57,5 +58,7 @@ export async function askForJob(core: Core, viewer: Viewer, claimant: Claimant):
   const { is_barred: isBarred } = row;
   if (row.id === null) return { job: undefined, isBarred };
   core.announce();
-  return { job: plainRows(em, Job, [row])[0], isBarred };
+  const [job] = plainRows(em, Job, [row]);
+  if (job !== undefined) core.traces.claimed(job, askedAt);
+  return { job, isBarred };
 }

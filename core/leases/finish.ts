@@ -11,6 +11,7 @@ import { enqueueWebhook } from '../webhooks/enqueue.ts';
 import { demandLease } from './bound.ts';
 import { saveCheckpoint, type Checkpoints } from './checkpoint.ts';
 import { leaseLost } from './lost.ts';
+import { tellEnding } from './tell.ts';
 import type { LeaseRef } from './terms.ts';
 import { transferredColumns, type Transferred, type TransferredColumns } from './transferred.ts';
 
@@ -38,7 +39,14 @@ interface EndParameters extends TransferredColumns {
 
 const endStatement = statement<
   { [name in keyof EndParameters]: EndParameters[name] },
-  { late: boolean; machine_id: string; agent_id: string | null; ended_at: string }
+  {
+    late: boolean;
+    resumed: boolean;
+    machine_id: string;
+    agent_id: string | null;
+    started_at: string;
+    ended_at: string;
+  }
 >('end-attempt');
 
 /**
@@ -48,34 +56,41 @@ const endStatement = statement<
  */
 export async function finishAttempt(core: Core, viewer: Viewer, lease: LeaseRef, ending: Ending): Promise<Job> {
   await demandLease(core, viewer, lease);
-  return transact(core, async (em) => {
+  return transact(core, async (em, onceCommitted) => {
     const parameters = endParameters(viewer, lease, ending);
     // The last checkpoints may not have been told by a heartbeat, and are older than the ending.
     if (ending.checkpoints !== undefined) await saveCheckpoint(em, parameters, ending.checkpoints);
     const [ended] = await endStatement(em, parameters);
     if (ended === undefined) return alreadyReported(em, viewer, lease, ending);
     const job = await em.findOneOrFail(Job, { id: lease.jobId });
-    await settleJob(em, job, {
+    const attempt: EndedAttempt = {
       ...ending,
       late: ended.late,
+      resumed: ended.resumed,
       attempt: lease.attempt,
       machineId: ended.machine_id,
       agentId: ended.agent_id,
+      startedAt: new Date(ended.started_at),
       endedAt: new Date(ended.ended_at),
-    });
+    };
+    await settleJob(em, job, attempt);
+    onceCommitted(() => tellEnding(core.traces, job, attempt));
     return job;
   });
 }
 
 /** An ending as the job's side of it needs it. */
-interface EndedAttempt {
+export interface EndedAttempt {
   outcome: Exclude<AttemptOutcome, 'CANCELED'>;
   reason: string | null;
   late: boolean;
+  /** It had come back after it was taken for lost. */
+  resumed: boolean;
   attempt: number;
   machineId: string;
   agentId: string | null;
   /** By the database's clock (rule 13). */
+  startedAt: Date;
   endedAt: Date;
   exitCode?: number | undefined;
   signal?: string | undefined;

@@ -1,11 +1,21 @@
 import { Job } from '../../db/entities/job.ts';
 import { statement } from '../../db/statement.ts';
 import type { Core } from '../core.ts';
-import { settleJob } from './finish.ts';
+import { settleJob, type EndedAttempt } from './finish.ts';
+import { tellEnding } from './tell.ts';
 
 const expireStatement = statement<
   { batch: number },
-  { job_id: string; number: number; machine_id: string; agent_id: string | null; reason: string; ended_at: string }
+  {
+    job_id: string;
+    number: number;
+    machine_id: string;
+    agent_id: string | null;
+    resumed: boolean;
+    reason: string;
+    started_at: string;
+    ended_at: string;
+  }
 >('expire-leases');
 
 const beginStatement = statement<{ pause_seconds: number; grace_seconds: number }, { paused: boolean; graced: number }>(
@@ -43,6 +53,7 @@ export async function rescueExpired(core: Core): Promise<{ expired: number }> {
 
 async function rescueBatch(core: Core): Promise<number> {
   const em = core.em.fork();
+  const told: { job: Job; attempt: EndedAttempt }[] = [];
   const found = await em.transactional(async (em) => {
     const ended = await expireStatement(em, { batch: BATCH });
     if (ended.length === 0) return 0;
@@ -51,18 +62,23 @@ async function rescueBatch(core: Core): Promise<number> {
     for (const row of ended) {
       const job = byId.get(row.job_id);
       if (job === undefined) throw new Error(`Job ${row.job_id} vanished while its row was held`);
-      await settleJob(em, job, {
+      const attempt: EndedAttempt = {
         outcome: 'LOST',
         reason: row.reason,
         late: false,
+        resumed: row.resumed,
         attempt: row.number,
         machineId: row.machine_id,
         agentId: row.agent_id,
+        startedAt: new Date(row.started_at),
         endedAt: new Date(row.ended_at),
-      });
+      };
+      await settleJob(em, job, attempt);
+      told.push({ job, attempt });
     }
     return ended.length;
   });
   if (found > 0) core.announce();
+  for (const { job, attempt } of told) tellEnding(core.traces, job, attempt);
   return found;
 }

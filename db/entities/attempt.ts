@@ -84,6 +84,8 @@ export const Attempt = defineEntity({
     leaseExpiresAt: p.datetime().columnType('timestamptz(3)'),
     // Whether its lease was prolonged after an outage without a word from its agent since: once is enough.
     graceGiven: p.boolean().default(false),
+    // Whether it has come back after it was taken for lost.
+    resumed: p.boolean().default(false),
     numHeartbeats: p.integer().default(0),
     // What the command last said of itself,
     progress: p.json().$type<Progress>().strictNullable(),

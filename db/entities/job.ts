@@ -103,11 +103,15 @@ export const Job = defineEntity({
     eventSeq: p.integer().default(0),
     idempotencyKey: p.text().strictNullable(),
     requestHash: p.text().strictNullable(),
+    // Where its trace began, as a W3C traceparent: of its submission, or of its last retry.
+    traceParent: p.text().strictNullable(),
     createdAt: p.datetime().columnType('timestamptz(3)').defaultRaw('now()'),
     startedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     completedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     canceledAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     failedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
+    // When it was last made pending again by somebody, of a job that has a trace.
+    retriedAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
     lastCheckpointAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
   },
 });

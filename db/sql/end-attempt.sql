@@ -23,4 +23,4 @@ set outcome = :outcome,
     files_uploaded = greatest(a.files_uploaded, :files_uploaded::int)
 from job
 where a.job_id = job.id and a.number = :attempt
-returning job.status = 'PENDING' as late, a.machine_id, a.agent_id, a.ended_at
+returning job.status = 'PENDING' as late, a.resumed, a.machine_id, a.agent_id, a.started_at, a.ended_at

@@ -17,4 +17,4 @@ set outcome = 'LOST',
       greatest(0, round(extract(epoch from clock_timestamp() - coalesce(a.heartbeat_at, a.started_at)))))
 from expired
 where a.job_id = expired.job_id and a.number = expired.number
-returning a.job_id, a.number, a.machine_id, a.agent_id, a.reason, a.ended_at
+returning a.job_id, a.number, a.machine_id, a.agent_id, a.resumed, a.reason, a.started_at, a.ended_at

@@ -20,6 +20,7 @@ attempt as (
       lease_expires_at = clock_timestamp() + make_interval(secs => 2 * a.heartbeat_interval),
       num_heartbeats = a.num_heartbeats + 1,
       grace_given = false,
+      resumed = true,
       sync_lag_seconds = :sync_lag_seconds::float8
   from job
   where a.job_id = job.id and a.number = :attempt

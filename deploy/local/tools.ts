@@ -58,6 +58,13 @@ export const VERSITYGW: GoModule = {
   version: 'v1.8.0',
 };
 
+/** Reads workflows with the expressions in them, and knows the actions' inputs and the contexts' fields. */
+export const ACTIONLINT: GoModule = {
+  kind: 'GO_MODULE',
+  path: 'github.com/rhysd/actionlint/cmd/actionlint',
+  version: 'v1.7.12',
+};
+
 /** `pg_dump` and `pg_restore` as new as the embedded PostgreSQL, which comes without: an older one refuses it. */
 export const PG_DUMP: PythonWheel = postgresProgram('pg_dump');
 export const PG_RESTORE: PythonWheel = postgresProgram('pg_restore');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { check, type CheckParts, type Finding, reportOf } from '../../agent/check.ts';
 import { keyCredentials } from '../../agent/credentials.ts';
-import { VERSION } from '../../agent/version.ts';
+import { VERSION } from '../../lib/version.ts';
 import { freePort } from '../../lib/port.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { openGateway } from '../support/gateway.ts';

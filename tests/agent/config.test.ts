@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, loadConfig } from '../../agent/config.ts';
-import { VERSION } from '../../agent/version.ts';
+import { VERSION } from '../../lib/version.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 
 const complete = {
@@ -44,6 +44,7 @@ describe('the agent’s configuration', () => {
       reconnectGraceMs: 5000,
       sync: { debounceMs: 100, stabilityCheckMs: 50, maxWaitMs: 5000, maxRetries: 16, concurrency: 64 },
       storage: {},
+      traces: { settings: undefined, joins: true, warnings: [] },
       workingDirectory: '/app',
       environment: complete,
     });

@@ -1,8 +1,11 @@
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { ACTIONLINT, findTool } from '../../deploy/local/tools.ts';
 import { faultsOfWorkflow } from '../support/workflow-parser.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -21,6 +24,8 @@ const workflow = z.object({
   env: environment,
   jobs: z.record(z.string(), job),
 });
+const actionlint = findTool(ACTIONLINT);
+
 describe.for(readdirSync(WORKFLOWS))('the workflow %s', (file) => {
   const text = readFileSync(join(WORKFLOWS, file), 'utf8');
   const { env, jobs } = workflow.parse(parse(text));
@@ -28,6 +33,14 @@ describe.for(readdirSync(WORKFLOWS))('the workflow %s', (file) => {
 
   test('is one that GitHub takes, with no rights that a job does not ask for', () => {
     expect(faultsOfWorkflow(file, text)).toEqual([]);
+  });
+
+  test('has nothing that actionlint objects to', async ({ skip }) => {
+    if ('missing' in actionlint) return skip(actionlint.missing);
+    // Other programs that it would run if they were there are of whatever version.
+    const quiet = ['-no-color', '-shellcheck=', '-pyflakes='];
+    const run = promisify(execFile)(actionlint.path, [...quiet, join(WORKFLOWS, file)]);
+    await expect(run).resolves.toMatchObject({ stdout: '' });
   });
 
   test('takes actions by their commits, and says which versions those are', () => {

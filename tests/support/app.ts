@@ -2,6 +2,7 @@ import { createClient, type Client } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { createApp, type App, type AppParts } from '../../server/app.ts';
 import { createLog } from '../../server/log.ts';
+import type { TraceParts } from '../../core/traces/job-traces.ts';
 import type { Provider } from '../../core/scaling/provider.ts';
 import { openTestCore, type Pooler, type TestCore } from './core.ts';
 
@@ -31,13 +32,16 @@ export interface TestApp extends TestCore {
 
 /** A whole server on a free port of loopback, with a database of its own and its loops running. */
 export async function startTestApp(
-  options: { maxConnections?: number; provider?: Provider; pooler?: Pooler } & Partial<Omit<AppParts, 'core'>> = {},
+  options: { maxConnections?: number; provider?: Provider; pooler?: Pooler; traces?: TraceParts } & Partial<
+    Omit<AppParts, 'core'>
+  > = {},
 ): Promise<TestApp> {
-  const { maxConnections, provider, pooler, ...parts } = options;
+  const { maxConnections, provider, pooler, traces, ...parts } = options;
   const testCore = await openTestCore({
     ...(maxConnections !== undefined && { maxConnections }),
     ...(provider !== undefined && { provider }),
     ...(pooler !== undefined && { pooler }),
+    ...(traces !== undefined && { traces }),
   });
   const app = createApp({ core: testCore.core, log: createLog('silent'), ...parts });
   const url = await app.start({ host: '127.0.0.1', port: 0 });

@@ -4,6 +4,7 @@ import { jobSpecSchema, type JobSpec } from '../../core/jobs/spec.ts';
 import { parseRanges } from '../../core/webhooks/guard.ts';
 import { openCore, type OpenCore } from '../../core/open.ts';
 import type { Provider } from '../../core/scaling/provider.ts';
+import type { TraceParts } from '../../core/traces/job-traces.ts';
 import type { ApiKeyRole } from '../../db/entities/api-key.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 
@@ -27,7 +28,7 @@ export interface Pooler {
 
 /** The core, open on a database of its own, which is empty where it is reached by a pooler. Nothing periodic runs: a test calls what it tests. */
 export async function openTestCore(
-  options: { maxConnections?: number; provider?: Provider; pooler?: Pooler } = {},
+  options: { maxConnections?: number; provider?: Provider; pooler?: Pooler; traces?: TraceParts } = {},
 ): Promise<TestCore> {
   const { pooler } = options;
   const database = await createDatabase({ empty: pooler !== undefined });
@@ -39,6 +40,7 @@ export async function openTestCore(
     adminKey: ADMIN_KEY,
     maxConnections: options.maxConnections,
     provider: options.provider,
+    traces: options.traces,
     webhookAllowed: parseRanges('127.0.0.0/8'),
     onError: () => undefined,
   });

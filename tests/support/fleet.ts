@@ -5,6 +5,7 @@ import { afterAll, beforeAll, test } from 'vitest';
 import { z } from 'zod';
 import { type Bench, BUCKET, startBench } from '../agent/sync/support/bench.ts';
 import type { Interference, Relayed } from '../agent/sync/support/relay.ts';
+import type { TraceParts } from '../../core/traces/job-traces.ts';
 import { startTestApp, type TestApp } from './app.ts';
 import { follow, type FollowedJob } from './follow.ts';
 import { startProgram, type TestProgram } from './program.ts';
@@ -76,10 +77,11 @@ export interface JobInput {
 }
 
 /** Starts a fleet for the scenarios of one file, which have a scene each, and may run at once. */
-export function scenarios() {
+export function scenarios(options: { traces?: () => Promise<TraceParts> } = {}) {
   let fleet: Fleet | undefined;
   beforeAll(async () => {
-    fleet = await startFleet();
+    const traces = await options.traces?.();
+    fleet = await startFleet(traces === undefined ? {} : { traces });
   });
   afterAll(() => fleet?.stop());
   return test.extend<{ scene: Scene }>({
@@ -100,8 +102,8 @@ export function timeOf(line: string): number {
   return z.object({ time: z.number() }).parse(JSON.parse(line)).time;
 }
 
-export async function startFleet(): Promise<Fleet> {
-  const [app, store] = await Promise.all([startTestApp(), startBench()]);
+export async function startFleet(options: { traces?: TraceParts } = {}): Promise<Fleet> {
+  const [app, store] = await Promise.all([startTestApp(options), startBench()]);
   const owner = await app.account('OWNER', 'herder');
   const agent = await app.account('AGENT', 'herder');
   const client = app.socket(owner.secret);

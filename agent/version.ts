@@ -1,2 +1,0 @@
-/** What this agent calls itself to the server. The same as the package's; a test compares them. */
-export const VERSION = '0.1.0';
