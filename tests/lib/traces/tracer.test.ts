@@ -109,6 +109,10 @@ describe('what is written', () => {
   });
 });
 
+function lostIn(troubles: readonly string[]): number {
+  return troubles.reduce((sum, told) => sum + Number(/^Spans are lost, (\d+) of them/.exec(told)?.[1]), 0);
+}
+
 describe('a collector', () => {
   test('that fails is told of once, without what it answers', async () => {
     collector.manner = 'FAILS';
@@ -117,7 +121,12 @@ describe('a collector', () => {
     for (const name of ['a', 'b', 'c']) own.begin({ name }).end();
     await collector.asked(3);
     await own.stop(5_000);
-    expect(troubles.join('\n')).toMatch(/^Spans are lost, \d of them; \d could not be sent: [^\n]*\(status 500\)$/);
+    // One line, or two where the machine stood still for a second in between.
+    expect(troubles.length).toBeLessThanOrEqual(2);
+    for (const told of troubles) {
+      expect(told).toMatch(/^Spans are lost, \d of them; \d could not be sent: [^\n]*\(status 500\)$/);
+    }
+    expect(lostIn(troubles)).toBe(3);
   });
 
   test('that hangs holds up neither the work nor the end, and what is lost by it is told, of much that waits the rest', async () => {
@@ -136,10 +145,9 @@ describe('a collector', () => {
     const sent = collector.requests.map(({ body }) => body.toString().split('"name":"span').length - 1);
     expect(sent.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(20);
     // Five are asked of it, ten wait.
-    expect(troubles).toEqual([
-      'Spans are lost, 1000 of them; 15 could not be sent: the program ends; ' +
-        '985 found no place, as 10 were waiting (OTEL_BSP_MAX_QUEUE_SIZE)',
-    ]);
+    expect(lostIn(troubles)).toBe(1_000);
+    expect(troubles.join('\n')).toContain('15 could not be sent: the program ends');
+    expect(troubles.join('\n')).toContain('985 found no place, as 10 were waiting (OTEL_BSP_MAX_QUEUE_SIZE)');
   });
 
   test('that is slow loses nothing that finds a place, and nothing is told', async () => {
