@@ -30,7 +30,7 @@ const PROCESSES = 2;
 const SECONDS = 60;
 const OTHER_SECONDS = 20;
 const SLOW = 200;
-const CLAIM_ROUNDS = 15;
+const CLAIM_ROUNDS = 10;
 
 /** A change's event as the table has it; its time is in milliseconds since 1970. */
 interface Stored {

@@ -64,7 +64,8 @@ export async function openBench(postgres: BenchPostgres, directory: string): Pro
 }
 
 export async function submitted(bench: Bench, containerGroupId: string, count: number): Promise<string[]> {
-  const spec = parseInput(jobSpecSchema, { command: 'true', containerGroupId });
+  // No lease runs out meanwhile: nothing here takes an hour.
+  const spec = parseInput(jobSpecSchema, { command: 'true', containerGroupId, heartbeatInterval: 3_600 });
   const jobs = await submitJobs(bench.core, bench.viewer, Array<typeof spec>(count).fill(spec));
   return jobs.map(({ id }) => id);
 }
