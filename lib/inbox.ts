@@ -10,7 +10,6 @@ export interface Inbox<Value> {
   take(): Promise<Value[] | 'OVERFLOWED' | undefined>;
   /** What nobody has taken yet is let go. */
   end(): void;
-  readonly ended: boolean;
 }
 
 /** @param most how many values it holds */
@@ -49,9 +48,6 @@ export function createInbox<Value>(most: number): Inbox<Value> {
       ended = true;
       values = [];
       wake?.();
-    },
-    get ended() {
-      return ended;
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { JobEvent } from '../../db/entities/job-event.ts';
 import { createInbox, type Inbox } from '../../lib/inbox.ts';
 import { readerOf } from '../../lib/latest.ts';
+import { isAborted } from '../../lib/pause.ts';
 import type { KeyWatch } from '../accounts/key-watch.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
@@ -44,6 +45,9 @@ interface Follower {
   viewer: Viewer;
   filter: JobFilter;
   inbox: Inbox<FeedEvent>;
+  /** Aborted when nothing more is to be told: the reader has left, or the key is no longer good. */
+  gone: AbortSignal;
+  end(): void;
 }
 
 export function createAccountFeed(core: Core, feed: Feed, keys: KeyWatch): AccountFeed {
@@ -51,9 +55,8 @@ export function createAccountFeed(core: Core, feed: Feed, keys: KeyWatch): Accou
   feed.listenSettled((event) => inboxes.hand(event));
 
   async function* steps(follower: Follower, start: Position): AsyncGenerator<FeedStep, void, undefined> {
-    const { viewer, inbox } = follower;
     const leave = inboxes.add(follower);
-    const unwatch = keys.follow(viewer, () => inbox.end());
+    const unwatch = keys.follow(follower.viewer, () => follower.end());
     try {
       let at: Position | undefined = start;
       while (at !== undefined) {
@@ -70,10 +73,20 @@ export function createAccountFeed(core: Core, feed: Feed, keys: KeyWatch): Accou
     async follow(viewer, { after, filter }) {
       demand(viewer, 'read');
       const start = after ?? (await feedHead(core));
-      const inbox = createInbox<FeedEvent>(INBOX);
-      return { start, steps: readerOf(inbox, steps({ viewer, filter, inbox }, start)) };
+      const follower = newFollower(viewer, filter);
+      return { start, steps: readerOf(follower, steps(follower, start)) };
     },
   };
+}
+
+function newFollower(viewer: Viewer, filter: JobFilter): Follower {
+  const inbox = createInbox<FeedEvent>(INBOX);
+  const leaving = new AbortController();
+  const end = (): void => {
+    inbox.end();
+    leaving.abort();
+  };
+  return { viewer, filter, inbox, gone: leaving.signal, end };
 }
 
 /** Which inboxes an event goes to: those of a whole account, or, of whom single jobs alone are asked for, those of its job. */
@@ -124,7 +137,7 @@ async function* catchUp(core: Core, follower: Follower, from: Position): AsyncGe
       page.events.map((event) => ({ type: 'EVENT', event })),
     );
     at = page.next;
-    if (!page.more || follower.inbox.ended) return at;
+    if (!page.more || isAborted(follower.gone)) return at;
   }
 }
 
@@ -147,17 +160,26 @@ async function* stayLive(
 
 async function* told(
   core: Core,
-  { viewer, filter, inbox }: Follower,
+  { viewer, filter, gone }: Follower,
   steps: readonly FeedEvent[],
 ): AsyncGenerator<FeedStep, void, undefined> {
   const events = steps.map(({ event }) => event);
-  const fitting = new Set(await eventsThatFit(core, viewer, filter, events));
+  const fitting = await eventsThatFit(core, viewer, filter, events, gone).then(
+    (found) => new Set(found),
+    (error: unknown) => {
+      // Who has left is told nothing, and nothing is amiss.
+      if (isAborted(gone)) return undefined;
+      throw error;
+    },
+  );
+  if (fitting === undefined) return;
   for (const step of steps) {
     if (!fitting.has(step.event)) continue;
     // A key that was revoked meanwhile is shown nothing more, however much was read already.
-    if (inbox.ended) return;
+    if (isAborted(gone)) return;
     yield step;
   }
   const last = events.at(-1);
-  if (last !== undefined && !fitting.has(last)) yield { type: 'PASSED', at: { xid: last.xid, id: last.id } };
+  if (last !== undefined && !fitting.has(last) && !isAborted(gone))
+    yield { type: 'PASSED', at: { xid: last.xid, id: last.id } };
 }

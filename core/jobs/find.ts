@@ -106,19 +106,20 @@ export async function countJobs(core: Core, viewer: Viewer, filter: JobFilter, g
   return reading(core, viewer, filter, count, { gone });
 }
 
-/** Those of these jobs of the viewer's account that fit, as they are now. */
+/** Those of these jobs of the viewer's account that fit, as they are now. `gone` as `listJobs` has it. */
 export async function jobsThatFit(
   core: Core,
   viewer: Viewer,
   filter: JobFilter,
   ids: readonly string[],
+  gone?: AbortSignal,
 ): Promise<ReadonlySet<string>> {
   demand(viewer, 'read');
   const condition = { $and: [where(viewer, filter), { id: { $in: [...ids] } }] };
   const asked = { search: filter.search, ids };
   // Whoever follows a feed has time.
   const read = (em: EntityManager) => em.find(Job, condition, { fields: ['id'] });
-  const jobs = await reading(core, viewer, asked, read, { isPatient: true });
+  const jobs = await reading(core, viewer, asked, read, { isPatient: true, gone });
   return new Set(jobs.map((job) => job.id));
 }
 
