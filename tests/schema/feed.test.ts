@@ -5,6 +5,7 @@ import { cancelJob } from '../../core/jobs/cancel.ts';
 import { purgeJobs } from '../../core/jobs/purge.ts';
 import { startTestApp } from '../support/app.ts';
 import { refusal } from '../support/graphql.ts';
+import { hear } from '../support/hear.ts';
 import { submit } from '../support/jobs.ts';
 import { until } from '../support/until.ts';
 
@@ -22,26 +23,7 @@ const JOB_EVENTS = `subscription ($after: Cursor, $filter: JobFilter) {
 }`;
 
 /** What the feed tells a key over a websocket. */
-function follow(key: string, variables: Record<string, unknown>) {
-  const heard: Told[] = [];
-  const errors: { message: string }[] = [];
-  let ended = false;
-  const leave = app.socket(key).subscribe<{ jobEvents: Told }>(
-    { query: JOB_EVENTS, variables },
-    {
-      next: ({ data, errors: faults }) => {
-        errors.push(...(faults ?? []));
-        if (data) heard.push(data.jobEvents);
-      },
-      error: (error) => {
-        errors.push(...(Array.isArray(error) ? (error as { message: string }[]) : []));
-        ended = true;
-      },
-      complete: () => (ended = true),
-    },
-  );
-  return { heard, errors, leave, ended: () => ended };
-}
+const follow = (key: string, variables: Record<string, unknown>) => hear<Told>(app.socket(key), JOB_EVENTS, variables);
 
 async function feedCursor(key: string): Promise<string> {
   const { data } = await app.graphql(key, '{ feedCursor }');
@@ -117,14 +99,15 @@ describe('jobEvents', () => {
     });
     const after = { xid: '0', id: '0' };
     await purgeJobs(app.core, viewer, 'group');
-    const seen = app.socket(secret).iterate({
-      query: `subscription ($after: Cursor, $ids: [ID!]) {
+    const { heard, leave } = hear(
+      app.socket(secret),
+      `subscription ($after: Cursor, $ids: [ID!]) {
         jobEvents(after: $after, filter: { ids: $ids }) { ... on JobEvent { type job { id } } } }`,
-      variables: { after: cursorOf(after), ids: [gone.id] },
-    });
-    const told: unknown[] = [];
-    for await (const step of seen) if (told.push(step.data) === 2) break;
-    expect(told).toEqual(['SUBMITTED', 'PURGED'].map((type) => ({ jobEvents: { type, job: null } })));
+      { after: cursorOf(after), ids: [gone.id] },
+    );
+    await until('both events', () => heard.length === 2);
+    expect(heard).toEqual(['SUBMITTED', 'PURGED'].map((type) => ({ type, job: null })));
+    leave();
   });
 
   test('tells that events were removed, and goes on with the oldest that are left', async () => {

@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { createKey } from '../../core/accounts/keys.ts';
 import { startTestApp } from '../support/app.ts';
 import { ask, claimed, mutate, refusal, registered, submitted } from '../support/graphql.ts';
+import { hear } from '../support/hear.ts';
 import { until } from '../support/until.ts';
 
 const app = await startTestApp();
@@ -155,16 +156,8 @@ describe('container groups', () => {
 
   test('can be followed', async () => {
     const { secret: key } = await app.account();
-    const heard: unknown[] = [];
-    const client = app.socket(key);
-    const leave = client.subscribe<{ containerGroupUpdated: unknown }>(
-      { query: `subscription { containerGroupUpdated(id: "group") { pending running agents { idle busy } } }` },
-      {
-        next: ({ data }) => heard.push(data?.containerGroupUpdated),
-        error: () => undefined,
-        complete: () => undefined,
-      },
-    );
+    const query = `subscription { containerGroupUpdated(id: "group") { pending running agents { idle busy } } }`;
+    const { heard, leave } = hear(app.socket(key), query);
     await until('the present state', () => heard.length > 0);
     expect(heard[0]).toEqual({ pending: 0, running: 0, agents: { idle: 0, busy: 0 } });
     await submitted(app, key);

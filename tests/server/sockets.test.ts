@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { CloseCode, type Client } from 'graphql-ws';
+import { CloseCode } from 'graphql-ws';
 import { afterAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { cancelJob } from '../../core/jobs/cancel.ts';
@@ -8,6 +8,7 @@ import { finishAttempt } from '../../core/leases/finish.ts';
 import { heartbeat } from '../../core/leases/renew.ts';
 import { startTestApp } from '../support/app.ts';
 import { claimed, mutate, mutation, registered, submitted, type Answer } from '../support/graphql.ts';
+import { hear } from '../support/hear.ts';
 import { claim, endings, runOut, submit } from '../support/jobs.ts';
 import { until } from '../support/until.ts';
 
@@ -16,33 +17,11 @@ afterAll(() => app.close());
 
 type Data = Record<string, Record<string, unknown>>;
 
-/** What a subscription has told so far. */
-function follow(client: Client, query: string) {
-  const heard: Record<string, unknown>[] = [];
-  const errors: unknown[] = [];
-  let ended = false;
-  const leave = client.subscribe<Data>(
-    { query },
-    {
-      next: ({ data, errors: faults }) => {
-        if (faults !== undefined) errors.push(...faults);
-        if (data !== undefined && data !== null) heard.push(Object.values(data)[0]!);
-      },
-      error: (error) => {
-        errors.push(...(Array.isArray(error) ? (error as unknown[]) : [error]));
-        ended = true;
-      },
-      complete: () => (ended = true),
-    },
-  );
-  return { heard, errors, leave, ended: () => ended };
-}
-
 /** An agent that listens on a socket of its own. What made it look once, when it began to listen, is taken off. */
 async function listening(key: string, machineId = 'machine', group = 'group') {
   const agentId = await registered(app, key, machineId, group);
   const client = app.socket(key);
-  const signals = follow(client, `subscription { agentSignals(agentId: "${agentId}") { type jobId attempt } }`);
+  const signals = hear(client, `subscription { agentSignals(agentId: "${agentId}") { type jobId attempt } }`);
   await until('the first signal', () => signals.heard.length > 0);
   expect(signals.heard.splice(0)).toEqual([{ type: 'WORK_AVAILABLE', jobId: null, attempt: null }]);
   // It asks, as agents do, and finds nothing: from then on it waits.
@@ -72,7 +51,7 @@ describe('jobUpdated', () => {
   test('tells the present state first, then the changes up to the last', async () => {
     const { secret: key, viewer } = await app.account();
     const id = await submitted(app, key);
-    const job = follow(
+    const job = hear(
       app.socket(key),
       `subscription { jobUpdated(id: "${id}") {
         status numFailures progress { fraction } attempt { number phase outcome } } }`,
@@ -98,7 +77,7 @@ describe('jobUpdated', () => {
     const { secret: key, viewer } = await app.account();
     const id = await submitted(app, key);
     const watchers = Array.from({ length: 20 }, (_, index) =>
-      follow(app.socket(key), `subscription Watch${index} { jobUpdated(id: "${id}") { status } }`),
+      hear(app.socket(key), `subscription Watch${index} { jobUpdated(id: "${id}") { status } }`),
     );
     await until('all to watch', () => watchers.every(({ heard }) => heard.length > 0));
     await cancelJob(app.core, viewer, id);
@@ -143,7 +122,7 @@ describe('jobUpdated', () => {
     const [mine, theirs] = [await app.account(), await app.account()];
     const id = await submitted(app, mine.secret);
     const client = app.socket(theirs.secret);
-    const refused = follow(client, `subscription { jobUpdated(id: "${id}") { status } }`);
+    const refused = hear(client, `subscription { jobUpdated(id: "${id}") { status } }`);
     await until('the refusal', () => refused.ended());
     expect(refused.heard).toEqual([]);
     expect(refused.errors).toMatchObject([{ extensions: { code: 'NOT_FOUND' } }]);
@@ -241,10 +220,10 @@ describe('agentSignals', () => {
     const [mine, theirs] = [await app.account(), await app.account('VIEWER')];
     const agentId = await registered(app, mine.secret);
     const query = `subscription { agentSignals(agentId: "${agentId}") { type } }`;
-    const byViewer = follow(app.socket(theirs.secret), query);
+    const byViewer = hear(app.socket(theirs.secret), query);
     await until('the refusal', () => byViewer.ended());
     expect(byViewer.errors).toMatchObject([{ extensions: { code: 'FORBIDDEN' } }]);
-    const stranger = follow(app.socket((await app.account()).secret), query);
+    const stranger = hear(app.socket((await app.account()).secret), query);
     await until('the refusal', () => stranger.ended());
     expect(stranger.errors).toMatchObject([{ extensions: { code: 'NOT_FOUND' } }]);
   });
@@ -284,7 +263,7 @@ describe('a socket', () => {
   ])('outlives %s, which is told to its operation alone', async (_name, query, message) => {
     const { secret: key } = await app.account();
     const client = app.socket(key);
-    const bad = follow(client, query);
+    const bad = hear(client, query);
     await until('the refusal', () => bad.ended());
     expect(JSON.stringify(bad.errors)).toContain(message);
     const answer = await client.iterate<Data>({ query: '{ viewer { role } }' }).next();
@@ -327,7 +306,7 @@ test('a server that stops closes its sockets and lets go of its agents', async (
   const agentId = await registered(other, key);
   const client = other.socket(key);
   const closed = new Promise<unknown>((resolve) => client.on('closed', resolve));
-  const signals = follow(client, `subscription { agentSignals(agentId: "${agentId}") { type } }`);
+  const signals = hear(client, `subscription { agentSignals(agentId: "${agentId}") { type } }`);
   await until('the subscription', () => signals.heard.length > 0);
   await other.app.stop();
   expect(await closed).toMatchObject({ code: 1012 });
@@ -348,7 +327,7 @@ test('a server that stops shortens no lease, a socket that breaks does', async (
       const agentId = await registered(other, key, machine);
       await claimed(other, key, agentId);
       const client = other.socket(key);
-      const signals = follow(client, `subscription { agentSignals(agentId: "${agentId}") { type } }`);
+      const signals = hear(client, `subscription { agentSignals(agentId: "${agentId}") { type } }`);
       await until('the subscription', () => signals.heard.length > 0);
       return client;
     }),

@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { makeServer } from 'graphql-ws';
+import type { Extra } from 'graphql-ws/use/ws';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { createLog } from '../../server/log.ts';
+import { createPingRound, pings } from '../../server/ping-round.ts';
+import { speak } from '../../server/socket-speech.ts';
+
+/** What the library was asked to answer: of each ping the payload. */
+const byLibrary: unknown[] = [];
+const protocol = makeServer<Record<string, unknown>, Extra>({
+  onPing: (_context, payload) => void byLibrary.push(payload),
+});
+let server: WebSocketServer;
+beforeAll(async () => {
+  server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  const options = { pingRound: createPingRound(pings), isAgents: () => false, log: createLog('silent') };
+  server.on('connection', (socket, request) => speak(protocol, { socket, request }, options));
+  await once(server, 'listening');
+});
+afterAll(() => new Promise((resolve) => server.close(resolve)));
+
+async function opened(): Promise<WebSocket> {
+  const { port } = server.address() as AddressInfo;
+  const socket = new WebSocket(`ws://127.0.0.1:${port}`, 'graphql-transport-ws');
+  await once(socket, 'open');
+  return socket;
+}
+
+/** What is answered to this. */
+async function answerTo(socket: WebSocket, said: string): Promise<string> {
+  const answer = once(socket, 'message') as Promise<[Buffer]>;
+  socket.send(said);
+  return String((await answer)[0]);
+}
+
+test('a ping as clients write it is answered at once, any other by the library, to the same effect', async () => {
+  const socket = await opened();
+  expect(await answerTo(socket, '{"type":"ping"}')).toBe('{"type":"pong"}');
+  expect(byLibrary).toEqual([]);
+  expect(await answerTo(socket, '{ "type": "ping" }')).toBe('{"type":"pong"}');
+  expect(await answerTo(socket, '{"type":"ping","payload":{"n":1}}')).toBe('{"type":"pong","payload":{"n":1}}');
+  expect(byLibrary).toEqual([undefined, { n: 1 }]);
+  socket.terminate();
+});
+
+test.each([
+  ['in a binary frame', (socket: WebSocket) => socket.send(Buffer.from('{"type":"ping"}'))],
+  ['with something after it', (socket: WebSocket) => socket.send('{"type":"ping"}{"type":"ping"}')],
+])('a ping %s is no message of the protocol: the socket is closed', async (_, say) => {
+  const socket = await opened();
+  const closed = once(socket, 'close');
+  say(socket);
+  expect((await closed)[0]).toBe(4400);
+});
