@@ -1,9 +1,11 @@
+import { once } from 'node:events';
 import { createServer, connect, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { startAnnouncements, type Announcements } from '../../db/listen.ts';
+import { startAnnouncements, type AnnouncementOptions, type Announcements } from '../../db/listen.ts';
 import { createDatabase } from '../support/database.ts';
+import { couple } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 
 const database = await createDatabase();
@@ -21,13 +23,14 @@ interface Ear {
 }
 
 /** One server's end of the notifications, connected. */
-async function listen(url = database.url): Promise<Ear> {
+async function listen(options: Partial<AnnouncementOptions> = {}): Promise<Ear> {
   const ear: Ear = {
     changes: 0,
     logs: 0,
     errors: [],
     announcements: startAnnouncements({
-      url,
+      url: database.url,
+      ...options,
       onChange: (topic) => {
         if (topic !== 'keys') ear[topic === 'jobs' ? 'changes' : 'logs'] += 1;
       },
@@ -46,6 +49,31 @@ const backends = () =>
     `select pid from pg_stat_activity
      where datname = current_database() and query in ('listen kelpie', 'notify kelpie') and pid <> pg_backend_pid()`,
   );
+
+/** Somebody between a server and its database, who passes everything on until told to fall silent; new connections are none of that. */
+async function between() {
+  const { port, hostname } = new URL(database.url);
+  const sockets: Socket[] = [];
+  const gate = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    sockets.push(near, far);
+    couple(near, far);
+  });
+  gate.listen(0, '127.0.0.1');
+  await once(gate, 'listening');
+  const url = new URL(database.url);
+  url.hostname = '127.0.0.1';
+  url.port = String((gate.address() as AddressInfo).port);
+  return {
+    url: url.href,
+    silence: () => sockets.forEach((socket) => socket.unpipe().pause()),
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      gate.close();
+      await once(gate, 'close');
+    },
+  };
+}
 
 describe('announcements', () => {
   test('reach every server, the one that announces included', async () => {
@@ -95,6 +123,30 @@ describe('announcements', () => {
     ear.announcements.announce();
     await until('a notification over it', () => ear.changes > now);
     expect(ear.errors.length).toBeGreaterThan(0);
+  });
+
+  test('that could not be made while the connection was lost are made over the next one', async () => {
+    const speaker = await listen();
+    const [backend] = await backends();
+    const hearer = await listen();
+    await database.query('select pg_terminate_backend($1)', [backend!.pid]);
+    await until('the loss', () => speaker.errors.length > 0);
+    const before = hearer.changes;
+    speaker.announcements.announce();
+    await until('the announcement', () => hearer.changes > before);
+  });
+
+  test('notice that nobody answers any more, and connect anew', async () => {
+    const gate = await between();
+    const ear = await listen({ url: gate.url, lookEveryMs: 20, answerWithinMs: 1_000 });
+    const before = ear.changes;
+    gate.silence();
+    await until('the new connection', () => ear.changes > before);
+    const now = ear.changes;
+    ear.announcements.announce();
+    await until('a notification over it', () => ear.changes > now);
+    await ear.announcements.stop();
+    await gate.close();
   });
 
   test('stop without waiting, and leave no connection behind', async () => {
