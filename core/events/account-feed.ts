@@ -5,8 +5,9 @@ import { isAborted } from '../../lib/pause.ts';
 import type { KeyWatch } from '../accounts/key-watch.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
-import { namedIds, type JobFilter } from '../jobs/find.ts';
+import { jobsThatFit, namedIds, type JobFilter } from '../jobs/find.ts';
 import type { Feed } from './feed.ts';
+import { createFitting, type Fitting } from './fitting.ts';
 import { eventsThatFit, feedHead, readEvents } from './page.ts';
 import { isAfter, type Position } from './position.ts';
 
@@ -48,10 +49,13 @@ interface Follower {
   /** Aborted when nothing more is to be told: the reader has left, or the key is no longer good. */
   gone: AbortSignal;
   end(): void;
+  /** Which of the jobs with these ids fit, as they are now; it may name others that do. */
+  find: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
 }
 
 export function createAccountFeed(core: Core, feed: Feed, keys: KeyWatch): AccountFeed {
   const inboxes = createInboxes();
+  const fitting = createFitting(core);
   feed.listenSettled((event) => inboxes.hand(event));
 
   async function* steps(follower: Follower, start: Position): AsyncGenerator<FeedStep, void, undefined> {
@@ -73,20 +77,26 @@ export function createAccountFeed(core: Core, feed: Feed, keys: KeyWatch): Accou
     async follow(viewer, { after, filter }) {
       demand(viewer, 'read');
       const start = after ?? (await feedHead(core));
-      const follower = newFollower(viewer, filter);
+      const follower = newFollower(core, fitting, viewer, filter);
       return { start, steps: readerOf(follower, steps(follower, start)) };
     },
   };
 }
 
-function newFollower(viewer: Viewer, filter: JobFilter): Follower {
+function newFollower(core: Core, fitting: Fitting, viewer: Viewer, filter: JobFilter): Follower {
   const inbox = createInbox<FeedEvent>(INBOX);
   const leaving = new AbortController();
-  const end = (): void => {
-    inbox.end();
-    leaving.abort();
+  return {
+    ...{ viewer, filter, inbox, gone: leaving.signal },
+    end() {
+      inbox.end();
+      leaving.abort();
+    },
+    find: (ids) =>
+      filter.search === undefined
+        ? fitting.jobsThatFit(viewer, filter, ids)
+        : jobsThatFit(core, viewer, filter, ids, leaving.signal),
   };
-  return { viewer, filter, inbox, gone: leaving.signal, end };
 }
 
 /** Which inboxes an event goes to: those of a whole account, or, of whom single jobs alone are asked for, those of its job. */
@@ -160,11 +170,11 @@ async function* stayLive(
 
 async function* told(
   core: Core,
-  { viewer, filter, gone }: Follower,
+  { viewer, filter, gone, find }: Follower,
   steps: readonly FeedEvent[],
 ): AsyncGenerator<FeedStep, void, undefined> {
   const events = steps.map(({ event }) => event);
-  const fitting = await eventsThatFit(core, viewer, filter, events, gone).then(
+  const fitting = await eventsThatFit(core, viewer, filter, events, find).then(
     (found) => new Set(found),
     (error: unknown) => {
       // Who has left is told nothing, and nothing is amiss.

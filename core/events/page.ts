@@ -77,14 +77,14 @@ export async function readEvents(
 /**
  * Those of the events whose job fits, as the job is now. Of a job that has been removed only its id and container group are known, and by
  * the event that tells of the removal, what it was then.
- * @param gone aborted when nobody waits for the answer any more: ends a search, and throws its reason
+ * @param find which of the jobs with these ids fit; asked only where the events themselves do not tell
  */
 export async function eventsThatFit(
   core: Core,
   viewer: Viewer,
   filter: JobFilter,
   events: readonly JobEvent[],
-  gone?: AbortSignal,
+  find = (wanted: readonly string[]) => jobsThatFit(core, viewer, filter, wanted),
 ): Promise<readonly JobEvent[]> {
   const { containerGroupId, ids, ...ofJob } = filter;
   const named = ids === undefined ? undefined : new Set(namedIds(ids));
@@ -94,7 +94,7 @@ export async function eventsThatFit(
       (named === undefined || named.has(event.jobId)),
   );
   if (here.length === 0 || Object.values(ofJob).every((part) => part === undefined)) return here;
-  const fitting = await jobsThatFit(core, viewer, filter, [...new Set(here.map((event) => event.jobId))], gone);
+  const fitting = await find([...new Set(here.map((event) => event.jobId))]);
   return here.filter((event) => fitting.has(event.jobId) || (event.type === 'PURGED' && fits(event.data, ofJob)));
 }
 
