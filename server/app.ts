@@ -16,6 +16,7 @@ import { createRest } from './rest/index.ts';
 import type { RestParts } from './rest/parts.ts';
 import { createSockets, type Sockets } from './sockets.ts';
 import type { Pings } from './ping-round.ts';
+import { createUnread } from './unread.ts';
 
 /** How long requests that have begun may take to end when the server stops (milliseconds). */
 const DRAIN_MS = 3_000;
@@ -62,22 +63,18 @@ export function createApp(parts: AppParts): App {
   const stopping = new AbortController();
   const door = createDoor(parts);
   const yoga = createGraphQL({ core, log, door, limits, introspection, graphiql });
-  const sockets = createSockets({ ...{ yoga, log, door, trustedProxies, limits, pings }, keyWatch: core.keyWatch });
-  const rest = createRest({
-    ...{ core, log, maxBodyBytes: limits.KELPIE_MAX_BODY_BYTES, dashboard: parts.dashboard },
-    ...askersAt(door),
-    ready: async () => {
-      if (stopping.signal.aborted) throw new Error('The server is stopping');
-      await core.ping();
-    },
-    stopping: stopping.signal,
+  const unread = createUnread(limits.KELPIE_MAX_UNREAD_BYTES);
+  const sockets = createSockets({
+    ...{ yoga, log, door, trustedProxies, limits, pings, unread },
+    keyWatch: core.keyWatch,
   });
+  const rest = restOf(parts, { door, maxBodyBytes: limits.KELPIE_MAX_BODY_BYTES, stopping: stopping.signal });
   const listener = listenerOf(rest);
   metrics?.watchSockets(() => sockets.count());
   const loops = watchedLoops(parts);
 
   const server = createHttpServer(
-    { ...parts.http, connections: limits.KELPIE_MAX_CONNECTIONS, unreadBytes: limits.KELPIE_MAX_UNREAD_BYTES },
+    { ...parts.http, connections: limits.KELPIE_MAX_CONNECTIONS, unread },
     (request, response) => {
       const answer = isGraphQL(request) ? yoga : listener;
       metrics?.watchAnswer(answer === yoga ? 'graphql' : 'rest', response);
@@ -108,6 +105,20 @@ export function createApp(parts: AppParts): App {
       await loops.stop();
     },
   };
+}
+
+function restOf(
+  { core, log, dashboard }: AppParts,
+  { door, maxBodyBytes, stopping }: { door: Door; maxBodyBytes: number; stopping: AbortSignal },
+): ReturnType<typeof createRest> {
+  return createRest({
+    ...{ core, log, maxBodyBytes, dashboard, stopping },
+    ...askersAt(door),
+    ready: async () => {
+      if (stopping.aborted) throw new Error('The server is stopping');
+      await core.ping();
+    },
+  });
 }
 
 function watchedLoops({ core, log, metrics }: AppParts) {

@@ -1,5 +1,5 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import { createUnreadWatch } from './unread.ts';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { Answered, Unread } from './unread.ts';
 
 /** How long a client may take (milliseconds), so that nobody holds a connection by being slow. */
 export interface HttpBounds {
@@ -27,11 +27,10 @@ const PROBE_AFTER_MS = 15_000;
 
 /** A server that is bounded in what it takes from one client, and from all. */
 export function createHttpServer(
-  { connections, unreadBytes, ...given }: Partial<HttpBounds> & { connections: number; unreadBytes: number },
+  { connections, unread, ...given }: Partial<HttpBounds> & { connections: number; unread: Unread },
   listener: RequestListener,
 ): Server {
   const { headersMs, requestMs, keepAliveMs, patienceMs } = { ...httpBounds, ...given };
-  const watchUnread = createUnreadWatch({ patienceMs, unreadBytes });
   const server = createServer(
     {
       headersTimeout: headersMs,
@@ -44,11 +43,23 @@ export function createHttpServer(
       keepAliveInitialDelay: PROBE_AFTER_MS,
     },
     (request, response) => {
-      watchUnread(response);
+      response.once('close', unread.watch(unreadOf(response)));
+      hangUpOnWhoDoesNotRead(response, patienceMs);
       listener(request, response);
     },
   );
   server.maxHeadersCount = MAX_HEADERS;
   server.maxConnections = connections;
   return server;
+}
+
+function unreadOf(response: ServerResponse): Answered {
+  return { unreadBytes: () => response.writableLength, end: () => response.destroy() };
+}
+
+/** Counts from whatever last moved on the connection, also a part of what is written at once. */
+function hangUpOnWhoDoesNotRead(response: ServerResponse, patienceMs: number): void {
+  response.setTimeout(patienceMs, () => {
+    if (response.writableLength > 0) response.destroy();
+  });
 }

@@ -16,7 +16,7 @@ export const limitVariables = {
   KELPIE_MAX_SOCKETS_PER_KEY: bound(2_000, 'websockets with one key'),
   KELPIE_MAX_SUBSCRIPTIONS_PER_SOCKET: bound(100, 'subscriptions on a socket'),
   KELPIE_MAX_OPERATIONS_PER_SOCKET: bound(200, 'operations at once on a socket, subscriptions included'),
-  KELPIE_MAX_UNREAD_BYTES: bound(268_435_456, 'bytes of answers that nobody has read yet'),
+  KELPIE_MAX_UNREAD_BYTES: bound(268_435_456, 'bytes of answers, over sockets as well, that nobody has read yet'),
   KELPIE_MAX_CONNECTIONS: bound(20_000, 'connections to a server'),
 } as const;
 

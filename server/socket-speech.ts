@@ -3,6 +3,7 @@ import type { Extra } from 'graphql-ws/use/ws';
 import type { RawData, WebSocket } from 'ws';
 import type { Logger } from './log.ts';
 import type { PingRound } from './ping-round.ts';
+import type { Unread } from './unread.ts';
 
 /** Above so many unread bytes of answers nothing more is taken from a socket: it would cost the server more of them. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
@@ -22,6 +23,8 @@ export interface SpeechOptions {
   pingRound: PingRound;
   /** Whether an agent is told its signals here. */
   isAgents: () => boolean;
+  /** Counts what is told faster than it is read: each of many subscriptions may hold a large message. */
+  unread: Unread;
   log: Logger;
 }
 
@@ -29,7 +32,7 @@ export interface SpeechOptions {
  * Lets graphql-ws speak with one socket. Its own `useServer` does nearly the same, but prints to the console, tells the world of
  * internal errors, answers whoever does not read without bound, and ends an operation that takes the id of one just completed.
  */
-export function speak(server: Server<Extra>, extra: Extra, { log, pingRound, isAgents }: SpeechOptions): void {
+export function speak(server: Server<Extra>, extra: Extra, { log, pingRound, isAgents, unread }: SpeechOptions): void {
   const { socket, request } = extra;
   socket.on('error', (error) => {
     log.debug({ err: error }, 'A socket broke');
@@ -62,8 +65,13 @@ export function speak(server: Server<Extra>, extra: Extra, { log, pingRound, isA
     extra,
   );
   const stopPinging = pingRound.watch(socket, request.socket, isAgents);
+  const stopCounting = unread.watch({
+    unreadBytes: () => socket.bufferedAmount,
+    end: () => socket.terminate(),
+  });
   socket.once('close', (code, reason) => {
     stopPinging();
+    stopCounting();
     closed(code, String(reason)).catch((error: unknown) => log.error({ err: error }, 'A socket did not end well'));
   });
 }

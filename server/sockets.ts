@@ -22,6 +22,7 @@ import { createPingRound, pings, type Pings } from './ping-round.ts';
 import { traceIn, traceOf } from './traces.ts';
 import { createSocketDoor, type Connection, type SocketDoor } from './socket-door.ts';
 import { speak } from './socket-speech.ts';
+import type { Unread } from './unread.ts';
 
 /** How long a socket that is closed may take to answer that (milliseconds). */
 const CLOSE_WITHIN_MS = 2_000;
@@ -51,6 +52,7 @@ export interface SocketParts {
   limits: Limits;
   log: Logger;
   trustedProxies: number;
+  unread: Unread;
   /** By default as `pings` has it. */
   pings?: Partial<Pings> | undefined;
 }
@@ -70,7 +72,8 @@ export function createSockets(parts: SocketParts): Sockets {
     upgrade(request, socket, head) {
       server.handleUpgrade(request, socket, head, (client) => {
         const extra: Connection = { socket: client, request };
-        speak(protocol, extra, { pingRound, isAgents: () => extra.isAgents === true, log: parts.log });
+        const { unread, log } = parts;
+        speak(protocol, extra, { pingRound, isAgents: () => extra.isAgents === true, unread, log });
         hangUpOnTheTalkative(socket, door);
       });
     },

@@ -1,62 +1,59 @@
-import type { ServerResponse } from 'node:http';
+/** Something that is answered over, and holds what of that nobody has read yet. */
+export interface Answered {
+  unreadBytes(): number;
+  end(): void;
+}
 
-/** What answers that are not read may cost. */
-export interface UnreadBounds {
-  /** How long nothing of an answer may be taken, in milliseconds. */
-  patienceMs: number;
-  /** What all answers together may hold, in bytes. */
-  unreadBytes: number;
+/** Bounds what all answers that nobody reads hold together, over whatever they are sent. */
+export interface Unread {
+  /** Counts what this one holds. @returns when it is over */
+  watch(answered: Answered): () => void;
 }
 
 /** How often that is looked at, in milliseconds: in between, one process can not make much more. */
 const LOOK_EVERY_MS = 250;
 
 /**
- * Ends answers of which nothing is read, and, when all of them hold too much, those first of which nothing was read for the longest.
- * What waits for something to tell holds nothing, and may wait.
- * @returns watches one more answer
+ * Ends, when all together hold too much, those first of which nothing was read for the longest. What waits for something to tell holds
+ * nothing, and may wait.
+ * @param mostBytes that all together may hold
  */
-export function createUnreadWatch({ patienceMs, unreadBytes }: UnreadBounds): (response: ServerResponse) => void {
-  const open = new Map<ServerResponse, Standing>();
+export function createUnread(mostBytes: number): Unread {
+  const open = new Map<Answered, Standing>();
   let timer: NodeJS.Timeout | undefined;
 
   const look = (): void => {
     let sum = 0;
-    for (const [response, standing] of open) {
-      const { writableLength } = response;
-      sum += writableLength;
-      if (writableLength !== standing.unread) open.set(response, { unread: writableLength, since: performance.now() });
+    for (const [answered, standing] of open) {
+      const bytes = answered.unreadBytes();
+      sum += bytes;
+      if (bytes !== standing.bytes) open.set(answered, { bytes, since: performance.now() });
     }
-    if (sum <= unreadBytes) return;
-    const stuck = [...open]
-      .filter(([, { unread }]) => unread > 0)
-      .sort(([, one], [, other]) => one.since - other.since);
-    for (const [response, { unread }] of stuck) {
-      if (sum <= unreadBytes) return;
-      response.destroy();
-      sum -= unread;
+    if (sum <= mostBytes) return;
+    const stuck = [...open].filter(([, { bytes }]) => bytes > 0).sort(([, one], [, other]) => one.since - other.since);
+    for (const [answered, { bytes }] of stuck) {
+      if (sum <= mostBytes) return;
+      answered.end();
+      sum -= bytes;
     }
   };
 
-  return (response) => {
-    open.set(response, { unread: 0, since: performance.now() });
-    timer ??= setInterval(look, LOOK_EVERY_MS).unref();
-    response.once('close', () => {
-      open.delete(response);
-      if (open.size > 0) return;
-      clearInterval(timer);
-      timer = undefined;
-    });
-    // Counts from whatever last moved on the connection, also a part of what is written at once.
-    response.setTimeout(patienceMs, () => {
-      if (response.writableLength > 0) response.destroy();
-    });
+  return {
+    watch(answered) {
+      open.set(answered, { bytes: 0, since: performance.now() });
+      timer ??= setInterval(look, LOOK_EVERY_MS).unref();
+      return () => {
+        open.delete(answered);
+        if (open.size > 0) return;
+        clearInterval(timer);
+        timer = undefined;
+      };
+    },
   };
 }
 
 interface Standing {
-  /** Bytes. */
-  unread: number;
+  bytes: number;
   /** When that was another number. */
   since: number;
 }

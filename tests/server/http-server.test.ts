@@ -4,6 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { createHttpServer, type HttpBounds } from '../../server/http-server.ts';
+import { createUnread } from '../../server/unread.ts';
 import { until } from '../support/until.ts';
 
 const closing: (() => void)[] = [];
@@ -12,9 +13,14 @@ afterAll(() => closing.forEach((close) => close()));
 const MIB = 1024 * 1024;
 
 /** A server that answers each request with so much, after a while. */
-async function serve(bounds: Partial<HttpBounds> & { unreadBytes?: number }, bytes: number, afterMs = 0) {
+async function serve(
+  { unreadBytes = 1_024 * MIB, ...bounds }: Partial<HttpBounds> & { unreadBytes?: number },
+  bytes: number,
+  afterMs = 0,
+) {
   const responses: ServerResponse[] = [];
-  const server = createHttpServer({ connections: 10, unreadBytes: 1_024 * MIB, ...bounds }, (_request, response) => {
+  const unread = createUnread(unreadBytes);
+  const server = createHttpServer({ connections: 10, unread, ...bounds }, (_request, response) => {
     responses.push(response);
     void delay(afterMs).then(() => response.end(Buffer.alloc(bytes)));
   });

@@ -7,16 +7,21 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { createLog } from '../../server/log.ts';
 import { createPingRound, pings } from '../../server/ping-round.ts';
 import { speak } from '../../server/socket-speech.ts';
+import { createUnread } from '../../server/unread.ts';
+import { until } from '../support/until.ts';
 
 /** What the library was asked to answer: of each ping the payload. */
 const byLibrary: unknown[] = [];
 const protocol = makeServer<Record<string, unknown>, Extra>({
   onPing: (_context, payload) => void byLibrary.push(payload),
 });
+const MOST_UNREAD_BYTES = 500_000;
+
 let server: WebSocketServer;
 beforeAll(async () => {
   server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-  const options = { pingRound: createPingRound(pings), isAgents: () => false, log: createLog('silent') };
+  const unread = createUnread(MOST_UNREAD_BYTES);
+  const options = { pingRound: createPingRound(pings), isAgents: () => false, unread, log: createLog('silent') };
   server.on('connection', (socket, request) => speak(protocol, { socket, request }, options));
   await once(server, 'listening');
 });
@@ -54,4 +59,17 @@ test.each([
   const closed = once(socket, 'close');
   say(socket);
   expect((await closed)[0]).toBe(4400);
+});
+
+test('who does not read what is told is ended when too much of it is held, and who reads is not', async () => {
+  const [reader, other] = [await opened(), await opened()];
+  await until('both', () => server.clients.size === 2);
+  other.pause();
+  // More than the buffers between two processes hold.
+  const ping = JSON.stringify({ type: 'ping', payload: { text: 'x'.repeat(1_000_000) } });
+  for (let n = 0; n < 30; n++) other.send(ping);
+  await until('the end of one', () => server.clients.size === 1);
+  expect(await answerTo(reader, '{"type":"ping"}')).toBe('{"type":"pong"}');
+  reader.terminate();
+  other.terminate();
 });

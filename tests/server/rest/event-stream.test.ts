@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { createHttpServer } from '../../../server/http-server.ts';
 import { respondWithStream, type SentEvent } from '../../../server/rest/event-stream.ts';
 import type { RestEnv } from '../../../server/rest/parts.ts';
+import { createUnread } from '../../../server/unread.ts';
 import { until } from '../../support/until.ts';
 
 let produced = 0;
@@ -31,11 +32,14 @@ const around = {
 };
 app.get('/endless', (context) => respondWithStream(context, endless(), around));
 app.get('/broken', (context) => respondWithStream(context, broken(), around));
-const server = createHttpServer({ connections: 10, unreadBytes: 2 ** 30, patienceMs: 200 }, (request, response) => {
-  void getRequestListener((each) => app.fetch(each, { hangUp: () => void response.destroy() }), {
-    overrideGlobalObjects: false,
-  })(request, response);
-});
+const server = createHttpServer(
+  { connections: 10, unread: createUnread(2 ** 30), patienceMs: 200 },
+  (request, response) => {
+    void getRequestListener((each) => app.fetch(each, { hangUp: () => void response.destroy() }), {
+      overrideGlobalObjects: false,
+    })(request, response);
+  },
+);
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 const { port } = server.address() as AddressInfo; // A TCP server's address is never a pipe's name.
