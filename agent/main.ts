@@ -58,10 +58,10 @@ async function work(): Promise<void> {
   } catch (error) {
     if (!(error instanceof MachineUnusable)) throw error;
     log.fatal({ reason: error.message }, 'This machine is of no use until it is restarted, and the agent ends');
-    await leave(EXIT_SOMETHING_WRONG);
+    await leave(EXIT_SOMETHING_WRONG, log);
   }
   // A connection to the storage that is still kept alive must not keep the container.
-  await leave(0);
+  await leave(0, log);
 }
 
 function configOrExit(): AgentConfig {
