@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Logger, destination, pino } from 'pino';
+import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { VERSION } from '../lib/version.ts';
 import { openCarrier } from './carrier.ts';
@@ -12,6 +12,7 @@ import { findHardware } from './hardware.ts';
 import { createMetadataService, type MetadataService } from './imds.ts';
 import { createInstance } from './instance.ts';
 import { type Claim, createLink } from './link.ts';
+import { createLog } from './log.ts';
 import { createOccupation } from './occupation.ts';
 import { createPresence } from './presence.ts';
 import { type AgentParts, MachineUnusable, runAgent } from './run.ts';
@@ -51,7 +52,7 @@ async function main(): Promise<void> {
 async function work(): Promise<void> {
   const config = configOrExit();
   // What the command writes to stdout is the user's; the agent speaks on stderr.
-  const log = pino({ level: config.logLevel, base: null }, destination({ dest: 2, sync: true }));
+  const log = createLog(config.logLevel);
   survivePipesWithoutReader();
   try {
     await run(config, log);

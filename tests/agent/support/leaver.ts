@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises';
-import { destination, pino } from 'pino';
+import { createLog } from '../../../agent/log.ts';
 import { leave, startWorker } from '../../../agent/workers.ts';
 
 /** Leaves with code 3, as soon as it is told to, while a thread does what the first word says. */
 const [work = '', pipe = ''] = process.argv.slice(2);
-const log = pino({ base: null }, destination({ dest: 2, sync: true }));
+const log = createLog('info');
 process.stdin.once('data', () => void leave(3, log));
 
 switch (work) {
