@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
-import { atMost, isAborted } from '../lib/pause.ts';
+import { atMost, isAborted, whenAborted } from '../lib/pause.ts';
 import { anyOf } from '../lib/signals.ts';
 import type { Slots } from '../lib/slots.ts';
 import type { Tracer } from '../lib/traces/tracer.ts';
 import { type AttemptTrace, traceAttempt } from './attempt-trace.ts';
-import { purge, stopSync } from './closing.ts';
+import { lastCallOf, purge, stopSync, unlessLeaving } from './closing.ts';
 import type { AgentConfig } from './config.ts';
 import { type CutReason, cutShort, type Ending, endingOf, released, settle } from './ending.ts';
 import { type HandOver, createHandOver } from './hand-over.ts';
@@ -114,7 +114,6 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
 }
 
 const STOPPED_WITHIN_MS = 5000;
-
 async function seeThrough(
   parts: Omit<Attempt, 'progress' | 'activity' | 'patience' | 'hurries' | 'logs'>,
 ): Promise<Ending> {
@@ -130,12 +129,13 @@ async function seeThrough(
   const { leaseMillis } = claim;
   const logs = shipLogs({ ...named, ...shutdown, link, cut, leaseMillis, beganAt: parts.askedAt, log });
   const attempt: Attempt = { ...parts, activity, patience, hurries, logs, progress: await createProgressFile(log) };
-  const ending = await pursue(attempt);
+  const lastCall = lastCallOf(shutdown, parts.config, over.signal);
+  const ending = await Promise.race([pursue(attempt), whenAborted(lastCall, over.signal).then(() => givenUp(attempt))]);
   handOver.cease();
   over.abort();
   log.info({ ending }, 'Attempt ends');
-  // Nothing is sent once it has begun to stop; what hangs, as the survivor does, need not be waited for.
-  await (ending.survivor === undefined ? stopSync(sync, log) : atMost(STOPPED_WITHIN_MS, stopSync(sync, log)));
+  // Nothing is sent once it has begun to stop; what hangs, as a survivor or a disk does, need not be waited for.
+  await atMost(lastCall.aborted ? 0 : STOPPED_WITHIN_MS, stopSync(sync, log));
   // After the report nobody may speak of the attempt any more, so what its command said last goes before.
   await Promise.all([lease.tellLast(anyOf(cut, shutdown.hurrying)), logs.end()]);
   const settlement = { link, lease: named, totals: totalsOf(sync.state()), cut, hurrying: shutdown.hurrying, log };
@@ -143,9 +143,15 @@ async function seeThrough(
   trace.ended(ending);
   lease.stop();
   // What a survivor still works on is left to the next agent, which empties what it finds of a job that is not its own.
-  if (ending.survivor === undefined) await purge(attempt);
-  await handOver.end();
+  const cleaned = (ending.survivor === undefined ? purge(attempt) : Promise.resolve()).then(() => handOver.end());
+  await unlessLeaving(shutdown, cleaned);
   return ending;
+}
+
+/** A step is held up, as by a disk that does not answer: the job goes on elsewhere before this agent is killed. */
+function givenUp({ cut, shutdown, log }: Attempt): Ending {
+  log.warn('What the attempt is at does not end in time, and is left');
+  return isAborted(cut) ? cutShort(cut) : released(shutdown);
 }
 
 async function pursue(attempt: Attempt): Promise<Ending> {

@@ -41,6 +41,11 @@ const BUFFER_BYTES = 1024 * 1024;
 const CHUNK_BYTES = 64 * 1024;
 /** What a line costs besides its text. */
 const LINE_BYTES = 64;
+/**
+ * In the end the report waits for each request, so they are as large as the server takes them: 4,096 lines, and 128 KiB of text, of which the last
+ * line may take a fifth.
+ */
+const [LAST_CHUNK_BYTES, LAST_TEXT_BYTES] = [4_096 * LINE_BYTES, 96 * 1024];
 /** A request a second, and four where chunks are full. What a command writes in one go comes together. */
 const SHIP_EVERY_MS = 1000;
 const SHIP_FULL_EVERY_MS = 250;
@@ -135,7 +140,8 @@ function createHold() {
     },
     /** The next chunk, of lines that are finished; where this is the end, of all. */
     take(isEnd: boolean): Line[] {
-      while (linesBytes < CHUNK_BYTES) {
+      const [mostBytes, mostText] = isEnd ? [LAST_CHUNK_BYTES, LAST_TEXT_BYTES] : [CHUNK_BYTES, CHUNK_BYTES];
+      while (linesBytes < mostBytes) {
         const output = buffer.take();
         if (output === undefined) {
           gather(isEnd ? maker.end() : maker.shown());
@@ -143,8 +149,7 @@ function createHold() {
         }
         gather(maker.add(output));
       }
-      let size = 0;
-      const count = lines.findIndex((line) => (size += costOf(line)) >= CHUNK_BYTES) + 1 || lines.length;
+      const count = countWithin(lines, mostBytes, mostText);
       const chunk = lines.slice(0, count);
       lines = lines.slice(count);
       linesBytes -= chunk.reduce((sum, line) => sum + costOf(line), 0);
@@ -162,6 +167,17 @@ function createHold() {
       return buffer.size + linesBytes >= CHUNK_BYTES;
     },
   };
+}
+
+/** How many of them make a chunk: up to the one by which either bound is reached. */
+function countWithin(lines: readonly Line[], mostBytes: number, mostText: number): number {
+  let [bytes, count] = [0, 0];
+  for (const line of lines) {
+    bytes += costOf(line);
+    count += 1;
+    if (bytes >= mostBytes || bytes - count * LINE_BYTES >= mostText) break;
+  }
+  return count;
 }
 
 function costOf({ text }: Line): number {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Logger, destination, pino } from 'pino';
+import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
 import { VERSION } from '../lib/version.ts';
 import { openCarrier } from './carrier.ts';
@@ -12,6 +12,7 @@ import { findHardware } from './hardware.ts';
 import { createMetadataService, type MetadataService } from './imds.ts';
 import { createInstance } from './instance.ts';
 import { type Claim, createLink } from './link.ts';
+import { createLog } from './log.ts';
 import { createOccupation } from './occupation.ts';
 import { createPresence } from './presence.ts';
 import { type AgentParts, MachineUnusable, runAgent } from './run.ts';
@@ -51,17 +52,17 @@ async function main(): Promise<void> {
 async function work(): Promise<void> {
   const config = configOrExit();
   // What the command writes to stdout is the user's; the agent speaks on stderr.
-  const log = pino({ level: config.logLevel, base: null }, destination({ dest: 2, sync: true }));
+  const log = createLog(config.logLevel);
   survivePipesWithoutReader();
   try {
     await run(config, log);
   } catch (error) {
     if (!(error instanceof MachineUnusable)) throw error;
     log.fatal({ reason: error.message }, 'This machine is of no use until it is restarted, and the agent ends');
-    await leave(EXIT_SOMETHING_WRONG);
+    await leave(EXIT_SOMETHING_WRONG, log);
   }
   // A connection to the storage that is still kept alive must not keep the container.
-  await leave(0);
+  await leave(0, log);
 }
 
 function configOrExit(): AgentConfig {

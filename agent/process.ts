@@ -101,10 +101,13 @@ export async function startCommand(spec: CommandSpec): Promise<RunningCommand> {
 
   async function ended(): Promise<CommandExit> {
     const exit = await Promise.race([leader, kills.givenUp]);
+    const askedBefore = asked;
     deaths = deathsOf(exit, asked, kills.since());
     tellDangers();
     // A shell that is told to stop dies at once, while the program it runs may still be saving its state.
     if (patience !== undefined) await groupEnded(child.pid, patience.signal);
+    // What has outlived the shell may have died of the signal that came only then, of which the shell's exit tells nothing.
+    if (asked !== askedBefore) deaths.push(...dangersOf(asked, undefined));
     // Who succeeds has left nothing that matters; else what is left may have been at work.
     const hasLeft = exit.exitCode !== 0 && (await groupRuns(child.pid));
     const isCutOff = hasLeft || patience?.signal.aborted === true;

@@ -51,6 +51,7 @@ function follow(path: string, log: Logger): Pick<ProgressFile, 'watch' | 'finish
   let tell: (progress: Progress) => void = () => undefined;
   let timer: NodeJS.Timeout | undefined;
   let seen: string | undefined;
+  let looking: Promise<void> | undefined;
 
   async function look(): Promise<void> {
     try {
@@ -66,10 +67,12 @@ function follow(path: string, log: Logger): Pick<ProgressFile, 'watch' | 'finish
   return {
     watch(listener) {
       tell = listener;
-      timer = setInterval(() => void look(), REREAD_MS);
+      // One at a time: a slow disk must not gather looks, nor let an older content be told after a newer one.
+      timer = setInterval(() => void (looking ??= look().finally(() => (looking = undefined))), REREAD_MS);
     },
     async finish() {
       clearInterval(timer);
+      await looking;
       await look();
     },
   };

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
+import { atMost } from '../lib/pause.ts';
 import type { AgentState } from './occupation.ts';
 
 /** Where other processes of the container, such as probes, may read what this agent does: `{jobId, attempt, phase, since}`. */
@@ -11,16 +12,19 @@ export interface StateFile {
   readonly path: string | undefined;
   /** Never waits: of several states that are not written yet, the last one is written. */
   readonly tell: (state: AgentState) => void;
-  /** Writes nothing after this. */
+  /** Writes nothing after this. Waits no longer than some seconds for a disk that does not answer. */
   remove(): Promise<void>;
 }
+
+/** A disk that does not answer must keep neither the agent from its work, nor its end from coming. */
+const [MADE_WITHIN_MS, REMOVED_WITHIN_MS] = [3_000, 2_000];
 
 /**
  * Makes the place, and with the first state the file; a reader sees one state or the next, never a part.
  * @param configured an absolute path; undefined: in a folder of this agent's own among the temporary ones
  */
 export async function createStateFile(configured: string | undefined, log: Logger): Promise<StateFile> {
-  const place = await placeFor(configured).catch((error: unknown) => {
+  const place = await placeInTime(configured).catch((error: unknown) => {
     log.warn(
       { reason: messageOf(error) },
       'There is no place for a state file, so nobody is told what this agent does',
@@ -33,8 +37,8 @@ export async function createStateFile(configured: string | undefined, log: Logge
     path: place.path,
     tell: writer.tell,
     async remove() {
-      await writer.end();
-      await removeFrom(place).catch((error: unknown) => {
+      const removed = writer.end().then(() => removeFrom(place));
+      await atMost(REMOVED_WITHIN_MS, removed).catch((error: unknown) => {
         log.debug({ reason: messageOf(error) }, 'The state file could not be removed');
       });
     },
@@ -45,6 +49,16 @@ interface Place {
   path: string;
   /** Made for it, so that two agents share nothing unless they were given the same path. */
   folder?: string;
+}
+
+async function placeInTime(configured: string | undefined): Promise<Place> {
+  let place: Place | undefined;
+  await atMost(
+    MADE_WITHIN_MS,
+    placeFor(configured).then((made) => (place = made)),
+  );
+  if (place !== undefined) return place;
+  throw new Error(`${configured ?? tmpdir()} did not answer within ${MADE_WITHIN_MS} ms: expected a disk that does`);
 }
 
 async function placeFor(configured: string | undefined): Promise<Place> {

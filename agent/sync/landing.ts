@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { messageOf } from '../../lib/errors.ts';
-import { endWorker, startWorker } from '../workers.ts';
+import { startWorker } from '../workers.ts';
 import type { Take, Taken } from './arriving-file.ts';
 import { type Order, type Told, unpacked } from './landing-words.ts';
 import type { ThreadData } from './landing.worker.ts';
@@ -181,7 +181,7 @@ class DownloadThread {
     this.#ended = reason;
     clearTimeout(this.#idle);
     // Not before nothing is written any more.
-    void endWorker(this.#worker).finally(() => this.#rejectAll(reason));
+    void this.#worker.terminate().finally(() => this.#rejectAll(reason));
   }
 
   /** Nobody waits any longer: a thread within a write ends only after it. */

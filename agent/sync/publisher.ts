@@ -82,7 +82,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
     lookAt(dirty, seenBy) {
       const waits = memory.lookAt(dirty, seenBy);
       // A new file may get the number of the one before, which looks as if that had been written over: the next look may know better.
-      held.keepOnly((id) => ['replaced', 'wait'].includes(memory.verdictOf(id)));
+      held.giveTurns(memory.replaced(), (id) => ['replaced', 'wait'].includes(memory.verdictOf(id)));
       return waits;
     },
     againIn: (ids) => memory.againIn(ids),
@@ -159,6 +159,7 @@ function createMemory({ times, ledger }: PublisherParts) {
       for (const each of [published, witnesses]) forget(each, (id) => !tracks.has(id) && !ledger.has(id));
       return new Map([...verdicts].flatMap(([id, verdict]) => (verdict.kind === 'wait' ? [[id, verdict.millis]] : [])));
     },
+    replaced: () => replacedAmong(tracks, verdicts),
     verdictOf: (id: string): Verdict['kind'] => verdicts.get(id)?.kind ?? 'whole',
     /** Whether a file that has not changed since then had not for long enough when the last look began. */
     hasRested: (id: string, state: Observed, since: number): boolean =>
@@ -177,8 +178,7 @@ function createMemory({ times, ledger }: PublisherParts) {
       if (outcome.kind === 'unchanged') tracks.delete(id);
       if (outcome.kind !== 'published') return outcome;
       const { state, witness } = outcome;
-      const track = tracks.get(id);
-      const time = now();
+      const [track, time] = [tracks.get(id), now()];
       const at = began === undefined ? time : began - Math.min(time - began, times.maxWaitMs / 2);
       published.set(id, { at, state });
       if (began === undefined || track === undefined) tracks.delete(id);
@@ -194,6 +194,15 @@ function createMemory({ times, ledger }: PublisherParts) {
       return { kind: 'changed' };
     },
   };
+}
+
+/** What is replaced all the time, with when it was first seen not to be published. */
+function replacedAmong(
+  tracks: ReadonlyMap<string, Track>,
+  verdicts: ReadonlyMap<string, Verdict>,
+): ReadonlyMap<string, number> {
+  const replaced = [...tracks].filter(([id]) => verdicts.get(id)?.kind === 'replaced');
+  return new Map(replaced.map(([id, { since }]) => [id, since]));
 }
 
 function forget(memory: Map<string, unknown>, isGone: (id: string) => boolean): void {

@@ -22,9 +22,14 @@ export const traceVariables = {
   OTEL_EXPORTER_OTLP_COMPRESSION: text('gzip or none, which it is where nothing is set'),
   OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: text('The same; before it'),
   KELPIE_TRACES: z
-    .enum(['on', 'off'])
+    .string()
+    .trim()
+    .toLowerCase()
+    .pipe(z.enum(['on', 'off']))
     .default('on')
-    .describe('off: this program writes no traces, whatever OpenTelemetry’s variables say to commands and others'),
+    .describe(
+      'on or off: whether this program writes traces; off stands above what OpenTelemetry’s variables say to commands and others',
+    ),
   OTEL_SDK_DISABLED: text('true: no traces, whatever else is set'),
   OTEL_TRACES_EXPORTER: text('otlp, which it is where nothing is set; without it in the list, there are no traces'),
   OTEL_SERVICE_NAME: text('What the program is called in traces; kelpie-server or kelpie-agent'),

@@ -1,41 +1,62 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished, test, expect } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { describe, expect, type TestContext, test } from 'vitest';
 
-/** Leaves with code 3 while a thread of its own does what `thread` says. */
-function program(thread: string): string {
-  return `
-    import { Worker } from 'node:worker_threads';
-    import { endWorker, leave } from ${JSON.stringify(join(import.meta.dirname, '../../agent/workers.ts'))};
-    const begins = "const { parentPort } = require('node:worker_threads'); parentPort.postMessage('begun');";
-    const worker = new Worker(begins + ${JSON.stringify(thread)}, { eval: true, execArgv: [] });
-    worker.once('message', async () => {
-      await new Promise((done) => setTimeout(done, 100));
-      void endWorker(worker);
-      await leave(3);
-    });`;
-}
+const LEAVER = join(import.meta.dirname, 'support/leaver.ts');
+/** What starts a program as process 1 of its own small world, as in a container that has no other init. */
+const AS_PROCESS_ONE = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'] as const;
+const canBeProcessOne = spawnSync(AS_PROCESS_ONE[0], [...AS_PROCESS_ONE.slice(1), 'true']).status === 0;
+/** Where a fault leaves its core, if anywhere. */
+const WITH_CORES = ['sh', '-c', 'mkdir inside; cd inside; ulimit -c unlimited; exec "$@"', 'sh'] as const;
 
-async function endOf(thread: string) {
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', program(thread)], { stdio: 'inherit' });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  await once(child, 'exit');
-  return { code: child.exitCode, signal: child.signalCode };
-}
-
-test('a process whose thread hangs in the kernel leaves all the same', async () => {
+/** How a process ends that leaves with code 3 while it is at `work`, what it said of that, and what it left. */
+async function endOf(work: string, onTestFinished: TestContext['onTestFinished'], by: readonly string[] = []) {
   const directory = await mkdtemp(join(tmpdir(), 'kelpie-workers-'));
   onTestFinished(() => rm(directory, { recursive: true }));
-  const pipe = join(directory, 'pipe');
-  execFileSync('mkfifo', [pipe]);
-  // Nobody ever writes to it, as a disk that does not answer.
-  const end = await endOf(`require('node:fs').openSync(${JSON.stringify(pipe)}, 'r')`);
-  expect(end).toEqual({ code: null, signal: 'SIGKILL' });
-});
+  // Nobody ever writes to it, as a disk that does not answer: who opens it to read waits in the kernel.
+  execFileSync('mkfifo', [join(directory, 'pipe')]);
+  const [file, ...words] = [...by, process.execPath, LEAVER, work, join(directory, 'pipe')] as const;
+  const child = spawn(file, words, { cwd: directory, stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+    for (const stream of child.stdio) stream?.destroy();
+  });
+  const said = text(child.stderr);
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+  child.stdin.write('leave\n');
+  await ended;
+  const left = (await readdir(directory, { recursive: true })).sort();
+  return { code: child.exitCode, signal: child.signalCode, said: await said, left };
+}
 
-test('one whose thread ends leaves with its code', async () => {
-  expect(await endOf('setInterval(() => undefined, 1000)')).toEqual({ code: 3, signal: null });
+describe.concurrent('a process', () => {
+  test.for(['THREAD_HANGS', 'POOL_HANGS'])(
+    'leaves although a thread hangs in the kernel: %s',
+    async (work, { onTestFinished }) => {
+      const { code, signal, said } = await endOf(work, onTestFinished);
+      expect({ code, signal }).toEqual({ code: null, signal: 'SIGKILL' });
+      expect(said).toMatch(/"code":3.*disk does not answer/);
+    },
+  );
+
+  test('whose thread ends leaves with its code', async ({ onTestFinished }) => {
+    expect(await endOf('THREAD_ENDS', onTestFinished)).toMatchObject({ code: 3, signal: null, said: '' });
+  });
+
+  // Of process 1 the kernel keeps even SIGKILL.
+  test.skipIf(!canBeProcessOne)(
+    'that is process 1 leaves by a fault, and without a core that would hold its keys',
+    async ({ onTestFinished }) => {
+      const { code, said, left } = await endOf('POOL_HANGS', onTestFinished, [...AS_PROCESS_ONE, ...WITH_CORES]);
+      // Who started it for us tells of its signal by the same, or as a shell does.
+      expect(code === null || code > 128).toBe(true);
+      expect(said).toMatch(/disk does not answer/);
+      expect(left.filter((path) => path.startsWith('inside'))).toEqual(['inside']);
+    },
+  );
 });

@@ -4,6 +4,17 @@ import { traceConfig, traceVariables } from '../../../lib/traces/settings.ts';
 const ENDPOINT = 'OTEL_EXPORTER_OTLP_ENDPOINT';
 const collector = { [ENDPOINT]: 'http://collector:4318' };
 
+test.for(['OFF', ' Off ', 'off'])(
+  'a program is kept from traces by %j, as by OpenTelemetry’s own variables in capitals',
+  (given) => {
+    expect(traceVariables.KELPIE_TRACES.parse(given)).toBe('off');
+  },
+);
+
+test('whoever means off must not get traces for a word that is not understood', () => {
+  expect(traceVariables.KELPIE_TRACES.safeParse('none').success).toBe(false);
+});
+
 describe('traces are', () => {
   test.for([
     ['off where nothing is set', {}],

@@ -1,0 +1,26 @@
+import { expect } from 'vitest';
+import { scenarios } from '../../support/fleet.ts';
+import { besideDeadDisk, canHaveDeadDisk } from '../support/dead-disk.ts';
+
+const scenario = scenarios().runIf(canHaveDeadDisk());
+
+scenario(
+  'an agent whose disk does not answer takes work, and when it is told to stop gives the job back and ends',
+  async ({ scene }) => {
+    const environment = {
+      KELPIE_STATE_FILE: 'dead/folder/state.json',
+      KELPIE_SHUTDOWN_GRACE_S: '1',
+      KELPIE_UPLOAD_GRACE_S: '1',
+    };
+    const agent = await scene.agent('stuck', environment, { under: besideDeadDisk('dead') });
+    await agent.said('nobody is told what this agent does');
+    const job = await scene.submit({ script: 'exit 0', during: ['dead'] });
+    await job.until(({ status }) => status === 'RUNNING');
+    agent.signalAll('SIGTERM');
+    const state = await job.until(({ numInterruptions }) => numInterruptions === 1);
+    expect(state).toMatchObject({ status: 'PENDING', numFailures: 0, numSyncFailures: 0 });
+    await agent.said('A disk does not answer this process');
+    // As a shell tells of SIGKILL.
+    expect(await agent.ended).toEqual({ code: 137, signal: null });
+  },
+);

@@ -1,0 +1,30 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * Makes a directory of this name where it is started, and mounts there, where nobody else sees it, a file system of which nobody ever answers
+ * anything; then does what the other words say. The mount goes with the shell that holds it, whom a signal for its program must not end.
+ */
+const SCRIPT = `
+  exec 3<>/dev/fuse
+  mkdir -p "$1"
+  mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none "$PWD/$1" || exit 99
+  shift
+  trap '' TERM
+  "$@" 3<&-`;
+
+/** What a program is started by to have a disk that does not answer as the directory `name` of where it is started. */
+export function besideDeadDisk(name: string): readonly string[] {
+  return ['unshare', '--mount', 'sh', '-c', SCRIPT, 'sh', name];
+}
+
+/** Whether this machine can do that: only root can, where there is FUSE. */
+export function canHaveDeadDisk(): boolean {
+  const folder = mkdtempSync(join(tmpdir(), 'kelpie-dead-disk-'));
+  const [file = '', ...words] = besideDeadDisk('probe');
+  const { status } = spawnSync(file, [...words, 'true'], { cwd: folder });
+  rmSync(folder, { recursive: true });
+  return status === 0;
+}
