@@ -86,7 +86,7 @@ const AGENT_RETENTION_DAYS = 7;
 
 /** Brings the database up to date and opens the core on it. What was opened before a fault is closed again. */
 export async function openCore(options: CoreOptions): Promise<OpenCore> {
-  await bringUpToDate(options.directUrl ?? options.databaseUrl, options.onError);
+  await migrate(options.directUrl ?? options.databaseUrl, { onHeldUp: options.onError });
   const pooled = options.directUrl !== undefined;
   const orm = await createOrm({
     ...{ url: options.databaseUrl, pooled },
@@ -98,15 +98,6 @@ export async function openCore(options: CoreOptions): Promise<OpenCore> {
   } catch (error) {
     await orm.close(true);
     throw error;
-  }
-}
-
-async function bringUpToDate(url: string, onHeldUp: CoreOptions['onError']): Promise<void> {
-  const orm = await createOrm({ url, maxConnections: 2, unlimited: true });
-  try {
-    await migrate(orm, url, { onHeldUp });
-  } finally {
-    await orm.close(true);
   }
 }
 
