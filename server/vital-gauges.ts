@@ -55,10 +55,11 @@ export function createVitalGauges(core: OpenCore, registers: Registry[], log: Lo
         if (turn === newest) show();
       } catch (error) {
         log.warn({ err: error }, 'Some vital signs could not be read');
-        // That a statement has failed says nothing of the others, unless there is nobody to ask.
-        const unknown = expectedFailure(error) instanceof UnavailableError ? parts : [part];
+        // That a statement has failed says nothing of the others, unless there is nobody to ask, or no connection to ask on.
+        const isNobodyThere = expectedFailure(error) instanceof UnavailableError;
+        const unknown = isNobodyThere ? [...turn.left] : [part];
         if (turn === newest) unknown.forEach((one) => one.forget());
-        if (unknown === parts) break;
+        if (isNobodyThere) break;
       }
       turn.left.delete(part);
     }
