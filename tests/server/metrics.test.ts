@@ -140,7 +140,7 @@ describe('/metrics', () => {
     whole.defer(() => core.close());
     for (const state of ['HELD', 'CUT'] as const) {
       line.set({ is: 'OPEN' });
-      const metrics = createMetrics(core, log);
+      const metrics = createMetrics(core, log, { atMostEveryMs: 0 });
       const told = async () => {
         const values = valuesOf((await metrics.read()).text);
         return [
