@@ -109,7 +109,7 @@ describe('/metrics', () => {
   test('tell a pool that is exhausted from a database that is away; the server is ready', async () => {
     const app = await startTestApp({ maxConnections: 2 });
     whole.defer(app.close);
-    const metrics = createMetrics(app.core, log);
+    const metrics = createMetrics(app.core, log, { atMostEveryMs: 0 });
     const gate = Promise.withResolvers<undefined>();
     const holding = [1, 2].map(() =>
       app.core.em.fork().transactional(async (em) => {
@@ -118,11 +118,13 @@ describe('/metrics', () => {
       }),
     );
     await until('all connections to be held', () => app.core.pool().total - app.core.pool().idle === 2);
-    const values = valuesOf((await metrics.read()).text);
-    expect(values.get('kelpie_database_up')).toBe(1);
+    const values = await until('the database to be there', async () => {
+      const told = valuesOf((await metrics.read()).text);
+      return told.get('kelpie_database_up') === 1 && told;
+    });
     expect(values.get('kelpie_database_waiting')).toBeGreaterThan(0);
     expect(values.has('kelpie_attempts_live')).toBe(false);
-    expect((await app.rest(undefined, 'GET', '/readyz')).status).toBe(200);
+    await until('the server to be ready', async () => (await app.rest(undefined, 'GET', '/readyz')).status === 200);
     gate.resolve(undefined);
     await Promise.all(holding);
     await until('everything to be known', async () =>
