@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { LongOnesFirst } from './tests/support/long-first.ts';
 
 // A file that whoever runs the suite wants the totals in, as JSON.
 const report = process.env.KELPIE_TEST_REPORT;
@@ -7,18 +7,6 @@ const report = process.env.KELPIE_TEST_REPORT;
 // Some thousand tests on real processes and sockets, on a machine that others use too: one that fails in CI is tried once more, and
 // `.ci/run` names it then with what went wrong at first. At a desk nothing is tried twice.
 const retry = process.env.CI === undefined ? 0 : 1;
-
-/** Those that mostly wait, for half a minute: begun last, they would run alone in the end. */
-const LONG = /tests\/(chaos-smoke|deploy\/|core\/scaling\/fleet|agent\/end-to-end|db\/embedded)/;
-
-class LongOnesFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const [long = [], others = []] = [true, false].map((is) =>
-      files.filter(({ moduleId }) => LONG.test(moduleId) === is),
-    );
-    return [...(await super.sort(long)), ...(await super.sort(others))];
-  }
-}
 
 /** A proxy is there where a test wants one, not where whoever runs the suite has one. */
 const PROXIES = ['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy'].flatMap((name) => [name, name.toUpperCase()]);

@@ -1,6 +1,7 @@
 import { createOrm, demandLimits, type Orm } from '../db/orm.ts';
 import { migrate } from '../db/migrate.ts';
 import { startAnnouncements, type Topic } from '../db/listen.ts';
+import { createPing } from '../db/ping.ts';
 import { atMost } from '../lib/pause.ts';
 import { createKeyLookup } from './accounts/key-lookup.ts';
 import { createKeyWatch, type KeyWatch } from './accounts/key-watch.ts';
@@ -73,7 +74,10 @@ export interface OpenCore extends Core {
   onChange(topic: Topic, listener: () => void): void;
   /** The pool of connections as it is: how many there are, how many of those rest, and how many callers wait for one. */
   pool(): { total: number; idle: number; waiting: number };
-  /** @throws when the database does not answer */
+  /**
+   * Asks on a connection of its own, so that a pool that is busy is not taken for a database that is away.
+   * @throws when the database does not answer within some seconds
+   */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -86,10 +90,11 @@ const AGENT_RETENTION_DAYS = 7;
 
 /** Brings the database up to date and opens the core on it. What was opened before a fault is closed again. */
 export async function openCore(options: CoreOptions): Promise<OpenCore> {
-  await bringUpToDate(options.directUrl ?? options.databaseUrl, options.onError);
+  await migrate(options.directUrl ?? options.databaseUrl, { onHeldUp: options.onError });
   const pooled = options.directUrl !== undefined;
   const orm = await createOrm({
-    ...{ url: options.databaseUrl, pooled },
+    url: options.databaseUrl,
+    pooled,
     ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
   });
   try {
@@ -101,49 +106,43 @@ export async function openCore(options: CoreOptions): Promise<OpenCore> {
   }
 }
 
-async function bringUpToDate(url: string, onHeldUp: CoreOptions['onError']): Promise<void> {
-  const orm = await createOrm({ url, maxConnections: 2, unlimited: true });
-  try {
-    await migrate(orm, url, { onHeldUp });
-  } finally {
-    await orm.close(true);
-  }
-}
-
-function askedByMany(orm: Orm): Pick<Core, 'keyByHash' | 'agentById' | 'renew'> {
+/** What every flow of the core stands on, on an open database. */
+function createBase(orm: Orm, options: CoreOptions, announce: Core['announce']): Core {
   return {
+    em: orm.em,
+    secrets: createSecretBox(options.masterKey, options.oldMasterKeys),
+    logBytes: options.logBytes ?? LOG_BYTES,
+    provider: options.provider,
+    traces: createJobTraces(options.traces, options.onError),
+    searches: createSearches(options.maxConnections === undefined ? {} : { connections: options.maxConnections }),
     keyByHash: createKeyLookup(orm),
     agentById: createAgentLookup(orm),
     renew: createRenewals(orm, { seen_every_seconds: SEEN_EVERY_SECONDS }),
+    announce,
   };
 }
 
 async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
   const grace = options.reconnectGraceSeconds ?? RECONNECT_GRACE_SECONDS;
   const listeners: Record<Topic, Set<() => void>> = { jobs: new Set(), logs: new Set(), keys: new Set() };
-  const base: Core = {
-    em: orm.em,
-    secrets: createSecretBox(options.masterKey, options.oldMasterKeys),
-    logBytes: options.logBytes ?? LOG_BYTES,
-    ...{ provider: options.provider, traces: createJobTraces(options.traces, options.onError) },
-    searches: createSearches(options.maxConnections === undefined ? {} : { connections: options.maxConnections }),
-    ...askedByMany(orm),
-    announce: (topic) => announcements.announce(topic),
-  };
+  const base = createBase(orm, options, (topic) => announcements.announce(topic));
   const feed = createFeed(base);
   const keyWatch = createKeyWatch(base);
   await feed.begin();
   await demandMasterKey(base);
   await ensureAdmin(base, options.adminKey);
   const pool = await orm.driver.getConnection().getNativeClient();
-  // Last, because it keeps a connection of its own.
+  // Last, because these keep connections of their own.
+  const ping = createPing(options.databaseUrl);
   const announcements = startAnnouncements({
     url: options.directUrl ?? options.databaseUrl,
     onChange: (topic) => listeners[topic].forEach((listener) => listener()),
     onError: options.onError,
   });
   return {
-    ...{ ...base, feed, keyWatch },
+    ...base,
+    feed,
+    keyWatch,
     watchers: createJobWatchers(base, feed, options.onError),
     nextEvents: createNextEvents(base),
     groupWatchers: createGroupWatchers(base, feed, keyWatch),
@@ -159,11 +158,9 @@ async function openOn(orm: Orm, options: CoreOptions): Promise<OpenCore> {
     webhookAllowed: options.webhookAllowed ?? [],
     keepDays: options.keepDays ?? KEEP_DAYS,
     pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
-    ping: async () => {
-      await orm.em.fork().execute('select 1');
-    },
+    ping: () => ping.ask(),
     close: async () => {
-      await announcements.stop();
+      await Promise.all([announcements.stop(), ping.close()]);
       // A connection whose other side is silent is never closed politely.
       await atMost(CLOSE_MS, orm.close(true));
     },

@@ -46,7 +46,8 @@ export function startAnnouncements(options: AnnouncementOptions): Announcements 
   const stopping = new AbortController();
   let client: pg.Client | undefined;
   let scheduled: NodeJS.Timeout | undefined;
-  let lastSent = 0;
+  // By a clock that nobody sets: set back, another would have everybody wait for what it was set back by.
+  let lastSent = -Infinity;
   let sending = false;
   const unsaid = new Set<Topic>();
 
@@ -56,7 +57,7 @@ export function startAnnouncements(options: AnnouncementOptions): Announcements 
   };
   const schedule = (): void => {
     // The first one goes at once, for latency's sake; those that follow within the window share the next.
-    const waitMs = Math.max(0, lastSent + ANNOUNCE_EVERY_MS - Date.now());
+    const waitMs = Math.max(0, lastSent + ANNOUNCE_EVERY_MS - performance.now());
     scheduled ??= outside(() => setTimeout(() => void send(), waitMs));
   };
   const send = async (): Promise<void> => {
@@ -64,7 +65,7 @@ export function startAnnouncements(options: AnnouncementOptions): Announcements 
     const speaker = client;
     // Kept: the next connection says it.
     if (speaker === undefined) return;
-    lastSent = Date.now();
+    lastSent = performance.now();
     sending = true;
     const topics = [...unsaid];
     unsaid.clear();

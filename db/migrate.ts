@@ -1,12 +1,14 @@
 import pg from 'pg';
 import { backoffMillis } from '../lib/backoff.ts';
 import { pause } from '../lib/pause.ts';
-import { CONNECT_WITHIN, type Orm } from './orm.ts';
+import { CONNECT_WITHIN, createOrm } from './orm.ts';
 
 /** Any number, the same for every server: who holds it, migrates. */
 export const MIGRATION_LOCK = 5_375_731;
 
-/** How long what others hold is asked for, again and again (milliseconds), and the pauses in which they work on. */
+/** So long a migration waits at a time for what others hold (milliseconds): whoever comes after it waits too. */
+const LOCK_TIMEOUT_MS = 2_000;
+/** How long each migration asks for it, again and again (milliseconds), and the pauses in which others work on. */
 const PATIENCE_MS = 60_000;
 const PAUSES = { baseMs: 500, capMs: 5_000 };
 
@@ -16,8 +18,10 @@ const HELD_UP = new Set(['55P03', '40P01']);
 export interface MigrateOptions {
   /** Told each time that somebody is in the way, before it is tried again. */
   onHeldUp?: (error: Error) => void;
-  /** Milliseconds after which it is not tried again; a minute. */
+  /** Milliseconds after which a migration is not tried again; a minute. */
   patienceMs?: number;
+  /** Milliseconds that a migration waits at a time for what others hold; two seconds. */
+  lockTimeoutMs?: number;
 }
 
 /**
@@ -27,22 +31,25 @@ export interface MigrateOptions {
  * @returns the names of the migrations that ran
  * @throws Error when others held for too long what is to be altered; what ran before that stays
  */
-export async function migrate(orm: Orm, url: string, options: MigrateOptions = {}): Promise<string[]> {
+export async function migrate(url: string, options: MigrateOptions = {}): Promise<string[]> {
   const lock = new pg.Client({ connectionString: url, ...CONNECT_WITHIN });
   lock.on('error', () => undefined);
-  await lock.connect();
+  const { lockTimeoutMs = LOCK_TIMEOUT_MS } = options;
+  const orm = await createOrm({ url, maxConnections: 2, migrating: { lockTimeoutMs } });
   try {
+    await lock.connect();
     await lock.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    const pending = await orm.migrator.getPending();
-    await untilThrough(() => orm.migrator.up(), options);
-    return pending.map(({ name }) => name);
+    const pending = (await orm.migrator.getPending()).map(({ name }) => name);
+    for (const name of pending) await untilThrough(name, () => orm.migrator.up(name), options);
+    return pending;
   } finally {
     await lock.end();
+    await orm.close(true);
   }
 }
 
-/** Each try goes on with the migration that the last one stopped at. */
 async function untilThrough(
+  name: string,
   work: () => Promise<unknown>,
   { onHeldUp = () => undefined, patienceMs = PATIENCE_MS }: MigrateOptions,
 ): Promise<void> {
@@ -56,14 +63,13 @@ async function untilThrough(
       const waitMs = backoffMillis(repetition, PAUSES);
       if (performance.now() - begunAt + waitMs > patienceMs) {
         throw new Error(
-          `The database could not be brought up to date within ${patienceMs / 1_000} s: others hold a table that is to be altered. ` +
+          `The migration ${name} could not be made within ${patienceMs / 1_000} s: others hold a table that it is to alter. ` +
             'Wait for long queries and backups (pg_stat_activity shows them), or end them, and start again.',
           { cause: error },
         );
       }
-      onHeldUp(
-        new Error(`A table that is to be altered is in use, it is asked for again in ${waitMs} ms`, { cause: error }),
-      );
+      const message = `A table that the migration ${name} is to alter is in use, it is asked for again in ${waitMs} ms`;
+      onHeldUp(new Error(message, { cause: error }));
       await pause(waitMs);
     }
   }

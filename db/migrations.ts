@@ -22,8 +22,8 @@ import { AttemptsThatCameBack } from './migrations/0019-attempts-that-came-back.
  * In the order in which they run, each in a transaction of its own. Append-only: a migration that has been released is never edited.
  *
  * They run while servers serve. So one that alters a table that everybody uses alters that one alone, as whoever holds one and waits for
- * another deadlocks with those who take them the other way round; and it waits for it with a `lock_timeout` of two seconds, because whoever
- * comes after a waiting one waits too. `migrate` tries again.
+ * another deadlocks with those who take them the other way round. `migrate` lets each wait for two seconds at a time, because whoever comes
+ * after a waiting one waits too, and tries again.
  */
 export const migrations = [
   { name: '0001-spine', class: Spine },

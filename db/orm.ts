@@ -40,12 +40,11 @@ export const CONNECT_WITHIN = { connectionTimeoutMillis: 10_000 };
 export async function createOrm(options: {
   url: string;
   maxConnections?: number;
-  /** A migration may take its time; nothing else may. */
-  unlimited?: boolean;
+  /** For migrations: their statements may take their time, nothing else's may. They wait so long for what others hold (milliseconds). */
+  migrating?: { lockTimeoutMs: number };
   /** Behind the URL is a pooler that gives each transaction another connection: then none of them is set up by us (`demandLimits`). */
   pooled?: boolean;
 }): Promise<Orm> {
-  const limits = options.unlimited === true || options.pooled === true ? {} : LIMITS;
   return MikroORM.init({
     entities: [
       ...[Account, Agent, ApiKey, Attempt, Ban, EventHorizon, Job, JobEvent, JobLog, Reallocation, ScalingEvent],
@@ -59,9 +58,14 @@ export async function createOrm(options: {
     schemaGenerator: { ignoreRoutines: true },
     pool: { min: 0, max: options.maxConnections ?? 10, idleTimeoutMillis: 30_000 },
     ...(options.pooled !== true && { onCreateConnection: withoutJit }),
-    driverOptions: { ...limits, ...CONNECT_WITHIN },
+    driverOptions: { ...limitsOf(options), ...CONNECT_WITHIN },
     forceUtcTimezone: true,
   });
+}
+
+function limitsOf({ migrating, pooled }: Parameters<typeof createOrm>[0]): Partial<typeof LIMITS> {
+  if (migrating !== undefined) return { lock_timeout: migrating.lockTimeoutMs };
+  return pooled === true ? {} : LIMITS;
 }
 
 /**

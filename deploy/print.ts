@@ -4,7 +4,6 @@ import pg from 'pg';
 import { dumpSchema } from '../db/dump.ts';
 import { startEmbeddedPostgres } from '../db/embedded.ts';
 import { migrate } from '../db/migrate.ts';
-import { createOrm } from '../db/orm.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { printedSchema } from '../schema/index.ts';
 import { printedConfiguration } from './configuration.ts';
@@ -24,9 +23,7 @@ async function schemaOfMigrations(): Promise<string> {
   const directory = await makeTemporaryDirectory('kelpie-print-');
   const postgres = await startEmbeddedPostgres({ dataDirectory: join(directory, 'postgres'), durable: false });
   try {
-    const orm = await createOrm({ url: postgres.url });
-    await migrate(orm, postgres.url);
-    await orm.close(true);
+    await migrate(postgres.url);
     const client = new pg.Client({ connectionString: postgres.url });
     await client.connect();
     const text = await dumpSchema(client);

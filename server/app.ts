@@ -136,7 +136,10 @@ function askersAt(door: Door): Pick<RestParts, 'viewerOf' | 'callerOf'> {
   ];
   return {
     viewerOf: (request) => door.viewerOf(...presentedBy(request)),
-    callerOf: (request) => door.callerOf(...presentedBy(request)),
+    callerOf: async (request) => {
+      const caller = await door.callerOf(...presentedBy(request));
+      return { ...caller, count: (lease) => caller.count({ lease, gone: () => request.signal }) };
+    },
   };
 }
 

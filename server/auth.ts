@@ -3,11 +3,10 @@ import { authenticate, type Viewer } from '../core/accounts/keys.ts';
 import { viewerOfOrganization } from '../core/accounts/organizations.ts';
 import type { Core } from '../core/core.ts';
 import { ForbiddenError, RateLimitedError } from '../core/errors.ts';
-import type { NamedLease } from '../core/leases/own.ts';
 import { boundedMap } from '../lib/bounded-map.ts';
 import { createSlots } from '../lib/slots.ts';
 import { presentedIn, type Presented, type ReadHeader } from './credentials.ts';
-import { createLeaseNames } from './own-leases.ts';
+import { createLeaseNames, type Report } from './own-leases.ts';
 import type { Rates } from './rate.ts';
 import type { ProjectCheck } from './salad/project.ts';
 import type { TokenCheck } from './salad/token.ts';
@@ -41,10 +40,10 @@ export interface Door {
   admitCounted(read: ReadHeader, address: string | undefined): Promise<Admission>;
   /**
    * The same, of one who asks once and needs no more than to be known.
-   * @param lease names who holds which job, where the request keeps that job, or tells how it ended: such are counted apart, where there
+   * @param report names who holds which job, where the request keeps that job, or tells how it ended: such are counted apart, where there
    *   is such a lease
    */
-  viewerOf(read: ReadHeader, address: string | undefined, lease?: NamedLease): Promise<Viewer>;
+  viewerOf(read: ReadHeader, address: string | undefined, report?: Report): Promise<Viewer>;
   /** The same, where it is not known yet what the request is about: whoever finds that out counts it. */
   callerOf(read: ReadHeader, address: string | undefined): Promise<Caller>;
 }
@@ -53,7 +52,7 @@ export interface Door {
 export interface Caller {
   viewer: Viewer;
   /** @throws RateLimitedError */
-  count(lease: NamedLease | undefined): Promise<void>;
+  count(report: Report): Promise<void>;
 }
 
 /** Whom this server believes besides its own keys; what is absent is off. */
@@ -74,8 +73,9 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
   const { core, salad = {}, rates } = parts;
   const admissionOf = createAdmissions({ core, salad, rates });
   const nameOf = createLeaseNames(core);
-  const count = async (viewer: Viewer, credential: string, lease: NamedLease | undefined): Promise<void> => {
-    if (rates?.countsRequests === true) await rates.count(credential, await nameOf(viewer, lease));
+  const count = async ({ viewer, credential }: Admission, report: Report | undefined): Promise<void> => {
+    if (rates?.countsRequests !== true) return;
+    await rates.count(credential, report && (await nameOf({ viewer, credential }, report)));
   };
 
   const admit: Door['admit'] = async (read, address) => {
@@ -91,23 +91,19 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
     }
   };
 
-  const admitCounted = async (
-    read: ReadHeader,
-    address: string | undefined,
-    lease?: NamedLease,
-  ): Promise<Admission> => {
+  const admitCounted = async (read: ReadHeader, address: string | undefined, report?: Report): Promise<Admission> => {
     const admission = await admit(read, address);
-    await count(admission.viewer, admission.credential, lease);
+    await count(admission, report);
     return admission;
   };
 
   return {
     admit,
     admitCounted: (read, address) => admitCounted(read, address),
-    viewerOf: async (read, address, lease) => (await admitCounted(read, address, lease)).viewer,
+    viewerOf: async (read, address, report) => (await admitCounted(read, address, report)).viewer,
     callerOf: async (read, address) => {
-      const { viewer, credential } = await admit(read, address);
-      return { viewer, count: (lease) => count(viewer, credential, lease) };
+      const admission = await admit(read, address);
+      return { viewer: admission.viewer, count: (report) => count(admission, report) };
     },
   };
 }

@@ -82,7 +82,8 @@ function admission(door: Door): Plugin<Context, Admitted> {
     onParams: async ({ request, params, context }) => {
       noteVariables(params.variables);
       const read = (name: string) => request.headers.get(name);
-      context.asker = await door.viewerOf(read, currentRequest()?.address, leaseOfReport(params));
+      const report = { lease: leaseOfReport(params), gone: () => request.signal };
+      context.asker = await door.viewerOf(read, currentRequest()?.address, report);
     },
   };
 }

@@ -23,14 +23,15 @@ const RECOVERY_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_80
 /**
  * Metrics of one server. What happens to jobs is counted from the feed of events, which every server reads whole: of several servers'
  * counters take the largest, not the sum. What is of this process alone (sockets, answers, the pool) adds up.
+ * @param options.atMostEveryMs how long what the database told is told again (5,000)
  */
-export function createMetrics(core: OpenCore, log: Logger): Metrics {
+export function createMetrics(core: OpenCore, log: Logger, options: { atMostEveryMs?: number } = {}): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   listenFacts(core.feed, createCounters(registers));
   watchPool(core, registers);
-  const vitals = createVitalGauges(core, registers, log);
+  const vitals = createVitalGauges(core, registers, { ...options, log });
   const answers = new Counter({
     ...{ name: 'kelpie_http_answers_total', labelNames: ['door', 'status'], registers },
     help: 'Answers over HTTP of this server, by the class of their status',

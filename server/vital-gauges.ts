@@ -41,8 +41,15 @@ interface Turn {
   done: Promise<void>;
 }
 
-/** Gauges of what the whole installation has to do. All servers tell the same. */
-export function createVitalGauges(core: OpenCore, registers: Registry[], log: Logger): VitalGauges {
+/**
+ * Gauges of what the whole installation has to do. All servers tell the same.
+ * @param options.atMostEveryMs how long what the database told is told again (5,000)
+ */
+export function createVitalGauges(
+  core: OpenCore,
+  registers: Registry[],
+  { log, atMostEveryMs = AT_MOST_EVERY_MS }: { log: Logger; atMostEveryMs?: number | undefined },
+): VitalGauges {
   const parts = [reachability(core, registers), vitalSigns(core, registers), queues(core, registers)];
   let newest: Turn | undefined;
   let unfinished = 0;
@@ -55,10 +62,11 @@ export function createVitalGauges(core: OpenCore, registers: Registry[], log: Lo
         if (turn === newest) show();
       } catch (error) {
         log.warn({ err: error }, 'Some vital signs could not be read');
-        // That a statement has failed says nothing of the others, unless there is nobody to ask.
-        const unknown = expectedFailure(error) instanceof UnavailableError ? parts : [part];
+        // That a statement has failed says nothing of the others, unless there is nobody to ask, or no connection to ask on.
+        const isNobodyThere = expectedFailure(error) instanceof UnavailableError;
+        const unknown = isNobodyThere ? [...turn.left] : [part];
         if (turn === newest) unknown.forEach((one) => one.forget());
-        if (unknown === parts) break;
+        if (isNobodyThere) break;
       }
       turn.left.delete(part);
     }
@@ -66,7 +74,7 @@ export function createVitalGauges(core: OpenCore, registers: Registry[], log: Lo
     if (turn !== newest) return;
     newest = undefined;
     const now = performance.now();
-    freshUntil = now + Math.max(AT_MOST_EVERY_MS, (now - turn.began) * REST_PER_WORK);
+    freshUntil = now + Math.max(atMostEveryMs, (now - turn.began) * REST_PER_WORK);
   };
   const begin = (): void => {
     unfinished += 1;

@@ -2,7 +2,15 @@ import type { Agent } from '../../db/entities/agent.ts';
 import type { JobEvent } from '../../db/entities/job-event.ts';
 import { latest, readerOf, type Latest } from '../../lib/latest.ts';
 import type { Feed } from '../events/feed.ts';
-import { createWaitingRoom, keyOf, type InGroup, type WaitingGroup, type WaitingRoom } from './waiting-room.ts';
+import {
+  createWaitingRoom,
+  keyOf,
+  type FoundWork,
+  type InGroup,
+  type Waiter,
+  type WaitingGroup,
+  type WaitingRoom,
+} from './waiting-room.ts';
 
 export type AgentSignal =
   | { type: 'WORK_AVAILABLE' }
@@ -30,12 +38,15 @@ export interface AgentSignals {
   isConnected(agentId: string): boolean;
   /** Groups in which agents wait that are connected to this server: `most` of them, and others before the same again. */
   waiting(most: number): WaitingGroup[];
+  /** Those who wait there, the next `most` of them. */
+  waitersIn(group: WaitingGroup, most: number): Waiter[];
+  /** Nothing was pending in a group in which somebody waits. */
+  foundNothing(group: WaitingGroup): void;
   /**
-   * These jobs, or none, are pending in a group: tells the next few who wait there to ask for work, and more of them for jobs that few
-   * others seem to be allowed.
+   * So many jobs were found pending in a group: tells as many of those who wait there to ask for work, and some to spare.
    * @returns how many that are
    */
-  callFor(group: WaitingGroup, jobIds: readonly string[]): number;
+  callAmong(group: WaitingGroup, found: FoundWork): number;
   /** Tells one agent, if it is connected to this server; the same thing twice only after it was read. */
   tell(agentId: string, signal: AgentSignal): void;
   /** This server is about to close its sockets: no agent is to lose a lease over that. */
@@ -104,7 +115,9 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
     ...{ connected: () => [...listeners.keys()], count: () => listeners.size, tell: signal },
     isConnected: (agentId) => listeners.has(agentId),
     waiting: (most) => room.waiting(most),
-    callFor: (group, jobIds) => wake(room.callAgain(group, jobIds)),
+    waitersIn: (group, most) => room.waitersIn(group, most),
+    foundNothing: (group) => room.foundNothing(group),
+    callAmong: (group, found) => wake(room.callAmong(group, found)),
     closing: () => (isClosing = true),
   };
 }

@@ -8,6 +8,22 @@ export interface WaitingGroup extends InGroup {
   arrivals: number;
 }
 
+/** An agent that waits, and its machine, which may be banned from what comes. */
+export interface Waiter {
+  agentId: string;
+  machineId: string;
+}
+
+/** What a look has found in a group in which somebody waits. */
+export interface FoundWork {
+  /** Pending jobs. */
+  jobs: number;
+  /** Who waited and was looked at: the first in the group. */
+  waiters: readonly Waiter[];
+  /** Ids of agents that may have one of those jobs. */
+  allowed: ReadonlySet<string>;
+}
+
 /** Agents that found nothing and wait, by group, in the order in which they began to. */
 export interface WaitingRoom {
   /** A group is there while it has listeners. */
@@ -22,41 +38,38 @@ export interface WaitingRoom {
   enter(agent: Agent, before: number | undefined): boolean;
   leave(agent: Agent): void;
   /** A job has come: for the first time, or as one that others may have now. */
-  arrive(job: InGroup & { jobId: string }): void;
+  arrive(job: InGroup): void;
   /** How often work has come to the group: an asker compares before and after. */
   arrivals(agent: Agent): number | undefined;
   /** So many jobs have come: the next few who wait no longer do. A group that has no agent here has nobody to call. */
   callUp(of: InGroup, jobs: number): string[];
   /** Groups in which somebody waits, `most` of them, and others before the same again. */
   waiting(most: number): WaitingGroup[];
+  /** Those who wait there, the next `most` of them. */
+  waitersIn(of: InGroup, most: number): Waiter[];
+  /** Nothing was pending when the group was looked at. */
+  foundNothing(group: WaitingGroup): void;
   /**
-   * These jobs were found pending although somebody waits in the group: the next few no longer do, and many more of them for a job that is
-   * found again and again. A job that everybody was called for, and nobody took, calls few: those who wait may not have it.
+   * Jobs were found pending although somebody waits: as many of those who may have one no longer do, and some to spare. Who may have none goes
+   * behind those that were not looked at.
    */
-  callAgain(group: WaitingGroup, jobIds: readonly string[]): string[];
+  callAmong(of: InGroup, found: FoundWork): string[];
 }
 
 /**
  * So many more agents are woken than there is work: the first might be banned from it, or dead. Not all: most would find none. Should all
- * of these fail it, it is found pending by the next look (`callForWaiting`).
+ * of these fail it, it is found pending by the next look (`callForWaiting`), which knows who is banned.
  */
 const SPARE = 3;
-/** A job that is found pending was refused by the first who were called, or they are slow. */
-const SPARE_AT_A_LOOK = 12;
-/** For a job that is found again, so many times as many as were called for it in vain: thousands are through in some looks. */
-const GROWTH = 3;
-/** No look makes more ask than a server answers in passing. */
-const MOST_SPARE = 500;
 
 interface Group {
   of: InGroup;
   listeners: number;
   arrivals: number;
-  waiting: Set<string>;
+  /** Machines by the ids of their agents. */
+  waiting: Map<string, string>;
   /** How many more were to be called than waited. */
   missing: number;
-  /** Jobs that the last look found pending, and how many it and those before it have called for them. */
-  refused: Map<string, number>;
 }
 
 export function createWaitingRoom(): WaitingRoom {
@@ -76,15 +89,13 @@ export function createWaitingRoom(): WaitingRoom {
       if (group === undefined) return false;
       const isCalled = group.arrivals !== before && group.missing > 0;
       if (isCalled) group.missing -= 1;
-      else group.waiting.add(agent.id);
+      else group.waiting.set(agent.id, agent.machineId);
       return isCalled;
     },
     leave: (agent) => void groups.get(keyOf(agent))?.waiting.delete(agent.id),
     arrive(job) {
       const group = groups.get(keyOf(job));
-      if (group === undefined) return;
-      group.arrivals += 1;
-      group.refused.delete(job.jobId);
+      if (group !== undefined) group.arrivals += 1;
     },
     arrivals: (agent) => groups.get(keyOf(agent))?.arrivals,
     callUp(of, jobs) {
@@ -95,20 +106,29 @@ export function createWaitingRoom(): WaitingRoom {
       return called;
     },
     waiting: (most) => nextWaiting(groups, most),
-    callAgain(of, jobIds) {
+    waitersIn(of, most) {
+      const first = groups.get(keyOf(of))?.waiting.entries().take(most) ?? [];
+      return Array.from(first, ([agentId, machineId]) => ({ agentId, machineId }));
+    },
+    foundNothing(of) {
       const group = groups.get(keyOf(of));
-      return group === undefined ? [] : callAgain(group, of.arrivals, jobIds);
+      // Nothing has come since that was asked either: whoever asks now need not ask again over what came before.
+      if (group?.arrivals === of.arrivals) group.missing = 0;
+    },
+    callAmong(of, found) {
+      const group = groups.get(keyOf(of));
+      return group === undefined ? [] : callAmong(group, found);
     },
   };
 }
 
 function emptyGroup({ accountId, containerGroupId }: InGroup): Group {
   const of = { accountId, containerGroupId };
-  return { of, listeners: 0, arrivals: 0, waiting: new Set(), missing: 0, refused: new Map() };
+  return { of, listeners: 0, arrivals: 0, waiting: new Map(), missing: 0 };
 }
 
 function take({ waiting }: Group, count: number): string[] {
-  const called = [...waiting.values().take(count)];
+  const called = [...waiting.keys().take(count)];
   for (const agentId of called) waiting.delete(agentId);
   return called;
 }
@@ -123,22 +143,16 @@ function nextWaiting(groups: Map<string, Group>, most: number): WaitingGroup[] {
   return next.map(([, { of, arrivals }]) => ({ ...of, arrivals }));
 }
 
-function callAgain(group: Group, arrivals: number, jobIds: readonly string[]): string[] {
-  // Nothing is pending, and nothing has come since that was asked: whoever asks now need not ask again over what came before.
-  if (jobIds.length === 0 && group.arrivals === arrivals) group.missing = 0;
-  const refused = jobIds.map((id) => [id, group.refused.get(id) ?? 0] as const);
-  const spares = refused.map(([, called]) => spareFor(called, group.listeners));
-  const called = jobIds.length === 0 ? [] : take(group, jobIds.length + Math.max(...spares));
-  // Nobody is left who was not called.
-  const more = group.waiting.size === 0 ? group.listeners : called.length;
-  group.refused = new Map(refused.map(([id, before]) => [id, before + more]));
+function callAmong({ waiting }: Group, { jobs, waiters, allowed }: FoundWork): string[] {
+  const called: string[] = [];
+  for (const { agentId, machineId } of waiters) {
+    const isToCall = allowed.has(agentId);
+    // Those who may have one and are not needed now stay where they are. Who has gone meanwhile does not come back.
+    if ((isToCall && called.length >= jobs + SPARE) || !waiting.delete(agentId)) continue;
+    if (isToCall) called.push(agentId);
+    else waiting.set(agentId, machineId);
+  }
   return called;
-}
-
-/** @param called how many were, for a job that is pending still */
-function spareFor(called: number, listeners: number): number {
-  if (called === 0) return SPARE_AT_A_LOOK;
-  return called >= listeners ? SPARE : Math.min(GROWTH * called, MOST_SPARE);
 }
 
 /** Names a group among those of all accounts. */

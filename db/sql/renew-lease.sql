@@ -3,7 +3,8 @@
 update attempts
 set heartbeat_at = clock_timestamp(),
     lease_expires_at = clock_timestamp() + make_interval(secs => 2 * heartbeat_interval),
-    num_heartbeats = num_heartbeats + 1,
+    -- Counted no further than the column goes: an attempt is not to lose its lease, nor a round of heartbeats to fail, over a number.
+    num_heartbeats = num_heartbeats + (num_heartbeats < 2147483647)::int,
     grace_given = false,
     bytes_downloaded = greatest(bytes_downloaded, :bytes_downloaded::bigint),
     bytes_uploaded = greatest(bytes_uploaded, :bytes_uploaded::bigint),

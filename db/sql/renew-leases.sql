@@ -18,7 +18,7 @@ held as materialized (
 update attempts a
 set heartbeat_at = clock_timestamp(),
     lease_expires_at = clock_timestamp() + make_interval(secs => 2 * a.heartbeat_interval),
-    num_heartbeats = a.num_heartbeats + 1,
+    num_heartbeats = a.num_heartbeats + (a.num_heartbeats < 2147483647)::int,
     grace_given = false,
     bytes_downloaded = greatest(a.bytes_downloaded, asked.bytes_downloaded),
     bytes_uploaded = greatest(a.bytes_uploaded, asked.bytes_uploaded),

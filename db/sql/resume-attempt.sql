@@ -18,7 +18,7 @@ attempt as (
       reason = null,
       heartbeat_at = clock_timestamp(),
       lease_expires_at = clock_timestamp() + make_interval(secs => 2 * a.heartbeat_interval),
-      num_heartbeats = a.num_heartbeats + 1,
+      num_heartbeats = a.num_heartbeats + (a.num_heartbeats < 2147483647)::int,
       grace_given = false,
       resumed = true,
       sync_lag_seconds = :sync_lag_seconds::float8

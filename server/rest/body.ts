@@ -27,14 +27,14 @@ export const jsonBody = createMiddleware<RestEnv>(async (context, next) => {
  * @throws InvalidInputError when the body is not JSON in UTF-8, or has a member called `__proto__`, or very many of them
  */
 export async function readJson(context: Context<RestEnv>): Promise<unknown> {
-  const { url, method, headers, body } = context.req.raw;
+  const { url, method, headers, body, signal } = context.req.raw;
   const text = decode(await readBounded(body, headers.get('content-length'), context.get('maxBodyBytes')));
   const value = parsed(text);
   refuseProto(text, value);
   refuseCrowds(text, value);
   const jsonHeaders = new Headers(headers);
   jsonHeaders.set('content-type', 'application/json');
-  context.req.raw = new Request(url, { method, headers: jsonHeaders, body: text });
+  context.req.raw = new Request(url, { method, headers: jsonHeaders, body: text, signal });
   return value;
 }
 

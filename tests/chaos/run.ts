@@ -47,8 +47,10 @@ export async function runChaos(options: RunOptions): Promise<Report> {
     await trouble.heal();
     signal.throwIfAborted();
     await drain(world, signal);
+    say('All jobs have ended, and what is left of webhooks is sent');
     await workload.settled();
     await deliverWebhooks(world, signal);
+    say('The agents are told to stop');
     await Promise.all(world.fleet.places.map((place) => world.fleet.terminate(place)));
     signal.throwIfAborted();
     const facts = await collectFacts(world, workload, trouble);

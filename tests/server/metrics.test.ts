@@ -40,13 +40,19 @@ async function startMeasured(token?: string) {
 describe('/metrics', () => {
   test('tell what waits, what runs, and what has become of it', async () => {
     const { core, url, account } = await startMeasured();
+    let settled = 0;
+    core.feed.listenSettled(() => (settled += 1));
     const { viewer } = await account();
     for (const containerGroupId of ['group', 'group', 'a "quoted"\ngroup'])
       await submit(core, viewer, { containerGroupId });
     const { lease } = await claim(core, viewer);
     await finishAttempt(core, viewer, lease, endings.released);
     await claim(core, viewer);
-    await core.feed.runOnce();
+    // A transaction of another test, that is older, holds them up.
+    await until('all six events to be handed out in order', async () => {
+      await core.feed.runOnce();
+      return settled === 6;
+    });
 
     const response = await fetch(url);
     expect([response.status, response.headers.get('content-type')]).toEqual([
@@ -100,6 +106,32 @@ describe('/metrics', () => {
     expect(values.get('process_resident_memory_bytes')).toBeGreaterThan(0);
   });
 
+  test('tell a pool that is exhausted from a database that is away; the server is ready', async () => {
+    const app = await startTestApp({ maxConnections: 2 });
+    whole.defer(app.close);
+    const metrics = createMetrics(app.core, log, { atMostEveryMs: 0 });
+    const gate = Promise.withResolvers<undefined>();
+    const holding = [1, 2].map(() =>
+      app.core.em.fork().transactional(async (em) => {
+        await em.execute('select 1');
+        await gate.promise;
+      }),
+    );
+    await until('all connections to be held', () => app.core.pool().total - app.core.pool().idle === 2);
+    const values = await until('the database to be there', async () => {
+      const told = valuesOf((await metrics.read()).text);
+      return told.get('kelpie_database_up') === 1 && told;
+    });
+    expect(values.get('kelpie_database_waiting')).toBeGreaterThan(0);
+    expect(values.has('kelpie_attempts_live')).toBe(false);
+    await until('the server to be ready', async () => (await app.rest(undefined, 'GET', '/readyz')).status === 200);
+    gate.resolve(undefined);
+    await Promise.all(holding);
+    await until('everything to be known', async () =>
+      valuesOf((await metrics.read()).text).has('kelpie_attempts_live'),
+    );
+  });
+
   test('forget what the database told when it hangs, or is gone, and say so', async () => {
     const { database } = await startMeasured();
     const line = await openLink(() => Number(new URL(database.url).port));
@@ -110,7 +142,7 @@ describe('/metrics', () => {
     whole.defer(() => core.close());
     for (const state of ['HELD', 'CUT'] as const) {
       line.set({ is: 'OPEN' });
-      const metrics = createMetrics(core, log);
+      const metrics = createMetrics(core, log, { atMostEveryMs: 0 });
       const told = async () => {
         const values = valuesOf((await metrics.read()).text);
         return [

@@ -6,7 +6,6 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../db/embedded.ts';
 import { migrate } from '../../db/migrate.ts';
-import { createOrm } from '../../db/orm.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import { removeLeftovers } from './leftovers.ts';
 
@@ -51,10 +50,7 @@ async function makeTemplate(url: string): Promise<void> {
   await client.query(`drop database if exists ${TEMPLATE} with (force)`);
   await client.query(`create database ${TEMPLATE}`);
   await client.end();
-  const templateUrl = databaseUrl(url, TEMPLATE);
-  const orm = await createOrm({ url: templateUrl });
-  await migrate(orm, templateUrl);
-  await orm.close(true);
+  await migrate(databaseUrl(url, TEMPLATE));
 }
 
 export function databaseUrl(url: string, database: string): string {

@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { createWaitingRoom, type InGroup } from '../../../core/agents/waiting-room.ts';
 import type { Agent } from '../../../db/entities/agent.ts';
 
-/** The room looks at an agent's id, account and group only. */
+/** The room looks at an agent's id, machine, account and group only. */
 function agentOf(containerGroupId: string, id: string): Agent {
-  return { id, accountId: 'account', containerGroupId } as Agent;
+  return { id, machineId: `machine of ${id}`, accountId: 'account', containerGroupId } as Agent;
 }
 
-/** A room in which so many wait in one group; whoever is called asks in vain, and waits again. */
+/** A room in which so many wait in one group. */
 function crowd(count: number) {
   const room = createWaitingRoom();
   const agents = new Map(Array.from({ length: count }, (_, n) => [String(n), agentOf('group', String(n))] as const));
@@ -15,53 +15,58 @@ function crowd(count: number) {
     room.open(agent);
     room.enter(agent, room.arrivals(agent));
   }
-  const look = (...jobIds: string[]): string[] => {
-    const [group] = room.waiting(1);
-    const called = room.callAgain(group!, jobIds);
-    for (const agent of called.map((id) => agents.get(id)!)) room.enter(agent, room.arrivals(agent));
-    return called;
-  };
   const group: InGroup = { accountId: 'account', containerGroupId: 'group' };
+  /** Looks at so many, of which those may have a job. */
+  const look = (most: number, jobs: number, ...allowed: string[]) =>
+    room.callAmong(group, { waiters: room.waitersIn(group, most), allowed: new Set(allowed), jobs });
   return { room, group, agents, look };
 }
 
-describe('a job that is found pending again and again', () => {
-  test('calls more and more, until everybody was called, and few from then on', () => {
-    const { look } = crowd(5_000);
-    const called = Array.from({ length: 20 }, () => look('job'));
-    const counts = called.map(({ length }) => length);
-    expect(counts.slice(0, 5)).toEqual([13, 40, 160, 501, 501]);
-    expect(new Set(called.flat()).size).toBe(5_000);
-    expect(Math.max(...counts)).toBe(501);
-    expect(counts.at(-1)).toBe(4);
+describe('a look at who waits', () => {
+  test('names them with their machines, the first first', () => {
+    const { room, group } = crowd(3);
+    expect(room.waitersIn(group, 2)).toEqual([
+      { agentId: '0', machineId: 'machine of 0' },
+      { agentId: '1', machineId: 'machine of 1' },
+    ]);
+    expect(room.waitersIn({ ...group, containerGroupId: 'other' }, 2)).toEqual([]);
   });
 
-  test('calls few at once where all who wait were called', () => {
+  test('calls none but those who may have a job, as many as there are jobs and three to spare', () => {
     const { look } = crowd(10);
-    expect([look('job').length, look('job').length]).toEqual([10, 4]);
+    expect(look(10, 1, '1', '3', '5', '6', '7', '8')).toEqual(['1', '3', '5', '6']);
+    expect(look(10, 1, '1', '3', '5', '6', '7', '8')).toEqual(['7', '8']);
+    expect(look(10, 1)).toEqual([]);
   });
 
-  test('calls as for a new one when it comes anew, and one that others have refused holds up no other', () => {
-    const { room, group, look } = crowd(40);
-    while (look('refused').length !== 4);
-    expect(look('refused', 'new')).toHaveLength(14);
-    while (look('refused', 'new').length !== 5);
-    room.arrive({ ...group, jobId: 'refused' });
-    expect(look('refused', 'new')).toHaveLength(14);
+  test('comes to everybody in turns, whoever may have nothing', () => {
+    const { look } = crowd(5);
+    expect([look(2, 1, '4'), look(2, 1, '4'), look(2, 1, '4')]).toEqual([[], [], ['4']]);
+  });
+
+  test('leaves those in their place who may have a job and are not needed, and those gone who have gone meanwhile', () => {
+    const { room, group, agents } = crowd(6);
+    const waiters = room.waitersIn(group, 6);
+    room.leave(agents.get('0')!);
+    room.leave(agents.get('1')!);
+    const allowed = new Set(['1', '2', '3', '4', '5']);
+    expect(room.callAmong(group, { waiters, allowed, jobs: 0 })).toEqual(['2', '3', '4']);
+    expect(room.waitersIn(group, 6).map(({ agentId }) => agentId)).toEqual(['5']);
   });
 });
 
 describe('who asks while work comes', () => {
   test('is called when too few waited, but not over what is gone when a look finds nothing', () => {
-    const { room, group, agents, look } = crowd(2);
+    const { room, group, agents } = crowd(2);
     const [one, two, three] = [agents.get('0')!, agents.get('1')!, agentOf('group', '2')];
     room.open(three);
     const before = room.arrivals(three);
-    room.arrive({ ...group, jobId: 'job' });
+    room.arrive(group);
     expect(room.callUp(group, 1)).toEqual(['0', '1']);
     expect(room.enter(one, before)).toBe(true);
     room.enter(two, room.arrivals(two));
-    look();
+    const [seen] = room.waiting(1);
+    room.foundNothing(seen!);
     expect(room.enter(three, before)).toBe(false);
   });
 
@@ -70,9 +75,9 @@ describe('who asks while work comes', () => {
     const [one] = agents.values();
     const [seen] = room.waiting(1);
     const before = room.arrivals(one!);
-    room.arrive({ ...group, jobId: 'job' });
+    room.arrive(group);
     room.callUp(group, 1);
-    room.callAgain(seen!, []);
+    room.foundNothing(seen!);
     expect(room.enter(one!, before)).toBe(true);
   });
 });

@@ -68,7 +68,7 @@ describe('a search', () => {
     );
     const ended = Promise.allSettled(searching);
     await searchesHeld(1);
-    await core.ping();
+    await core.em.fork().execute('select 1');
     await gate.release();
     await ended;
   });

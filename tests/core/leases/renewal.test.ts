@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, expect, test } from 'vitest';
 import type { Viewer } from '../../../core/accounts/keys.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
+import { jobTotals } from '../../../core/jobs/find.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
 import { rescueExpired } from '../../../core/leases/rescue.ts';
 import type { LeaseRef } from '../../../core/leases/terms.ts';
@@ -111,3 +112,28 @@ test('who holds one attempt holds up its heartbeat alone', async () => {
 function messageIn({ reason }: PromiseRejectedResult): string {
   return (reason as Error).message;
 }
+
+test('one that was counted as often as a number goes is renewed, and so are those of others in its round', async () => {
+  const [mine, theirs] = [(await account()).viewer, (await account()).viewer];
+  const [first, most, resumed] = (await many(3, mine)) as [LeaseRef, LeaseRef, LeaseRef];
+  const other = await held(theirs);
+  await database.query('update attempts set num_heartbeats = 2147483647 where job_id = any($1)', [
+    [most.jobId, resumed.jobId],
+  ]);
+  await runOut(database, resumed.jobId);
+  await rescueExpired(core);
+  const verdicts = await Promise.all([
+    heartbeat(core, mine, first),
+    heartbeat(core, mine, most),
+    heartbeat(core, theirs, other),
+    heartbeat(core, mine, resumed),
+  ]);
+  expect(verdicts).toEqual(Array(4).fill({ leaseMillis: 60_000, draining: false }));
+  // A further attempt is counted with the one before.
+  await runOut(database, resumed.jobId);
+  await rescueExpired(core);
+  const { lease } = await claim(core, mine);
+  await heartbeat(core, mine, lease);
+  const totals = await jobTotals(core, [lease.jobId]);
+  expect(totals.get(resumed.jobId)).toMatchObject({ numHeartbeats: 2_147_483_647 });
+});
