@@ -59,7 +59,7 @@ function NoJobs({ isFiltered }: { isFiltered: boolean }) {
   }
   return (
     <Empty title="No jobs yet" command={FIRST_JOB}>
-      Submit one with the button above, or from a shell, with the key in $KEY:
+      Submit one with the button “Submit a job”, or from a shell, with the key in $KEY:
     </Empty>
   );
 }
