@@ -5,8 +5,8 @@
 #   sh submit.sh local 'echo hello; sleep 1; echo goodbye'
 set -eu
 
-group=$1
-script=$2
+group=${1:?the container group}
+script=${2:?what to run}
 
 # The key goes through standard input: the arguments of a process can be seen by everybody on the machine.
 api() {
@@ -24,7 +24,8 @@ field() {
 }
 
 job="{\"command\": \"sh\", \"arguments\": [\"-c\", $(json "$script")], \"container_group_id\": $(json "$group")}"
-id=$(api "$KELPIE_API_URL/jobs" --data "$job" | field id)
+answer=$(api "$KELPIE_API_URL/jobs" --data "$job") || { printf '%s\n' "$answer" >&2; exit 1; }
+id=$(printf '%s' "$answer" | field id)
 echo "submitted $id"
 
 # To the end of the job, from one machine to the next. Cut off, it would be asked again with the last id in Last-Event-ID.

@@ -41,6 +41,9 @@ EVENTS = gql("""
   }
 """)
 
+# How the server closes a connection whose key is not, or no longer, good.
+REFUSALS = {4401, 4403}
+
 ENDINGS = {"COMPLETED", "FAILED", "CANCELED", "PURGED"}
 
 
@@ -125,7 +128,11 @@ async def wait_for_all(waiting, cursor, group):
                         endings[event["jobId"]] = event["type"]
                     if not waiting:
                         break
-        except (TransportClosed, TransportConnectionFailed, OSError):
+        except (TransportClosed, TransportConnectionFailed, OSError) as error:
+            close = getattr(error.__cause__, "rcvd", None)
+            if close is not None and close.code in REFUSALS:
+                sys.exit(close.reason)
+            print("connection lost, going on after the last event", file=sys.stderr)
             await asyncio.sleep(1)
     return endings
 

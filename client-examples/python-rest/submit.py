@@ -13,6 +13,8 @@ import requests
 
 
 def main():
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     group, command, *arguments = sys.argv[1:]
     url = os.environ["KELPIE_API_URL"]
     with requests.Session() as session:
@@ -28,10 +30,7 @@ def main():
 def submit(session, url, body):
     # With a key of its own, a submission whose answer was lost can be sent again.
     answer = session.post(f"{url}/jobs", json=body, headers={"Idempotency-Key": str(uuid.uuid4())}, timeout=30)
-    if answer.status_code == 400:
-        sys.exit("\n".join(f"{fault['pointer']}: {fault['message']}" for fault in answer.json()["errors"]))
-    answer.raise_for_status()
-    return answer.json()
+    return checked(answer).json()
 
 
 def wait(session, url, job_id):
@@ -47,7 +46,15 @@ def wait(session, url, job_id):
 
 
 def get(session, address, **headers):
-    answer = session.get(address, headers=headers, timeout=90)
+    return checked(session.get(address, headers=headers, timeout=90))
+
+
+def checked(answer):
+    """What the server has against a request, it says in words for a person."""
+    if answer.headers.get("Content-Type") == "application/problem+json":
+        problem = answer.json()
+        faults = [f"{fault['pointer']}: {fault['message']}" for fault in problem.get("errors", [])]
+        sys.exit("\n".join(faults or [problem["message"]]))
     answer.raise_for_status()
     return answer
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createClient } from 'graphql-ws';
+import { CloseCode, createClient } from 'graphql-ws';
 import { EventsDocument, NowDocument, SubmitDocument } from './generated/graphql.ts';
 import type { EventsSubscription, TypedDocumentString } from './generated/graphql.ts';
 
@@ -19,14 +19,17 @@ const { submitJob: job } = await ask(SubmitDocument, { input: { command, argumen
 if (job.__typename !== 'Job') throw new Error(`The job was refused: ${job.message}`);
 console.log(`submitted ${job.id}`);
 
+const REFUSALS: readonly number[] = [CloseCode.Unauthorized, CloseCode.Forbidden];
 let ending: string | undefined;
 while (ending === undefined) {
   try {
     ending = await followTo(job.id);
-  } catch {
+  } catch (error) {
+    const refusal = refusalOf(error);
+    if (refusal !== undefined) throw new Error(refusal);
     console.log('connection lost, going on after the last event');
-    await delay(1_000);
   }
+  if (ending === undefined) await delay(1_000);
 }
 process.exitCode = ending === 'COMPLETED' ? 0 : 1;
 
@@ -59,6 +62,12 @@ async function followTo(id: string): Promise<string | undefined> {
   } finally {
     await client.dispose();
   }
+}
+
+/** What the server has against the key or the question: asked again, it would say the same. */
+function refusalOf(error: unknown): string | undefined {
+  if (Array.isArray(error)) return (error as { message: string }[]).map(({ message }) => message).join(' ');
+  return error instanceof CloseEvent && REFUSALS.includes(error.code) ? error.reason : undefined;
 }
 
 function tell(type: string, attempt: number | null | undefined, data: Record<string, unknown>): void {

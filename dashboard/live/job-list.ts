@@ -2,6 +2,7 @@ import { FeedCursorDocument, JobCountDocument, type JobFilter, JobsDocument } fr
 import { ask, type Connection, Mistaken, pause } from './connection.ts';
 import { followFeed } from './feed.ts';
 import { type FeedEvent, type JobRow, needsLook, statusAfter } from './job-rows.ts';
+import { type JobListState, NO_LIST } from './job-list-state.ts';
 import { createRecount } from './recount.ts';
 import { createRowBook, type RowBook } from './row-book.ts';
 import { createStore, type Store } from './store.ts';
@@ -12,16 +13,6 @@ export interface JobList {
   /** Loads the next page of older ones, if there are any and there is room. */
   loadMore(): void;
   close(): void;
-}
-
-export interface JobListState {
-  rows: readonly JobRow[];
-  /** How many there are in all; undefined before the server has said so. */
-  total: number | undefined;
-  /** Whether older ones can be loaded. */
-  hasMore: boolean;
-  /** Why the list cannot be told just now. */
-  fault: string | undefined;
 }
 
 /** So many are held at most: the rest is found by filters. */
@@ -39,7 +30,7 @@ const AGAIN_MS = 2_000;
 const CATCH_UP_MS = 120_000;
 
 export function openJobList(connection: Connection, filter: JobFilter): JobList {
-  const state = createStore<JobListState>({ rows: [], total: undefined, hasMore: false, fault: undefined });
+  const state = createStore(NO_LIST);
   const list = new LiveList(connection, filter, state);
   void list.run();
   return { state, loadMore: () => void list.loadMore(), close: () => list.close() };
@@ -66,7 +57,12 @@ class LiveList {
   /** Of each question that is under way: the jobs that events have told of meanwhile. */
   readonly #heeding = new Set<Set<string>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #recount = createRecount(async () => this.#count());
+  readonly #recount = createRecount(async () => this.#count(), {
+    onStale: (countFault) => {
+      const state = this.#state.get();
+      if (state.countFault !== countFault) this.#state.set({ ...state, countFault });
+    },
+  });
 
   constructor(connection: Connection, filter: JobFilter, state: Store<JobListState>) {
     this.#connection = connection;
@@ -78,6 +74,7 @@ class LiveList {
       if (link.epoch === epoch) return;
       epoch = link.epoch;
       if (link.awayMs > CATCH_UP_MS) void this.run();
+      this.#recount.again();
     });
   }
 
@@ -113,7 +110,8 @@ class LiveList {
     this.#book.append(page.nodes);
     this.#older = page.older;
     this.#toLookAt.clear();
-    this.#state.set({ ...this.#state.get(), total: page.total, fault: undefined });
+    this.#state.set({ ...this.#state.get(), total: page.total, fault: undefined, countFault: undefined });
+    this.#recount.again();
     this.#show();
   }
 
@@ -263,8 +261,13 @@ class LiveList {
 
   async #count(): Promise<void> {
     const turn = this.#turn;
-    const { jobs } = await ask(this.#connection, JobCountDocument, { filter: this.#filter }, this.#asking.signal);
-    if (!this.#isOver(turn)) this.#state.set({ ...this.#state.get(), total: jobs.totalCount });
+    try {
+      const { jobs } = await ask(this.#connection, JobCountDocument, { filter: this.#filter }, this.#asking.signal);
+      if (!this.#isOver(turn)) this.#state.set({ ...this.#state.get(), total: jobs.totalCount });
+    } catch (error) {
+      // A list that was begun anew was counted then.
+      if (!this.#isOver(turn)) throw error;
+    }
   }
 
   #showSoon(): void {

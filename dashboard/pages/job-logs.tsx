@@ -8,6 +8,8 @@ import { Fault, Panel, ui } from '../parts/ui.tsx';
 import styles from '../style/logs.module.css';
 
 const LINE_HEIGHT = 20;
+/** Above the first line and below the last, in pixels. */
+const RIM = 6;
 const NOTHING_YET = createStore<LogTail>({ lines: [], dropped: 0, isOver: false, fault: undefined });
 /** Nearer to the end than this (pixels) is at the end. */
 const AT_END = 30;
@@ -23,6 +25,8 @@ export function Logs({ jobId, attempts }: { jobId: string; attempts: readonly nu
     getScrollElement: () => frame.current,
     estimateSize: () => LINE_HEIGHT,
     overscan: 20,
+    paddingStart: RIM,
+    paddingEnd: RIM,
   });
   useEffect(() => {
     if (isFollowing && frame.current !== null) frame.current.scrollTop = frame.current.scrollHeight;

@@ -5,7 +5,7 @@ import { scaleTime } from '@visx/scale';
 import { Bar as Rect, Line } from '@visx/shape';
 import type { AttemptOutcome } from '../generated/graphql.ts';
 import { type Bar, barsOf, type PastEvent } from '../live/timeline.ts';
-import { clockTime, count, counted, duration, words } from '../parts/format.ts';
+import { clockTime, count, counted, dayTime, duration, words } from '../parts/format.ts';
 import { useNow } from '../parts/now.ts';
 import { Panel } from '../parts/ui.tsx';
 import type { JobStateFragment } from '../generated/graphql.ts';
@@ -47,6 +47,9 @@ function Picture({ bars, width, isLive, now }: { bars: Bar[]; width: number; isL
   const to = Math.max(...bars.map((bar) => bar.to), isLive ? now : 0, from + 1_000);
   const x = scaleTime({ domain: [from, to], range: [MARGIN, width - MARGIN] });
   const bottom = bars.length * ROW;
+  // The axis is told to the second, so there are no two moments of one.
+  const seconds = Math.floor((to - from) / 1_000);
+  const timeAt = seconds > DAY_S ? dayTime : clockTime;
   return (
     <svg width={width} height={bottom + AXIS} role="img" aria-label={spoken(bars)}>
       <PatternLines
@@ -63,8 +66,8 @@ function Picture({ bars, width, isLive, now }: { bars: Bar[]; width: number; isL
       <AxisBottom
         top={bottom}
         scale={x}
-        tickFormat={(at) => clockTime(at instanceof Date ? at : new Date(Number(at)))}
-        numTicks={Math.max(2, Math.floor(width / 130))}
+        tickFormat={(at) => timeAt(at instanceof Date ? at : new Date(Number(at)))}
+        numTicks={Math.min(seconds, Math.max(2, Math.floor(width / 130)))}
         axisLineClassName={styles.axis ?? ''}
         tickLineProps={{ className: styles.axis ?? '' }}
         tickLabelProps={(at) => ({ className: styles.tick ?? '', textAnchor: anchorAt(x(at), width) })}
@@ -73,8 +76,9 @@ function Picture({ bars, width, isLive, now }: { bars: Bar[]; width: number; isL
   );
 }
 
-/** Half of what a time of day takes, in pixels. */
-const HALF_A_TIME = 28;
+const DAY_S = 86_400;
+/** Half of what a time takes, with its day, in pixels. */
+const HALF_A_TIME = 40;
 
 /** Times at the rims stay within the picture. */
 function anchorAt(x: number, width: number): 'start' | 'middle' | 'end' {

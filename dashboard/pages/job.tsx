@@ -52,7 +52,7 @@ function Shown({ job, fault }: { job: Detail; fault: string | undefined }) {
       title={titleOf(job)}
       lead={
         <>
-          <StatusBadge status={job.status} /> <span className={ui.mono}>{job.id}</span>
+          <StatusBadge status={job.status} /> <span className={`${ui.mono ?? ''} ${ui.together ?? ''}`}>{job.id}</span>
         </>
       }
       actions={<JobActions job={job} />}

@@ -2,7 +2,8 @@ import { useEffect, useRef, useState } from 'react';
 import type { JobFilter, JobStatus } from '../generated/graphql.ts';
 import { Link } from 'wouter';
 import { useSession } from '../live/context.ts';
-import { type JobList, type JobListState, MAX_ROWS, openJobList } from '../live/job-list.ts';
+import { type JobList, MAX_ROWS, openJobList } from '../live/job-list.ts';
+import { type JobListState, NO_LIST } from '../live/job-list-state.ts';
 import { createStore, useStore } from '../live/store.ts';
 import { Empty } from '../parts/command.tsx';
 import { count, counted } from '../parts/format.ts';
@@ -10,13 +11,13 @@ import { Fault, Page, ui } from '../parts/ui.tsx';
 import { type Filters, JobFilters, useFilters } from './job-filters.tsx';
 import { JobTable } from './job-table.tsx';
 
-const NOTHING_YET = createStore<JobListState>({ rows: [], total: undefined, hasMore: false, fault: undefined });
+const NOTHING_YET = createStore(NO_LIST);
 
 /** The account's jobs as they are, and as they change. */
 export function Jobs() {
   const [filters, setFilters] = useFilters();
   const { state, loadMore } = useJobList(filters);
-  const { rows, total, fault } = useSettled(useStore(state));
+  const { rows, total, fault, countFault } = useSettled(useStore(state));
   return (
     <Page
       title="Jobs"
@@ -24,6 +25,7 @@ export function Jobs() {
     >
       <JobFilters filters={filters} onChange={setFilters} />
       {fault !== undefined && <Fault>{fault}</Fault>}
+      {countFault !== undefined && <Fault>How many there are could not be counted again: {countFault}</Fault>}
       {rows.length === 0 && total !== undefined ? (
         <section className={ui.panel}>
           <NoJobs isFiltered={isFiltered(filters)} />
@@ -57,7 +59,7 @@ function NoJobs({ isFiltered }: { isFiltered: boolean }) {
   }
   return (
     <Empty title="No jobs yet" command={FIRST_JOB}>
-      Submit one with the button above, or from a shell, with the key in $KEY:
+      Submit one with the button “Submit a job”, or from a shell, with the key in $KEY:
     </Empty>
   );
 }

@@ -32,7 +32,7 @@ function NoGroups() {
     <Panel title="No jobs and no agents yet" bare>
       <Empty title="Submit a job, or start an agent" command={FIRST_JOB}>
         A container group appears here as soon as the account has a job or an agent of it. A job can be submitted with
-        the button above, or from a shell, with the key in $KEY:
+        the button “Submit a job”, or from a shell, with the key in $KEY:
       </Empty>
     </Panel>
   );

@@ -1,9 +1,15 @@
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+const tight = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
 const short = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
 
 /** 12,345 */
 export function count(value: number): string {
   return whole.format(value);
+}
+
+/** Where there is little room: "950", "10K". */
+export function compact(value: number): string {
+  return tight.format(value);
 }
 
 /** "1 file", "2 files" */
@@ -52,11 +58,22 @@ export function ago(at: string, now: number): string {
 }
 
 const clock = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
+const dayAndTime = new Intl.DateTimeFormat('en-GB', {
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+});
 const timeOnly = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 
 /** A moment in the reader's own time zone: "22 Nov 2026, 17:50:12". */
 export function moment(at: string): string {
   return clock.format(Date.parse(at));
+}
+
+/** Where days are told apart: "22 Nov, 17:50". */
+export function dayTime(at: string | Date): string {
+  return dayAndTime.format(new Date(at));
 }
 
 export function clockTime(at: string | Date): string {

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { count } from './format.ts';
+import { compact, count } from './format.ts';
 import styles from '../style/fleet.module.css';
 
 /** What was so at a moment (milliseconds), one value for each line. */
@@ -90,6 +90,7 @@ function optionsFor(element: HTMLElement, lines: number): uPlot.Options {
       {
         ...axis,
         size: 34,
+        values: (_plot, values) => values.map(compact),
         incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 100_000, 1_000_000],
       },
     ],

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 import { GROUP } from './agent.ts';
-import { startStack, type Stack } from './stack.ts';
+import { BUCKET, startStack, type Stack } from './stack.ts';
 
 /** The parts of the demo, without the show, until Ctrl-C; agents come and go by scaling rules. Database and keys stay in `.kelpie/dev`. */
 const directory = resolve('.kelpie/dev');
@@ -55,7 +55,7 @@ function sayWhatThereIs({ url, s3Url, key }: Stack): void {
   API      ${url}
   GraphiQL ${url}/graphql
   docs     ${url}/docs
-  S3       ${s3Url} (in memory: it forgets when this ends)
+  S3       ${s3Url}, bucket ${BUCKET}, any key (in memory: it forgets when this ends)
   key      ${key}
   group    ${GROUP}, which a scaling rule keeps at the size of its queue
   logs     ${directory}/*.log, ${directory}/machines/*.log

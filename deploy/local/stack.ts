@@ -9,7 +9,8 @@ import { isRegistered, spawnAgent } from './agent.ts';
 import { startProgram, type Program } from './program.ts';
 import { startS3 } from './s3.ts';
 
-export const BUCKET = 'kelpie';
+/** What documents and examples call a user's bucket: they can be tried here as they stand. */
+export const BUCKET = 'my-bucket';
 /** The variable by which `server.ts` here is told where its agents are to be, as JSON. */
 export const MACHINES = 'KELPIE_LOCAL_MACHINES';
 

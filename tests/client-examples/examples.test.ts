@@ -50,6 +50,28 @@ function pythonOr(skip: TestContext['skip']): string {
   throw new Error('skip has not skipped');
 }
 
+describe('who follows jobs under a key that is revoked ends, and says why', () => {
+  const revoked = async (scene: Scene, file: string, args: string[]) => {
+    const { app, ownerKey } = scene.fleet;
+    const { viewer, secret } = await app.account('SUBMITTER', 'herder');
+    const program = startExample(scene, file, args, { KELPIE_API_KEY: secret, PYTHONUNBUFFERED: '1' });
+    await program.line((line) => line.startsWith('submitted'));
+    const revoke = 'mutation ($id: ID!) { revokeApiKey(id: $id) { __typename } }';
+    await app.graphql(ownerKey, revoke, { id: viewer.keyId });
+    const { code } = await program.ended;
+    expect([code, program.lines.join('\n')]).toEqual([1, expect.stringContaining('revoked') as string]);
+  };
+
+  test('the one in TypeScript', async ({ scene }) => {
+    await revoked(scene, process.execPath, [example('typescript/submit-and-watch.ts'), scene.group, 'true']);
+  });
+
+  test('the one in Python', async ({ scene, skip }) => {
+    const sweep = [example('python-graphql/sweep.py'), example('python-graphql/sweep.csv'), '--group', scene.group];
+    await revoked(scene, pythonOr(skip), [...sweep, '--bucket', BUCKET]);
+  });
+});
+
 describe('each client example does what its transcript says', () => {
   test('TypeScript over GraphQL goes on after a lost connection, without missing an event or telling one twice', async ({
     scene,
@@ -78,6 +100,11 @@ describe('each client example does what its transcript says', () => {
     await endless.line((line) => line === 'begun');
     await scene.fleet.app.rest(scene.fleet.ownerKey, 'DELETE', `/jobs/${endless.lines[0]!.split(' ')[1]}`);
     expect(await endless.ended, endless.lines.join('\n')).toMatchObject({ code: 1 });
+    const refused = startExample(scene, 'sh', [example('curl/submit.sh'), scene.group, 'true'], {
+      KELPIE_API_KEY: 'x',
+    });
+    expect(await refused.ended).toMatchObject({ code: 1 });
+    expect(refused.lines.join('\n')).not.toContain('submitted');
     await expectTranscript('curl', [
       { typed: `sh submit.sh local '${script.replaceAll("'", `'\\''`)}'`, lines: program.lines },
     ]);

@@ -158,6 +158,26 @@ describeInBrowser('the list of jobs', (open) => {
     expect(await tab.page.getByRole('row').count()).toBeLessThan(60);
   });
 
+  test('says when how many there are cannot be counted again', async () => {
+    const { viewer, secret } = await app.account();
+    const tab = await open({ url: app.url });
+    await tab.signIn(secret);
+    // The shortest pause before a count is over at once; that after two failures is not.
+    await tab.page.evaluate(
+      'const wait = window.setTimeout; window.setTimeout = (task, ms) => wait(task, ms === 2000 ? 0 : ms)',
+    );
+    await tab.page.getByRole('link', { name: 'Jobs', exact: true }).click();
+    await tab.page.getByText('No jobs yet').waitFor();
+    const isCount = (body: string | null) => body?.includes('query JobCount') === true;
+    await tab.page.route('**/graphql', (route) =>
+      isCount(route.request().postData()) ? route.abort() : route.continue(),
+    );
+    await submit(app.core, viewer, { name: 'uncounted' });
+    await row(tab, 'uncounted').waitFor();
+    await tab.page.getByRole('alert').filter({ hasText: 'could not be counted again' }).waitFor();
+    await tab.page.unroute('**/graphql');
+  });
+
   test('says that the server is away, and catches up when it is back, without being loaded anew', async () => {
     const { viewer, secret } = await app.account();
     const running = await submit(app.core, viewer, { name: 'runs-on', containerGroupId: 'restart' });

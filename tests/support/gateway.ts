@@ -9,12 +9,14 @@ export interface Gateway {
   websockets: 'OPEN' | 'REFUSED';
   /** Asked for each message of the server's; `true` hangs up both sides instead of passing it on. */
   hangUpOn: (message: string) => boolean;
+  /** Cuts every plain request that is open, as a network does: neither side is told more than that. */
+  cutRequests(): void;
   close(): Promise<void>;
 }
 
 /** `server` is the address of the server, `http://host:port`. */
 export async function openGateway(server: string): Promise<Gateway> {
-  const gateway: Gateway = { url: '', websockets: 'OPEN', hangUpOn: () => false, close };
+  const gateway: Gateway = { url: '', websockets: 'OPEN', hangUpOn: () => false, cutRequests, close };
   const listener = createServer((incoming, outgoing) => pass(server, incoming, outgoing));
   const websockets = new WebSocketServer({ noServer: true });
   listener.on('upgrade', (incoming, socket, head) => {
@@ -27,9 +29,12 @@ export async function openGateway(server: string): Promise<Gateway> {
   // A TCP server's address is never a pipe's name.
   gateway.url = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
 
+  function cutRequests(): void {
+    listener.closeAllConnections();
+  }
   async function close(): Promise<void> {
     for (const near of websockets.clients) near.terminate();
-    listener.closeAllConnections();
+    cutRequests();
     await new Promise((resolve) => listener.close(resolve));
   }
   return gateway;
@@ -42,6 +47,7 @@ function pass(server: string, incoming: IncomingMessage, outgoing: ServerRespons
     answer.pipe(outgoing);
   });
   onward.on('error', () => outgoing.destroy());
+  outgoing.on('close', () => onward.destroy());
   incoming.pipe(onward);
 }
 

@@ -63,9 +63,13 @@ export function applyEvent(row: Row, event: JobEvent): Row {
       return { ...row, reason: textOf(data.message) };
     case 'ATTEMPT_ENDED': {
       const outcome = textOf(data.outcome) ?? 'ended';
-      const reason = `attempt ${attempt ?? ''} ${outcome}${textOf(data.reason) === null ? '' : `: ${textOf(data.reason) ?? ''}`}`;
+      const why = textOf(data.reason);
       // How a job ended for good is an event of its own, which comes next.
-      return data.status === 'PENDING' ? { ...ended(row, 'PENDING'), reason } : { ...row, reason };
+      if (data.status !== 'PENDING') return { ...row, reason: why ?? outcome };
+      return {
+        ...ended(row, 'PENDING'),
+        reason: `attempt ${attempt ?? ''} ${outcome}${why === null ? '' : `: ${why}`}`,
+      };
     }
     case 'COMPLETED':
       return { ...ended(row, 'COMPLETED'), reason: null };

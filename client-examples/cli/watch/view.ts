@@ -1,7 +1,7 @@
 import { createLogUpdate } from 'log-update';
 import type { Context } from '../context.ts';
 import { cut, plain, tableOf, type Style } from '../output.ts';
-import type { Row } from './rows.ts';
+import { hasEnded, type Row } from './rows.ts';
 
 /** How the rows are shown: drawn over themselves on a terminal, else a line whenever something of importance has changed. */
 export interface View {
@@ -47,8 +47,10 @@ function lineView({ say }: Context): View {
         .filter((word) => word !== '')
         .map(plain)
         .join('  ');
-      if (told.get(row.id) === line) return;
-      told.set(row.id, line);
+      // An end is told once: that the server has more words for it than the event had is no news.
+      const news = hasEnded(row) ? `${row.status} ${where}` : line;
+      if (told.get(row.id) === news) return;
+      told.set(row.id, news);
       say(line);
     },
     end: () => undefined,

@@ -8,6 +8,8 @@ export interface Ran {
   exit: Exit;
   out: string;
   err: string;
+  /** Both together, as a terminal shows them. */
+  shown: string;
   /** The lines of its output. */
   lines: string[];
 }
@@ -32,12 +34,13 @@ export interface Setting {
 export function start(words: readonly string[], setting: Setting = {}): Running {
   const stopping = new AbortController();
   const news = new EventEmitter().setMaxListeners(50);
-  const texts = { out: '', err: '' };
+  const texts = { out: '', err: '', shown: '' };
   const sink = (name: 'out' | 'err') =>
     new Writable({
       decodeStrings: false,
       write(chunk: string | Buffer, _, done) {
         texts[name] += String(chunk);
+        texts.shown += String(chunk);
         news.emit('news');
         done();
       },

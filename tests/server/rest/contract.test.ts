@@ -49,14 +49,14 @@ const RULED = 'ruled';
 
 const worker = { machine_id: 'machine', container_group_id: 'group' };
 const malformed = ['no-id', '%00', '%ED%A0%80', encodeURIComponent('é')];
-const any = (value: unknown) => expect.objectContaining(value as object) as unknown;
+const holding = (value: unknown) => expect.objectContaining(value as object) as unknown;
 
 const table: Record<string, Row> = {
   'POST /jobs': {
     status: 202,
     roles: SUBMITTERS,
     ask: () => ({ path: '/jobs', body: submission() }),
-    expected: any({ status: 'pending', command: 'true' }),
+    expected: holding({ status: 'pending', command: 'true' }),
     bad: [
       ['no command', () => ({ path: '/jobs', body: { container_group_id: 'g' } }), ['/command']],
       ['an unknown field', () => ({ path: '/jobs', body: submission({ id: 'x' }) }), ['/id']],
@@ -91,7 +91,7 @@ const table: Record<string, Row> = {
     status: 202,
     roles: SUBMITTERS,
     ask: () => ({ path: '/jobs/batch', body: [submission({ name: 'a' }), submission({ name: 'b' })] }),
-    expected: [any({ name: 'a' }), any({ name: 'b' })],
+    expected: [holding({ name: 'a' }), holding({ name: 'b' })],
     bad: [
       ['one fault', () => ({ path: '/jobs/batch', body: [submission(), {}] }), ['/1/command', '/1/container_group_id']],
     ],
@@ -115,7 +115,7 @@ const table: Record<string, Row> = {
     roles: READERS,
     arrange: submitted,
     ask: () => ({ path: '/jobs' }),
-    expected: { _count: 1, jobs: [any({ status: 'pending' })], next: null },
+    expected: { _count: 1, jobs: [holding({ status: 'pending' })], next: null },
     bad: [['a page_size of 1,001', () => ({ path: '/jobs?page_size=1001' }), ['/page_size']]],
   },
   'GET /jobs/{id}': {
@@ -123,7 +123,7 @@ const table: Record<string, Row> = {
     roles: READERS,
     arrange: submitted,
     ask: (id) => ({ path: `/jobs/${id}` }),
-    expected: any({ status: 'pending' }),
+    expected: holding({ status: 'pending' }),
     absent: malformed,
   },
   'GET /jobs/{id}/events': {
@@ -131,7 +131,7 @@ const table: Record<string, Row> = {
     roles: READERS,
     arrange: submitted,
     ask: (id) => ({ path: `/jobs/${id}/events` }),
-    expected: { _count: 1, events: [any({ seq: 1, type: 'SUBMITTED' })] },
+    expected: { _count: 1, events: [holding({ seq: 1, type: 'SUBMITTED' })] },
     bad: [['a limit of 0', (id) => ({ path: `/jobs/${id}/events?limit=0` }), ['/limit']]],
     absent: malformed,
   },
@@ -148,7 +148,7 @@ const table: Record<string, Row> = {
     status: 200,
     roles: READERS,
     ask: () => ({ path: '/events' }),
-    expected: any({ _count: 0, events: [], gap: null }),
+    expected: holding({ _count: 0, events: [], gap: null }),
     bad: [['a place that is none', () => ({ path: '/events?after=x' }), ['/after']]],
   },
   'DELETE /jobs/{id}': {
@@ -179,7 +179,7 @@ const table: Record<string, Row> = {
     roles: WORKERS,
     arrange: submitted,
     ask: () => ({ path: '/work?machine_id=machine&container_group_id=group' }),
-    expected: [any({ status: 'running', machine_id: 'machine' })],
+    expected: [holding({ status: 'running', machine_id: 'machine' })],
     bad: [['no machine', () => ({ path: '/work?container_group_id=group' }), ['/machine_id']]],
   },
   'POST /jobs/{id}/heartbeat': report('heartbeat', 200, { status: 'running' }),
@@ -189,7 +189,7 @@ const table: Record<string, Row> = {
     status: 201,
     roles: ['OWNER'],
     ask: () => ({ path: '/scaling-rules', body: { container_group_id: RULED } }),
-    expected: any({ container_group_id: RULED, min_replicas: 0, max_replicas: 100, idle_threshold_seconds: 300 }),
+    expected: holding({ container_group_id: RULED, min_replicas: 0, max_replicas: 100, idle_threshold_seconds: 300 }),
     bad: [
       ...['-1', '501', '1.5', '"1"', '1e400', 'true'].map((value): BadInput => [
         `min_replicas of ${value}`,
@@ -215,14 +215,14 @@ const table: Record<string, Row> = {
     roles: READERS,
     arrange: rule,
     ask: () => ({ path: '/scaling-rules' }),
-    expected: { _count: 1, rules: [any({ container_group_id: RULED, container_group_name: null })] },
+    expected: { _count: 1, rules: [holding({ container_group_id: RULED, container_group_name: null })] },
   },
   'GET /scaling-rules/{id}': {
     status: 200,
     roles: READERS,
     arrange: rule,
     ask: (id) => ({ path: `/scaling-rules/${id}` }),
-    expected: any({ container_group_id: RULED, org_name: null, project_name: null }),
+    expected: holding({ container_group_id: RULED, org_name: null, project_name: null }),
     absent: malformed,
   },
   'PATCH /scaling-rules/{id}': {
@@ -230,7 +230,7 @@ const table: Record<string, Row> = {
     roles: ['OWNER'],
     arrange: rule,
     ask: (id) => ({ path: `/scaling-rules/${id}`, body: { max_replicas: 7 } }),
-    expected: any({ min_replicas: 1, max_replicas: 7, idle_threshold_seconds: 300 }),
+    expected: holding({ min_replicas: 1, max_replicas: 7, idle_threshold_seconds: 300 }),
     bad: [
       [
         'another group',
@@ -261,13 +261,13 @@ const table: Record<string, Row> = {
     status: 200,
     roles: EVERYBODY,
     ask: () => ({ path: '/users/me' }),
-    expected: any({ username: expect.any(String) as unknown }),
+    expected: holding({ username: expect.any(String) as unknown }),
   },
   'POST /users': {
     status: 201,
     roles: [],
     ask: () => ({ path: '/users', body: { username: `made-${randomUUID()}` } }),
-    expected: any({ id: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown }),
+    expected: holding({ id: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown }),
     bad: [
       ['no name', () => ({ path: '/users', body: {} }), ['/username']],
       ['a name that is taken', () => ({ path: '/users', body: { username: 'admin' } }), ['/username']],
