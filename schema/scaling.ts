@@ -41,6 +41,15 @@ const EventRef = builder.objectRef<ScalingEvent>('ScalingEvent').implement({
     at: t.expose('at', { type: 'DateTime', description: 'When.' }),
     wanted: t.exposeInt('wanted', { nullable: true, description: 'So many replicas, where that was decided.' }),
     reason: t.exposeString('reason', { nullable: true, description: 'Why so many.' }),
+    pending: t.exposeInt('pending', {
+      nullable: true,
+      description:
+        'How many jobs of the group were pending then, counted up to 10,000; null where they were not counted.',
+    }),
+    running: t.exposeInt('running', {
+      nullable: true,
+      description: 'How many were running then, counted up to 10,000; null where they were not counted.',
+    }),
     ok: t.exposeBoolean('ok', { description: 'Whether the provider did it.' }),
     message: t.exposeString('message', { description: 'What was found and done, or what went wrong.' }),
   }),

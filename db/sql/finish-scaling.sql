@@ -25,8 +25,9 @@ with done as (
              or (not :ok::boolean and old.answer is distinct from r.answer)) as is_news
 ),
 written as (
-  insert into scaling_events (account_id, container_group_id, wanted, reason, ok, message)
-  select account_id, container_group_id, wanted, reason, :ok::boolean, :message::text from done where is_news
+  insert into scaling_events (account_id, container_group_id, wanted, reason, pending, running, ok, message)
+  select account_id, container_group_id, wanted, reason, :pending::int, :running::int, :ok::boolean, :message::text
+  from done where is_news
 ),
 trimmed as (
   delete from scaling_events e
