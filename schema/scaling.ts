@@ -36,7 +36,7 @@ const AnswerRef = builder.objectRef<Answer>('ScalingAnswer').implement({
 });
 
 const EventRef = builder.objectRef<ScalingEvent>('ScalingEvent').implement({
-  description: 'Something that a rule newly wanted or did.',
+  description: 'Something that a rule newly wanted or did, or a queue that it found changed.',
   fields: (t) => ({
     at: t.expose('at', { type: 'DateTime', description: 'When.' }),
     wanted: t.exposeInt('wanted', { nullable: true, description: 'So many replicas, where that was decided.' }),
@@ -87,7 +87,8 @@ builder.objectFields(ScalingRuleRef, (t) => ({
   }),
   scalingEvents: t.field({
     type: [EventRef],
-    description: 'What was newly wanted or done, newest first; the last 1,000 are kept.',
+    description:
+      'What was newly wanted or done, and queues that had changed by a tenth, newest first; the last 1,000 are kept.',
     args: { first: t.arg.int({ description: 'How many at most, 1 to 1,000 (50).' }) },
     resolve: (rule, args, { core }) => scalingHistory(core, rule, parseInput(historyArgs, args).first),
   }),

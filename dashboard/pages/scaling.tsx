@@ -126,11 +126,16 @@ function At({ at }: { at: string }) {
 
 function History({ rule: { scalingEvents } }: { rule: Rule }) {
   if (scalingEvents.length === 0) return null;
+  // A queue alone that has changed is in the chart.
+  const decisions = scalingEvents.filter((event, index) => {
+    const before = scalingEvents[index + 1];
+    return before === undefined || before.wanted !== event.wanted || before.message !== event.message;
+  });
   return (
     <div>
       <h3>What was newly wanted or done</h3>
       <ol className={styles.history}>
-        {scalingEvents.slice(0, MOST_EVENTS).map((event) => (
+        {decisions.slice(0, MOST_EVENTS).map((event) => (
           <li key={`${event.at} ${event.message}`}>
             <Ago at={event.at} />
             <span>{event.reason === null ? event.message : `${event.message}: ${event.reason}`}</span>

@@ -116,6 +116,14 @@ describe('a group', () => {
     await look(scaler);
     expect(group.replicas).toBe(3);
     expect((await rule()).reason).toBe('3 = clamped from 5 by max_replicas (5 pending)');
+    // The queue makes history also where nothing else is wanted, when it has changed by a tenth.
+    const counts = async () => (await scalingHistory(core, await rule(), 10)).map(({ pending }) => pending);
+    expect(await counts()).toEqual([5, 0]);
+    for (let count = 0; count < 6; count++) await submit(core, viewer, { containerGroupId: group.id });
+    await look(scaler);
+    await submit(core, viewer, { containerGroupId: group.id });
+    await look(scaler);
+    expect(await counts()).toEqual([11, 5, 0]);
   });
 
   test('is scaled by one rule, whatever account it is of, and by another one when that is gone', async () => {
