@@ -3,29 +3,23 @@ import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { pino } from 'pino';
 import { messageOf } from '../lib/errors.ts';
-import { pause } from '../lib/pause.ts';
+import { type CheckedStore, checkStorage } from './check-storage.ts';
 import type { AgentConfig } from './config.ts';
 import type { Credentials } from './credentials.ts';
-import { ViewerDocument } from './generated/graphql.ts';
+import type { Finding } from './finding.ts';
+import { type ApiKeyRole, ViewerDocument } from './generated/graphql.ts';
 import { createHttpTransport } from './http.ts';
 import { createPresence } from './presence.ts';
 import { PROCESS_ONE_ADVICE } from './process-one.ts';
-import type { ObjectStore } from './sync/s3.ts';
 import type { Transport } from './transport.ts';
 import { openWebSocket } from './websocket.ts';
 
-/** What became of one try. LIMITED: the agent works, but not all of it, or not as well as it could. */
-export interface Finding {
-  what: string;
-  verdict: 'GOOD' | 'LIMITED' | 'WRONG';
-  /** What was found; if it is not good, what was expected, and what to do. */
-  says: string;
-}
+export type { Finding } from './finding.ts';
 
 export interface CheckParts {
-  config: Pick<AgentConfig, 'graphqlUrl' | 'reconnectGraceMs' | 'storage' | 'directories' | 'workingDirectory'>;
+  config: Pick<AgentConfig, 'graphqlUrl' | 'reconnectGraceMs' | 'directories' | 'workingDirectory'>;
   credentials: Credentials;
-  store: Pick<ObjectStore, 'name' | 'ready'>;
+  store: CheckedStore;
   /** How long each try may take, in milliseconds. */
   withinMs?: number;
 }
@@ -38,7 +32,7 @@ export async function check({ config, credentials, store, withinMs = 10_000 }: C
   const server = { config, credentials, withinMs };
   const findings = await Promise.all([
     checkServer(server),
-    checkStorage(store, config.storage.endpoint, withinMs),
+    checkStorage(store, withinMs),
     checkWritable('working directory', config.workingDirectory, LOCAL_PATHS, 'WRONG'),
     checkWritable(
       'temporary files',
@@ -66,20 +60,30 @@ interface ServerTry extends Pick<CheckParts, 'config' | 'credentials'> {
   withinMs: number;
 }
 
-const WORKING_ROLES = ['AGENT', 'OWNER'];
-
 async function checkServer({ config, credentials, withinMs }: ServerTry): Promise<Finding[]> {
   const url = config.graphqlUrl.replace(/^ws/, 'http');
   try {
     const { viewer } = await ask(createHttpTransport({ url, credentials }), withinMs);
-    const mayWork = WORKING_ROLES.includes(viewer.role);
     const who = `${url} knows this agent as account ${viewer.accountId}, role ${viewer.role}`;
-    const advice = `${who}: expected ${WORKING_ROLES.join(' or ')}, the others may not take work; make another key`;
-    const server: Finding = { what: 'server', verdict: mayWork ? 'GOOD' : 'WRONG', says: mayWork ? who : advice };
+    const server: Finding = { what: 'server', ...judge(viewer.role, who) };
     return [server, await checkWebSocket({ config, credentials, withinMs })];
   } catch (error) {
     const says = `${url}: ${reasonOf(error)}; check KELPIE_API_URL and KELPIE_API_KEY, and that the server can be reached`;
     return [{ what: 'server', verdict: 'WRONG', says }];
+  }
+}
+
+function judge(role: ApiKeyRole, who: string): Omit<Finding, 'what'> {
+  switch (role) {
+    case 'AGENT':
+      return { verdict: 'GOOD', says: who };
+    case 'OWNER': {
+      const danger = 'whoever gets it out of this container may run commands on all machines of the account';
+      return { verdict: 'LIMITED', says: `${who}: it may take work, but ${danger}; make a key of the role AGENT` };
+    }
+    case 'SUBMITTER':
+    case 'VIEWER':
+      return { verdict: 'WRONG', says: `${who}: expected AGENT, this one may not take work; make another key` };
   }
 }
 
@@ -108,29 +112,6 @@ function ask(transport: Transport, withinMs: number) {
   return transport.request(ViewerDocument, {}, AbortSignal.timeout(withinMs));
 }
 
-async function checkStorage(store: CheckParts['store'], endpoint: string | undefined, ms: number): Promise<Finding> {
-  const what = 'storage';
-  const limited = 'jobs that have files to sync fail, others do not mind';
-  try {
-    await inTime(store.ready(), ms);
-    if (endpoint !== undefined) await reach(endpoint, ms);
-    return {
-      what,
-      verdict: 'GOOD',
-      says: `${store.name}: credentials and region are known; buckets were not looked at`,
-    };
-  } catch (error) {
-    return { what, verdict: 'LIMITED', says: `${store.name}: ${reasonOf(error)}; ${limited}` };
-  }
-}
-
-/** Any answer will do: without a bucket there is nothing to ask a store for. */
-async function reach(endpoint: string, ms: number): Promise<void> {
-  // Without what else may stand in it: a password would be in the error.
-  const response = await fetch(new URL(endpoint).origin, { redirect: 'manual', signal: AbortSignal.timeout(ms) });
-  await response.body?.cancel();
-}
-
 async function checkWritable(what: string, path: string, otherwise: string, bad: Finding['verdict']): Promise<Finding> {
   const found = await nearest(path);
   try {
@@ -155,17 +136,6 @@ async function nearest(path: string): Promise<string> {
 function checkProcessOne(): Finding[] {
   if (process.pid !== 1) return [];
   return [{ what: 'process 1', verdict: 'LIMITED', says: PROCESS_ONE_ADVICE }];
-}
-
-async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
-  const over = new AbortController();
-  const late = pause(ms, over.signal).then(() => Promise.reject(new Error(`no answer within ${ms} ms`)));
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    late.catch(() => undefined);
-    over.abort();
-  }
 }
 
 /** What `fetch` says stands in the cause of what it throws. */

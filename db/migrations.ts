@@ -17,6 +17,7 @@ import { Doors } from './migrations/0016-doors.ts';
 import { ClaimsPlannedOnce } from './migrations/0017-claims-planned-once.ts';
 import { Traces } from './migrations/0018-traces.ts';
 import { AttemptsThatCameBack } from './migrations/0019-attempts-that-came-back.ts';
+import { QueuesRemembered } from './migrations/0022-queues-remembered.ts';
 
 /**
  * In the order in which they run, each in a transaction of its own. Append-only: a migration that has been released is never edited.
@@ -45,4 +46,5 @@ export const migrations = [
   { name: '0017-claims-planned-once', class: ClaimsPlannedOnce },
   { name: '0018-traces', class: Traces },
   { name: '0019-attempts-that-came-back', class: AttemptsThatCameBack },
+  { name: '0022-queues-remembered', class: QueuesRemembered },
 ];

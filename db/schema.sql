@@ -250,7 +250,9 @@ create table scaling_events (
   wanted integer,
   reason text,
   ok boolean not null,
-  message text not null
+  message text not null,
+  pending integer,
+  running integer
 );
 
 create table scaling_rules (

@@ -36,11 +36,20 @@ const AnswerRef = builder.objectRef<Answer>('ScalingAnswer').implement({
 });
 
 const EventRef = builder.objectRef<ScalingEvent>('ScalingEvent').implement({
-  description: 'Something that a rule newly wanted or did.',
+  description: 'Something that a rule newly wanted or did, or a queue that it found changed.',
   fields: (t) => ({
     at: t.expose('at', { type: 'DateTime', description: 'When.' }),
     wanted: t.exposeInt('wanted', { nullable: true, description: 'So many replicas, where that was decided.' }),
     reason: t.exposeString('reason', { nullable: true, description: 'Why so many.' }),
+    pending: t.exposeInt('pending', {
+      nullable: true,
+      description:
+        'How many jobs of the group were pending then, counted up to 10,000; null where they were not counted.',
+    }),
+    running: t.exposeInt('running', {
+      nullable: true,
+      description: 'How many were running then, counted up to 10,000; null where they were not counted.',
+    }),
     ok: t.exposeBoolean('ok', { description: 'Whether the provider did it.' }),
     message: t.exposeString('message', { description: 'What was found and done, or what went wrong.' }),
   }),
@@ -78,7 +87,8 @@ builder.objectFields(ScalingRuleRef, (t) => ({
   }),
   scalingEvents: t.field({
     type: [EventRef],
-    description: 'What was newly wanted or done, newest first; the last 1,000 are kept.',
+    description:
+      'What was newly wanted or done, and queues that had changed by a tenth, newest first; the last 1,000 are kept.',
     args: { first: t.arg.int({ description: 'How many at most, 1 to 1,000 (50).' }) },
     resolve: (rule, args, { core }) => scalingHistory(core, rule, parseInput(historyArgs, args).first),
   }),

@@ -11,7 +11,7 @@ export function causeOf(error: unknown, store: string): string {
 const LONGEST = 300;
 
 /** The answer's HTTP status, where there was an answer. What else it says may repeat what was asked, signature and all. */
-function statusOf(error: unknown): number | undefined {
+export function statusOf(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null || !('$metadata' in error)) return undefined;
   const { $metadata } = error;
   if (typeof $metadata !== 'object' || $metadata === null || !('httpStatusCode' in $metadata)) return undefined;

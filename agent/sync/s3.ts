@@ -17,6 +17,7 @@ import { createLandings, type Landing, type Landings } from './landing.ts';
 import type { Meter } from './meter.ts';
 import { headerFields, headerLines, type ObjectHeaders } from './object-headers.ts';
 import { type CopyPart, copyRequests } from './s3-copy.ts';
+import { type Probe, probe } from './s3-probe.ts';
 import { decodeKey, lastPart, type LastPart, listUploads, own, type UnfinishedUploads } from './s3-uploads.ts';
 import { createStorageAgents, type StorageAgents } from './sockets.ts';
 import { createTraffic, type TrafficOptions } from './traffic.ts';
@@ -56,6 +57,7 @@ export interface ObjectStore {
   readonly name: string;
   /** Resolves when credentials and region are known; rejects with what to set when there are none. */
   ready(): Promise<void>;
+  probe: Probe;
   listPage(bucket: string, prefix: string, token: string | undefined, signal: AbortSignal): Promise<ObjectPage>;
   /** Begins a file at `path`, absolute; nothing is done yet. An object that says it is gzip is expanded if it `mayExpand`. */
   land(path: string, mayExpand: boolean): IncomingFile;
@@ -108,6 +110,7 @@ export function createS3Store(settings: S3Settings): ObjectStore {
   return {
     name: settings.endpoint === undefined ? 'Amazon S3' : new URL(settings.endpoint).host,
     ready: () => resolved(client),
+    probe: probe(client),
     ...listRequests(client),
     ...objectRequests(client, wire),
     land: landed(wire, landings),

@@ -4,6 +4,7 @@ import { agentsCommand } from './commands/agents.ts';
 import { cancelCommand, retryCommand } from './commands/cancel.ts';
 import { getCommand } from './commands/get.ts';
 import { keysCommand } from './commands/keys.ts';
+import { liftBanCommand } from './commands/lift-ban.ts';
 import { listCommand } from './commands/list.ts';
 import { loginCommand, logoutCommand } from './commands/login.ts';
 import { logsCommand } from './commands/logs.ts';
@@ -38,7 +39,15 @@ function programOf(context: Context): Command {
     .showHelpAfterError(`(${NAME} --help shows all commands)`)
     .exitOverride();
   const commands = [submitCommand, listCommand, getCommand, watchCommand, logsCommand, cancelCommand, retryCommand];
-  for (const make of [...commands, agentsCommand, rulesCommand, keysCommand, loginCommand, logoutCommand]) {
+  for (const make of [
+    ...commands,
+    liftBanCommand,
+    agentsCommand,
+    rulesCommand,
+    keysCommand,
+    loginCommand,
+    logoutCommand,
+  ]) {
     program.addCommand(inheriting(make(context), program));
   }
   return program;

@@ -4,6 +4,8 @@ export interface Queue {
   running: number;
   /** Jobs that some machine worked on and that ended within the rule's `idleThresholdSeconds`: they keep machines warm. */
   ended: number;
+  /** Idle machines that get none of the pending jobs: banned from them all, or from too many (rule 5). */
+  barred: number;
   /** Whether there are more pending jobs than were counted: a backlog is not counted to its end. */
   hasMore: boolean;
 }
@@ -22,10 +24,13 @@ export interface Decision {
   reason: string;
 }
 
-/** As many replicas as there is work, or was a short while ago, within the rule's bounds; 0 means that the group is to be stopped. */
+/**
+ * As many replicas as there is work, or was a short while ago, within the rule's bounds; 0 means that the group is to be stopped. Idle
+ * machines that get none of the pending jobs do not serve them, so others are wanted besides; but they are themselves what is kept warm.
+ */
 export function evaluate(terms: Terms, queue: Queue): Decision {
   const { minReplicas, maxReplicas } = terms;
-  const needed = queue.running + queue.pending + queue.ended;
+  const needed = queue.running + queue.pending + Math.max(queue.ended, queue.barred);
   const why = reasonOf(terms, queue);
   if (needed > maxReplicas || (queue.hasMore && needed === maxReplicas)) {
     const from = queue.hasMore ? `at least ${needed}` : `${needed}`;
@@ -37,11 +42,12 @@ export function evaluate(terms: Terms, queue: Queue): Decision {
   return { wanted: needed, reason: `${needed} = ${why}` };
 }
 
-function reasonOf({ idleThresholdSeconds }: Terms, { pending, running, ended, hasMore }: Queue): string {
+function reasonOf({ idleThresholdSeconds }: Terms, { pending, running, ended, barred, hasMore }: Queue): string {
   const parts = [
     running > 0 ? `${running} running` : undefined,
     pending > 0 ? `${pending}${hasMore ? ' or more' : ''} pending` : undefined,
-    ended > 0 ? `${ended} ended within ${idleThresholdSeconds} s` : undefined,
+    ended > 0 && ended >= barred ? `${ended} ended within ${idleThresholdSeconds} s` : undefined,
+    barred > ended ? `${barred} idle but banned from all that is pending` : undefined,
   ].filter((part) => part !== undefined);
   return parts.length > 0 ? parts.join(' + ') : `nothing pending, running or ended within ${idleThresholdSeconds} s`;
 }

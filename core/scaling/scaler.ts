@@ -4,7 +4,7 @@ import { messageOf } from '../../lib/errors.ts';
 import { anyOf } from '../../lib/signals.ts';
 import type { Core } from '../core.ts';
 import type { Feed } from '../events/feed.ts';
-import { evaluate, plan, type Decision, type Step } from './evaluate.ts';
+import { evaluate, plan, type Decision, type Queue, type Step } from './evaluate.ts';
 import {
   type Group,
   GroupNotFound,
@@ -18,6 +18,7 @@ import { replaceBarred } from './reallocate.ts';
 import {
   busyMachines,
   countQueue,
+  findBarred,
   finishTurn,
   giveBackTurn,
   hintRules,
@@ -133,6 +134,7 @@ function collectHints(feed: Feed, onHint: () => void) {
 
 /** What a turn has come to so far, however it ends. */
 interface Account {
+  queue?: Queue;
   decision?: Decision;
   group?: Group;
   done: string[];
@@ -165,6 +167,8 @@ async function takeTurn(options: ScalerOptions, turn: Turn, stopping: AbortSigna
     group_name: account.group?.name ?? null,
     wanted: account.decision?.wanted ?? null,
     reason: account.decision?.reason ?? null,
+    pending: account.queue?.pending ?? null,
+    running: account.queue?.running ?? null,
     ok: trouble === undefined,
     message: trouble === undefined ? answerOf(account) : troubleOf(trouble),
     acted: account.done.length > 0,
@@ -180,7 +184,9 @@ async function act(
   signal: AbortSignal,
 ): Promise<void> {
   const ref = refOf(turn);
-  const { queue, coolerIn } = await countQueue(core, turn);
+  // At the end of this turn they are looked for again: meanwhile one may have got work.
+  const { queue, coolerIn } = await countQueue(core, turn, await findBarred(core, turn));
+  account.queue = queue;
   account.decision = evaluate(turn, queue);
   // When the first ended job stops to count, the decision may be another one.
   if (coolerIn !== null) account.nextSeconds = Math.min(SWEEP_SECONDS, Math.max(coolerIn + 0.05, 1));

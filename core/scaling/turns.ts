@@ -28,6 +28,8 @@ interface FinishParameters {
   group_name: string | null;
   wanted: number | null;
   reason: string | null;
+  pending: number | null;
+  running: number | null;
   ok: boolean;
   message: string;
   acted: boolean;
@@ -43,6 +45,7 @@ interface QueueRow {
   pending: number;
   running: number;
   ended: number;
+  barred: number;
   cooler_in_seconds: number | null;
 }
 
@@ -63,7 +66,13 @@ const finishStatement = statement<{ [name in keyof FinishParameters]: FinishPara
 );
 const holdStatement = statement<{ turn: string; group_identity: string }, { container_group_id: string }>('hold-group');
 const countStatement = statement<
-  { [name in keyof OfGroup]: OfGroup[name] } & { idle_seconds: number; most: number },
+  { [name in keyof OfGroup]: OfGroup[name] } & {
+    idle_seconds: number;
+    seen_within_seconds: number;
+    given_up: readonly string[];
+    bans: number;
+    most: number;
+  },
   QueueRow
 >('count-queue');
 const busyStatement = statement<{ [name in keyof OfGroup]: OfGroup[name] }, { machine_id: string }>('busy-machines');
@@ -135,16 +144,26 @@ export async function giveBackTurn(core: Core, { turn }: Turn): Promise<void> {
   await core.em.fork().nativeUpdate(ScalingRule, { turn }, { turn: null, turnEndsAt: null, nextActionAt: new Date(0) });
 }
 
-/** The queue as it is, and in how many seconds the first ended job stops to count; null when none counts. */
-export async function countQueue(core: Core, rule: ScalingRule): Promise<{ queue: Queue; coolerIn: number | null }> {
+/**
+ * The queue as it is, and in how many seconds the first ended job stops to count; null when none counts.
+ * @param givenUp machines that are about to be replaced: nobody need stand in for them
+ */
+export async function countQueue(
+  core: Core,
+  rule: ScalingRule,
+  givenUp: readonly string[],
+): Promise<{ queue: Queue; coolerIn: number | null }> {
   const [row] = await countStatement(core.em.fork(), {
     ...ofGroup(rule),
     idle_seconds: rule.idleThresholdSeconds,
+    seen_within_seconds: SEEN_WITHIN_SECONDS,
+    given_up: givenUp,
+    bans: BANS_TO_REALLOCATE,
     most: COUNTED,
   });
   if (row === undefined) throw new Error('The queue was not counted');
-  const { pending, running, ended } = row;
-  return { queue: { pending, running, ended, hasMore: pending === COUNTED }, coolerIn: row.cooler_in_seconds };
+  const { pending, running, ended, barred } = row;
+  return { queue: { pending, running, ended, barred, hasMore: pending === COUNTED }, coolerIn: row.cooler_in_seconds };
 }
 
 export async function busyMachines(core: Core, rule: ScalingRule): Promise<ReadonlySet<string>> {

@@ -1,7 +1,8 @@
-import { count, counted, duration, percent, words } from '../parts/format.ts';
+import { count, duration, percent, words } from '../parts/format.ts';
 import { Ago } from '../parts/time.tsx';
 import { Figure, Figures, Panel, ProgressBar, ui } from '../parts/ui.tsx';
 import styles from '../style/job.module.css';
+import { Bans } from './job-bans.tsx';
 import type { Detail } from '../live/job-detail.ts';
 
 /** How the job stands now, and why. */
@@ -33,7 +34,7 @@ export function State({ job }: { job: Detail }) {
             </Figure>
           )}
         </Figures>
-        <Bans machines={job.bans.map(({ machineId }) => machineId)} />
+        <Bans job={job} />
       </div>
     </Panel>
   );
@@ -56,21 +57,6 @@ function Progress({ job: { progress, attempt } }: { job: Detail }) {
       </div>
       {fraction !== null && <ProgressBar fraction={fraction} label="Progress of the job" />}
     </div>
-  );
-}
-
-/** So many are named; the attempts below have them all. */
-const MOST_NAMED = 5;
-
-function Bans({ machines }: { machines: readonly string[] }) {
-  if (machines.length === 0) return null;
-  const rest = machines.length - MOST_NAMED;
-  const named = machines.slice(0, MOST_NAMED).join(', ');
-  return (
-    <p className={ui.muted}>
-      Not again on <span className={ui.mono}>{named}</span>
-      {rest > 0 && ` and ${counted(rest, 'other machine')}`}
-    </p>
   );
 }
 

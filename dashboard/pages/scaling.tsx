@@ -2,9 +2,11 @@ import { useEffect, useState } from 'react';
 import { useSubscription } from 'urql';
 import { GroupUpdatedDocument, ScalingRulesDocument, type ScalingRulesQuery } from '../generated/graphql.ts';
 import { useAnswer, useMayManage } from '../live/context.ts';
+import { queueLine } from '../live/queue-line.ts';
 import { Empty } from '../parts/command.tsx';
 import { count, duration } from '../parts/format.ts';
-import { type Point, Sparkline } from '../parts/sparkline.tsx';
+import type { Point } from '../parts/point.ts';
+import { Sparkline } from '../parts/sparkline.tsx';
 import { Ago } from '../parts/time.tsx';
 import { Badge, Fault, Figure, Figures, Page, Panel, ui } from '../parts/ui.tsx';
 import { ChangeRule, NewRule, RemoveRule } from './scaling-form.tsx';
@@ -70,7 +72,7 @@ function RulePanel({ rule, mayManage, onChanged }: { rule: Rule; mayManage: bool
   const { lastDecision, lastAnswer } = rule;
   const [isChanging, setChanging] = useState(false);
   const [fault, setFault] = useState<string>();
-  const queue = useQueue(rule.containerGroupId);
+  const queue = useQueue(rule);
   return (
     <Panel title={rule.containerGroupId} note={<State rule={rule} />}>
       <div className={styles.rule}>
@@ -103,7 +105,7 @@ function RulePanel({ rule, mayManage, onChanged }: { rule: Rule; mayManage: bool
         )}
         {mayManage && isChanging && <ChangeRule rule={rule} onDone={onChanged} onClose={() => setChanging(false)} />}
         <div className={styles.charts}>
-          <Sparkline caption="Jobs waiting and running, since this page was opened" points={queue} />
+          <Sparkline caption="Jobs waiting and running, at each decision and now" points={queue} />
           <Sparkline caption="Replicas wanted" points={wantedOf(rule)} />
         </div>
         <History rule={rule} />
@@ -124,11 +126,16 @@ function At({ at }: { at: string }) {
 
 function History({ rule: { scalingEvents } }: { rule: Rule }) {
   if (scalingEvents.length === 0) return null;
+  // A queue alone that has changed is in the chart.
+  const decisions = scalingEvents.filter((event, index) => {
+    const before = scalingEvents[index + 1];
+    return before === undefined || before.wanted !== event.wanted || before.message !== event.message;
+  });
   return (
     <div>
       <h3>What was newly wanted or done</h3>
       <ol className={styles.history}>
-        {scalingEvents.slice(0, MOST_EVENTS).map((event) => (
+        {decisions.slice(0, MOST_EVENTS).map((event) => (
           <li key={`${event.at} ${event.message}`}>
             <Ago at={event.at} />
             <span>{event.reason === null ? event.message : `${event.message}: ${event.reason}`}</span>
@@ -147,15 +154,15 @@ function wantedOf({ scalingEvents, lastDecision }: Rule): Point[] {
   return lastDecision === null ? told : [...told, { at: Date.parse(lastDecision.at), values: [lastDecision.wanted] }];
 }
 
-/** The server keeps no history of queues, so this is what was told while the page was open. */
-function useQueue(id: string): Point[] {
-  const [{ data }] = useSubscription({ query: GroupUpdatedDocument, variables: { id } });
-  const [points, setPoints] = useState<Point[]>([]);
+/** The queue as it was at each decision that the server remembers, and as it has been told since the page was opened. */
+function useQueue({ containerGroupId, scalingEvents }: Rule): Point[] {
+  const [{ data }] = useSubscription({ query: GroupUpdatedDocument, variables: { id: containerGroupId } });
+  const [told, setTold] = useState<Point[]>([]);
   const group = data?.containerGroupUpdated;
   useEffect(() => {
     if (group === undefined) return;
     const point = { at: Date.now(), values: [group.pending, group.running] };
-    setPoints((last) => [...last.slice(-MOST_POINTS), point]);
+    setTold((last) => [...last.slice(-MOST_POINTS), point]);
   }, [group]);
-  return points;
+  return queueLine(scalingEvents, told, Date.now());
 }

@@ -2,13 +2,8 @@ import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { compact, count } from './format.ts';
+import type { Point } from './point.ts';
 import styles from '../style/fleet.module.css';
-
-/** What was so at a moment (milliseconds), one value for each line. */
-export interface Point {
-  at: number;
-  values: number[];
-}
 
 const HEIGHT = 96;
 const COLOURS = ['--bar-lost', '--bar-running'] as const;

@@ -12,6 +12,9 @@ export const ScalingEvent = defineEntity({
     at: p.datetime().columnType('timestamptz(3)').defaultRaw('clock_timestamp()'),
     wanted: p.integer().strictNullable(),
     reason: p.text().strictNullable(),
+    // The jobs of the group at that moment, where they were counted.
+    pending: p.integer().strictNullable(),
+    running: p.integer().strictNullable(),
     ok: p.boolean(),
     message: p.text(),
   },

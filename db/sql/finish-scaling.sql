@@ -1,5 +1,6 @@
 -- What came of a turn, unless it was taken over; a rule that was changed meanwhile is due again, one whose queue changed in a second.
--- Only what is new makes history, of which the last rows are kept.
+-- Only what is new makes history, of which the last rows are kept: what was wanted or done, and a queue that has changed by a tenth, as
+-- within a rule's bounds it may without any of that.
 with done as (
   update scaling_rules r
   set turn = null, turn_ends_at = null,
@@ -22,11 +23,22 @@ with done as (
   where r.account_id = old.account_id and r.container_group_id = old.container_group_id
   returning r.account_id, r.container_group_id, r.reason, r.wanted, r.next_action_at,
             (:acted::boolean or old.wanted is distinct from r.wanted or old.answer_ok is distinct from r.answer_ok
-             or (not :ok::boolean and old.answer is distinct from r.answer)) as is_news
+             or (not :ok::boolean and old.answer is distinct from r.answer)
+             or exists (
+               select from (
+                 select e.pending, e.running from scaling_events e
+                 where e.account_id = r.account_id and e.container_group_id = r.container_group_id
+                 order by e.id desc limit 1
+               ) last
+               where (last.pending is null and :pending::int is not null)
+                  or abs(:pending::int - last.pending) * 10 > greatest(:pending::int, last.pending)
+                  or abs(:running::int - last.running) * 10 > greatest(:running::int, last.running)
+             )) as is_news
 ),
 written as (
-  insert into scaling_events (account_id, container_group_id, wanted, reason, ok, message)
-  select account_id, container_group_id, wanted, reason, :ok::boolean, :message::text from done where is_news
+  insert into scaling_events (account_id, container_group_id, wanted, reason, pending, running, ok, message)
+  select account_id, container_group_id, wanted, reason, :pending::int, :running::int, :ok::boolean, :message::text
+  from done where is_news
 ),
 trimmed as (
   delete from scaling_events e

@@ -6,6 +6,7 @@ import { containerGroupId } from '../../core/jobs/fields.ts';
 import { readerOf } from '../../lib/latest.ts';
 import { EVENT_STREAM, respondWithStream, wantsStream, type SentEvent } from './event-stream.ts';
 import { exampleEvent, exampleGroup, exampleId } from './examples.ts';
+import { said } from './field-words.ts';
 import { eventView, viewOfEvent } from './event-view.ts';
 import { jobStatus } from './job-query.ts';
 import type { OpenRequests } from './open-requests.ts';
@@ -78,17 +79,18 @@ function sent({ start, steps }: FollowedFeed): AsyncGenerator<SentEvent, void, u
 
 const gapView = z
   .object({
-    message: z.string(),
+    message: said(z.string(), 'What has happened, for a person'),
     oldest: z.string().openapi({ description: 'Where the events begin now: all that is left comes after it' }),
   })
   .openapi('EventGap');
 
 const list = z.object({
-  _count: z.int(),
-  events: z.array(eventView),
+  _count: said(z.int(), 'How many these are'),
+  events: said(z.array(eventView), 'In the order that stays'),
   next: z.string().openapi({ description: 'Where to go on, as `after`' }),
   more: z.boolean().openapi({ description: 'Whether there was more when this was read' }),
-  gap: gapView.nullable().openapi({ description: 'Not null when events after the given place have been removed' }),
+  // What is merely nullable is told as a reference, which has no words of its own.
+  gap: said(z.union([gapView, z.null()]), 'Not null when events after the given place have been removed'),
 });
 
 const exampleTold = { job_id: exampleId, container_group_id: exampleGroup, ...exampleEvent };

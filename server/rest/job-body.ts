@@ -2,45 +2,50 @@ import { z } from '@hono/zod-openapi';
 import { jobFields, MAX_BATCH, MAX_SYNC_ENTRIES, syncFields } from '../../core/jobs/fields.ts';
 import { jobSpecSchema } from '../../core/jobs/spec.ts';
 import { exampleSubmission } from './examples.ts';
+import { jobWords, olderWords, said, syncWords } from './field-words.ts';
 
 const syncEntry = z
   .strictObject({
-    bucket: syncFields.bucket,
-    prefix: syncFields.prefix,
-    local_path: syncFields.localPath,
-    direction: z.enum(['download', 'upload']),
-    pattern: syncFields.pattern.nullish(),
-    pattern_syntax: z.enum(['glob', 'regex']).nullish(),
+    bucket: said(syncFields.bucket, syncWords.bucket),
+    prefix: said(syncFields.prefix, syncWords.prefix),
+    local_path: said(syncFields.localPath, syncWords.localPath),
+    direction: said(z.enum(['download', 'upload']), syncWords.direction),
+    pattern: said(syncFields.pattern.nullish(), syncWords.pattern),
+    pattern_syntax: said(z.enum(['glob', 'regex']).nullish(), syncWords.patternSyntax),
   })
   .openapi('SyncEntrySubmission');
 
 const syncEntries = z.array(syncEntry).max(MAX_SYNC_ENTRIES, { error: `Expected at most ${MAX_SYNC_ENTRIES} entries` });
 
+const sync = z.strictObject({
+  before: said(syncEntries.nullish(), jobWords.before),
+  during: said(syncEntries.nullish(), jobWords.during),
+  after: said(syncEntries.nullish(), jobWords.after),
+});
+
 const submission = z
   .strictObject({
-    command: jobFields.command,
-    container_group_id: jobFields.containerGroupId,
-    arguments: jobFields.arguments.nullish(),
-    environment: jobFields.environment.nullish(),
-    webhook: jobFields.webhook.nullish(),
-    sync: z
-      .strictObject({ before: syncEntries.nullish(), during: syncEntries.nullish(), after: syncEntries.nullish() })
-      .nullish(),
-    compression: jobFields.compression.nullish(),
-    max_failures: jobFields.maxFailures.nullish(),
-    max_interruptions: jobFields.maxInterruptions.nullish(),
-    heartbeat_interval: jobFields.heartbeatInterval.nullish(),
-    timeout_seconds: jobFields.timeoutSeconds.nullish(),
-    stall_timeout_seconds: jobFields.stallTimeoutSeconds.nullish(),
-    name: jobFields.name.nullish(),
-    priority: jobFields.priority.nullish(),
-    labels: jobFields.labels.nullish(),
-    input_bucket: syncFields.bucket.nullish(),
-    input_prefix: syncFields.prefix.nullish(),
-    checkpoint_bucket: syncFields.bucket.nullish(),
-    checkpoint_prefix: syncFields.prefix.nullish(),
-    output_bucket: syncFields.bucket.nullish(),
-    output_prefix: syncFields.prefix.nullish(),
+    command: said(jobFields.command, jobWords.command),
+    container_group_id: said(jobFields.containerGroupId, jobWords.containerGroupId),
+    arguments: said(jobFields.arguments.nullish(), jobWords.arguments),
+    environment: said(jobFields.environment.nullish(), jobWords.environment),
+    webhook: said(jobFields.webhook.nullish(), jobWords.webhook),
+    sync: said(sync.nullish(), jobWords.sync),
+    compression: said(jobFields.compression.nullish(), jobWords.compression, false),
+    max_failures: said(jobFields.maxFailures.nullish(), jobWords.maxFailures, 3),
+    max_interruptions: said(jobFields.maxInterruptions.nullish(), jobWords.maxInterruptions),
+    heartbeat_interval: said(jobFields.heartbeatInterval.nullish(), jobWords.heartbeatInterval, 30),
+    timeout_seconds: said(jobFields.timeoutSeconds.nullish(), jobWords.timeoutSeconds),
+    stall_timeout_seconds: said(jobFields.stallTimeoutSeconds.nullish(), jobWords.stallTimeoutSeconds),
+    name: said(jobFields.name.nullish(), jobWords.name),
+    priority: said(jobFields.priority.nullish(), jobWords.priority, 0),
+    labels: said(jobFields.labels.nullish(), jobWords.labels),
+    input_bucket: said(syncFields.bucket.nullish(), olderWords.inputBucket),
+    input_prefix: said(syncFields.prefix.nullish(), olderWords.inputPrefix),
+    checkpoint_bucket: said(syncFields.bucket.nullish(), olderWords.checkpointBucket),
+    checkpoint_prefix: said(syncFields.prefix.nullish(), olderWords.checkpointPrefix),
+    output_bucket: said(syncFields.bucket.nullish(), olderWords.outputBucket),
+    output_prefix: said(syncFields.prefix.nullish(), olderWords.outputPrefix),
   })
   .superRefine((body, context) => {
     if (!hasOlderFields(body)) return;

@@ -6,6 +6,7 @@ import { findJob, listJobEvents, seqAt } from '../../core/jobs/find.ts';
 import { readerOf } from '../../lib/latest.ts';
 import { EVENT_STREAM, respondWithStream, wantsStream, type SentEvent } from './event-stream.ts';
 import { exampleEvent } from './examples.ts';
+import { said } from './field-words.ts';
 import { jobEventView, viewOfJobEvent, type JobEvent } from './event-view.ts';
 import { jobId } from './jobs.ts';
 import type { Job } from './job-view.ts';
@@ -55,7 +56,10 @@ function sent(events: AsyncGenerator<JobEvent, void, undefined>): AsyncGenerator
   return readerOf({ end: () => void events.return() }, steps());
 }
 
-const list = z.object({ _count: z.int(), events: z.array(jobEventView) });
+const list = z.object({
+  _count: said(z.int(), 'How many these are'),
+  events: said(z.array(jobEventView), 'By `seq`'),
+});
 
 const events = createRoute({
   method: 'get',

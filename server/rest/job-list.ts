@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
 import { messageOf } from '../../lib/errors.ts';
+import { said } from './field-words.ts';
 import { jobView, type JobView } from './job-view.ts';
 import type { RestEnv, RestLog } from './parts.ts';
 import { streamOf } from './stream.ts';
@@ -9,8 +10,8 @@ import { streamOf } from './stream.ts';
 const PART = 64;
 
 export const jobPage = z.object({
-  _count: z.int(),
-  jobs: z.array(jobView),
+  _count: said(z.int(), 'How many jobs this page has'),
+  jobs: said(z.array(jobView), 'In order'),
   next: z.string().nullable().openapi({ description: 'Where the next page begins, as `after`; null at the end' }),
 });
 type JobPage = z.infer<typeof jobPage>;

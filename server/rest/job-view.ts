@@ -3,6 +3,7 @@ import { may, type Viewer } from '../../core/accounts/keys.ts';
 import { statusReason } from '../../core/jobs/reason.ts';
 import type { findJob, JobFilter, newestAttempts } from '../../core/jobs/find.ts';
 import type { JobSpec } from '../../core/jobs/spec.ts';
+import { accountWords, jobWords, olderWords, said, syncWords } from './field-words.ts';
 
 export type Job = Awaited<ReturnType<typeof findJob>>;
 type Attempt = Awaited<ReturnType<typeof newestAttempts>> extends Map<string, infer One> ? One : never;
@@ -23,66 +24,66 @@ const time = z.iso.datetime().openapi({ example: '2026-01-01T12:00:00.000Z' });
 
 const syncEntryView = z
   .object({
-    bucket: z.string(),
-    prefix: z.string(),
-    local_path: z.string(),
-    direction: z.enum(['download', 'upload']),
-    pattern: z.string().nullable(),
-    pattern_syntax: z.enum(['glob', 'regex']).nullable(),
+    bucket: said(z.string(), syncWords.bucket),
+    prefix: said(z.string(), syncWords.prefix),
+    local_path: said(z.string(), syncWords.localPath),
+    direction: said(z.enum(['download', 'upload']), syncWords.direction),
+    pattern: said(z.string().nullable(), syncWords.pattern),
+    pattern_syntax: said(z.enum(['glob', 'regex']).nullable(), syncWords.patternSyntax),
   })
   .openapi('SyncEntry');
 
 const syncView = z.object({
-  before: z.array(syncEntryView),
-  during: z.array(syncEntryView),
-  after: z.array(syncEntryView),
+  before: said(z.array(syncEntryView), jobWords.before),
+  during: said(z.array(syncEntryView), jobWords.during),
+  after: said(z.array(syncEntryView), jobWords.after),
 });
 
-const olderForm = { description: 'Only where the job was submitted in the older form of sync' };
+const ENVIRONMENT = `${jobWords.environment}; null for a key that may only read`;
 
 export const jobView = z
   .object({
-    id: z.uuid(),
-    user_id: z.uuid(),
-    status: z.enum(statusNames),
-    status_reason: z
-      .string()
-      .nullable()
-      .openapi({ description: 'Why it waits, what hinders it while it runs, or why it ended, for a person' }),
-    created: time,
-    started: time.nullable(),
-    completed: time.nullable(),
-    canceled: time.nullable(),
-    failed: time.nullable(),
-    heartbeat: time.nullable(),
-    name: z.string().nullable(),
-    command: z.string(),
-    arguments: z.array(z.string()),
-    environment: z
-      .record(z.string(), z.string())
-      .nullable()
-      .openapi({ description: 'null for a key that may only read' }),
-    container_group_id: z.string(),
-    machine_id: z.string().nullable(),
-    attempt: z.int().nullable().openapi({ description: 'Number of the newest attempt; null before the first' }),
-    webhook: z.string().nullable(),
-    priority: z.int(),
-    labels: z.record(z.string(), z.string()),
-    compression: z.boolean(),
-    heartbeat_interval: z.int().openapi({ description: 'Seconds' }),
-    timeout_seconds: z.int().nullable(),
-    stall_timeout_seconds: z.int().nullable(),
-    max_failures: z.int(),
-    num_failures: z.int(),
-    max_interruptions: z.int().nullable(),
-    num_interruptions: z.int(),
-    sync: syncView.nullable(),
-    input_bucket: z.string().optional().openapi(olderForm),
-    input_prefix: z.string().optional().openapi(olderForm),
-    checkpoint_bucket: z.string().optional().openapi(olderForm),
-    checkpoint_prefix: z.string().optional().openapi(olderForm),
-    output_bucket: z.string().optional().openapi(olderForm),
-    output_prefix: z.string().optional().openapi(olderForm),
+    id: said(z.uuid(), 'Of the job'),
+    user_id: said(z.uuid(), accountWords.userId),
+    status: said(
+      z.enum(statusNames),
+      'Where it stands. `completed`, `failed` and `canceled` are final but for a retry',
+    ),
+    status_reason: said(
+      z.string().nullable(),
+      'Why it waits, what hinders it while it runs, or why it ended, for a person',
+    ),
+    created: said(time, 'When it was submitted'),
+    started: said(time.nullable(), 'When a machine first got it'),
+    completed: said(time.nullable(), 'When it was completed'),
+    canceled: said(time.nullable(), 'When it was canceled'),
+    failed: said(time.nullable(), 'When it failed for good'),
+    heartbeat: said(time.nullable(), 'When the newest attempt last gave a sign of life'),
+    name: said(z.string().nullable(), jobWords.name),
+    command: said(z.string(), jobWords.command),
+    arguments: said(z.array(z.string()), jobWords.arguments),
+    environment: said(z.record(z.string(), z.string()).nullable(), ENVIRONMENT),
+    container_group_id: said(z.string(), jobWords.containerGroupId),
+    machine_id: said(z.string().nullable(), 'The machine that has it, or had it last'),
+    attempt: said(z.int().nullable(), 'Number of the newest attempt; null before the first'),
+    webhook: said(z.string().nullable(), jobWords.webhook),
+    priority: said(z.int(), jobWords.priority),
+    labels: said(z.record(z.string(), z.string()), jobWords.labels),
+    compression: said(z.boolean(), jobWords.compression),
+    heartbeat_interval: said(z.int(), jobWords.heartbeatInterval),
+    timeout_seconds: said(z.int().nullable(), jobWords.timeoutSeconds),
+    stall_timeout_seconds: said(z.int().nullable(), jobWords.stallTimeoutSeconds),
+    max_failures: said(z.int(), jobWords.maxFailures),
+    num_failures: said(z.int(), 'How often its command has failed, since the last retry'),
+    max_interruptions: said(z.int().nullable(), jobWords.maxInterruptions),
+    num_interruptions: said(z.int(), 'How many attempts were lost or given back, since the last retry'),
+    sync: said(syncView.nullable(), `${jobWords.sync}; null without, and in the older form`),
+    input_bucket: said(z.string().optional(), olderWords.inputBucket),
+    input_prefix: said(z.string().optional(), olderWords.inputPrefix),
+    checkpoint_bucket: said(z.string().optional(), olderWords.checkpointBucket),
+    checkpoint_prefix: said(z.string().optional(), olderWords.checkpointPrefix),
+    output_bucket: said(z.string().optional(), olderWords.outputBucket),
+    output_prefix: said(z.string().optional(), olderWords.outputPrefix),
   })
   .openapi('Job');
 export type JobView = z.infer<typeof jobView>;

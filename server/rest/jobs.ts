@@ -7,6 +7,7 @@ import { findJobs, listJobPlaces, newestAttempts } from '../../core/jobs/find.ts
 import { submitBatch, submitJob, submitJobs, wasReplayed } from '../../core/jobs/submit.ts';
 import { numberCursor, numberOfCursor } from '../../core/number-cursor.ts';
 import { exampleId, exampleJob, exampleSubmission } from './examples.ts';
+import { said } from './field-words.ts';
 import { jobBody, jobsBody } from './job-body.ts';
 import { whyWaiting } from '../../core/jobs/waiting.ts';
 import { jobPage, respondWithJobs } from './job-list.ts';
@@ -158,7 +159,9 @@ const cancel = createRoute({
   description: 'Pending or running. Canceling twice is fine; what has completed or failed is a conflict.',
   request: { params: jobId },
   responses: {
-    202: jsonOutput('Canceled, now or before', z.object({ message: z.string() }), { message: 'Job canceled' }),
+    202: jsonOutput('Canceled, now or before', z.object({ message: said(z.string(), 'For a person') }), {
+      message: 'Job canceled',
+    }),
     ...problemResponses(401, 403, 404, 409),
   },
 });

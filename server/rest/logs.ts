@@ -7,6 +7,7 @@ import { DEFAULT_TAIL, MAX_TAIL, type LogLine } from '../../core/logs/lines.ts';
 import { tailLogs } from '../../core/logs/read.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { exampleId } from './examples.ts';
+import { said } from './field-words.ts';
 import { HEARTBEAT } from './heartbeat.ts';
 import type { RestParts } from './parts.ts';
 import { problemResponses } from './problem.ts';
@@ -89,13 +90,13 @@ function viewOf({ attempt, offset, at, stream, text }: LogLine): z.infer<typeof 
 
 const lineView = z
   .object({
-    attempt: z.int(),
+    attempt: said(z.int(), 'Number of the attempt whose command wrote it'),
     offset: z.int().openapi({ description: 'Its number within the attempt, counted from 0' }),
-    at: z.iso.datetime(),
+    at: said(z.iso.datetime(), 'When it was written, to within the time between two shipments'),
     stream: z.enum(['stdout', 'stderr', 'kelpie']).openapi({
       description: '`kelpie`: not the command’s; what was left out here, or how an attempt ended',
     }),
-    text: z.string(),
+    text: said(z.string(), 'The line, without its end; at most 8 KiB of it'),
   })
   .openapi('LogLine');
 
@@ -124,7 +125,10 @@ const exampleLine = {
   text: 'epoch 1',
 };
 
-const page = z.object({ _count: z.int(), lines: z.array(lineView) });
+const page = z.object({
+  _count: said(z.int(), 'How many these are'),
+  lines: said(z.array(lineView), 'As they were written'),
+});
 const answer = jsonOutput('The lines; as text by default, each as it was written', page, {
   _count: 1,
   lines: [exampleLine],

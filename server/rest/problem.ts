@@ -4,19 +4,25 @@ import { InvalidInputError, RateLimitedError, UnavailableError, type InputIssue 
 import { expectedFailure } from '../../core/expected.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { PayloadTooLargeError } from './body.ts';
+import { said } from './field-words.ts';
 import type { RestEnv, RestLog } from './parts.ts';
 
 /** RFC 9457, and the members `error` and `message`, which older clients read. */
 const problemSchema = z
   .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
+    type: said(z.string(), 'Which kind of problem; stays the same whatever the words say'),
+    title: said(z.string(), 'The kind, in words'),
+    status: said(z.int(), 'That of the answer'),
+    detail: said(z.string(), 'What was expected, what came, and what to do'),
     error: z.string().openapi({ description: 'The same as `title`' }),
     message: z.string().openapi({ description: 'The same as `detail`' }),
     errors: z
-      .array(z.object({ pointer: z.string().openapi({ description: 'RFC 6901' }), message: z.string() }))
+      .array(
+        z.object({
+          pointer: z.string().openapi({ description: 'RFC 6901' }),
+          message: said(z.string(), 'What was expected there'),
+        }),
+      )
       .optional()
       .openapi({ description: 'Every fault of the input, with its place in the body, or the name of the parameter' }),
     index: z.int().optional().openapi({ description: 'In a batch: the first job that has a fault, counted from 0' }),

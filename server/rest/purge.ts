@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { containerGroupId } from '../../core/jobs/fields.ts';
 import { clearJobs, purgeJobs } from '../../core/jobs/purge.ts';
+import { said } from './field-words.ts';
 import { problemResponses } from './problem.ts';
 import type { RestParts } from './parts.ts';
 import { createRouter, doors, jsonOutput } from './router.ts';
@@ -31,7 +32,11 @@ const purge = createRoute({
     'Removes the group’s pending jobs, which are then not found, and cancels its running ones. Jobs that have ended stay. Of a job that is removed its events stay until they are too old, and the last of them has its labels. Needs a key of the role OWNER.',
   request: { params: z.object({ id: containerGroupId }) },
   responses: {
-    200: jsonOutput('How many jobs were removed or canceled', z.object({ count: z.int() }), { count: 12 }),
+    200: jsonOutput(
+      'How many jobs were removed or canceled',
+      z.object({ count: said(z.int(), 'How many there were') }),
+      { count: 12 },
+    ),
     ...problemResponses(400, 401, 403),
   },
 });

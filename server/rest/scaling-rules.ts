@@ -10,6 +10,7 @@ import {
   updateScalingRule,
 } from '../../core/scaling/rules.ts';
 import { exampleGroup, exampleRule } from './examples.ts';
+import { accountWords, ruleWords, said } from './field-words.ts';
 import { problemResponses } from './problem.ts';
 import type { RestParts } from './parts.ts';
 import { createRouter, doors, jsonInput, jsonOutput } from './router.ts';
@@ -49,16 +50,16 @@ export function scalingRuleRoutes({ core, viewerOf }: Pick<RestParts, 'core' | '
 
 const ruleView = z
   .object({
-    container_group_id: z.string(),
-    container_group_name: z.string().nullable().openapi({ description: 'null where no provider of machines tells it' }),
-    org_name: z.string().nullable().openapi({ description: 'Of the key that made the rule' }),
-    project_name: z.string().nullable().openapi({ description: 'Of the key that made the rule' }),
-    user_id: z.uuid(),
-    min_replicas: z.int(),
-    max_replicas: z.int(),
-    idle_threshold_seconds: z.int(),
-    created: z.iso.datetime(),
-    updated: z.iso.datetime(),
+    container_group_id: said(z.string(), ruleWords.containerGroupId),
+    container_group_name: said(z.string().nullable(), 'As the provider of machines calls it; null where none tells it'),
+    org_name: said(z.string().nullable(), 'Organization of the key that made the rule'),
+    project_name: said(z.string().nullable(), 'Project of the key that made the rule'),
+    user_id: said(z.uuid(), accountWords.userId),
+    min_replicas: said(z.int(), ruleWords.minReplicas),
+    max_replicas: said(z.int(), ruleWords.maxReplicas),
+    idle_threshold_seconds: said(z.int(), ruleWords.idleThresholdSeconds),
+    created: said(z.iso.datetime(), accountWords.created),
+    updated: said(z.iso.datetime(), accountWords.updated),
   })
   .openapi('ScalingRule');
 
@@ -80,10 +81,14 @@ function viewOf(rule: Awaited<ReturnType<typeof findScalingRule>>): z.infer<type
 const { minReplicas, maxReplicas, idleThresholdSeconds } = RULE_DEFAULTS;
 const newRule = z
   .strictObject({
-    container_group_id: ruleFields.containerGroupId,
-    min_replicas: ruleFields.minReplicas.nullish().openapi({ default: minReplicas }),
-    max_replicas: ruleFields.maxReplicas.nullish().openapi({ default: maxReplicas }),
-    idle_threshold_seconds: ruleFields.idleThresholdSeconds.nullish().openapi({ default: idleThresholdSeconds }),
+    container_group_id: said(ruleFields.containerGroupId, ruleWords.containerGroupId),
+    min_replicas: said(ruleFields.minReplicas.nullish(), ruleWords.minReplicas, minReplicas),
+    max_replicas: said(ruleFields.maxReplicas.nullish(), ruleWords.maxReplicas, maxReplicas),
+    idle_threshold_seconds: said(
+      ruleFields.idleThresholdSeconds.nullish(),
+      ruleWords.idleThresholdSeconds,
+      idleThresholdSeconds,
+    ),
   })
   .transform((body) => ({
     containerGroupId: body.container_group_id,
@@ -95,9 +100,9 @@ const newRule = z
 
 const changes = z
   .strictObject({
-    min_replicas: ruleFields.minReplicas.optional(),
-    max_replicas: ruleFields.maxReplicas.optional(),
-    idle_threshold_seconds: ruleFields.idleThresholdSeconds.optional(),
+    min_replicas: said(ruleFields.minReplicas.optional(), ruleWords.minReplicas),
+    max_replicas: said(ruleFields.maxReplicas.optional(), ruleWords.maxReplicas),
+    idle_threshold_seconds: said(ruleFields.idleThresholdSeconds.optional(), ruleWords.idleThresholdSeconds),
   })
   .transform((body) => ({
     minReplicas: body.min_replicas,
@@ -124,7 +129,10 @@ const create = createRoute({
   responses: { 201: jsonOutput('The rule', ruleView, exampleRule), ...problemResponses(400, 401, 403, 409, 413, 503) },
 });
 
-const page = z.object({ _count: z.int(), rules: z.array(ruleView) });
+const page = z.object({
+  _count: said(z.int(), 'How many these are'),
+  rules: said(z.array(ruleView), 'By container group'),
+});
 const list = createRoute({
   method: 'get',
   path: '/scaling-rules',

@@ -3,6 +3,7 @@ import { findAccount } from '../../core/accounts/find.ts';
 import { accountFields, clearAccounts, createAccount, createApiKeyFor } from '../../core/accounts/manage.ts';
 import { apiKeyRoles } from '../../core/accounts/roles.ts';
 import { exampleAccountId, exampleUser } from './examples.ts';
+import { accountWords, said } from './field-words.ts';
 import { problemResponses } from './problem.ts';
 import type { RestParts } from './parts.ts';
 import { createRouter, doors, jsonInput, jsonOutput } from './router.ts';
@@ -31,18 +32,25 @@ export function userRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerO
   return router;
 }
 
-const userView = z.object({ id: z.uuid(), username: z.string(), created: z.iso.datetime() }).openapi('User');
+const USERNAME = 'What the account is called; no two are called the same';
+const userView = z
+  .object({
+    id: said(z.uuid(), 'Of the account'),
+    username: said(z.string(), USERNAME),
+    created: said(z.iso.datetime(), accountWords.created),
+  })
+  .openapi('User');
 
 function viewOf({ id, username, createdAt }: Awaited<ReturnType<typeof findAccount>>): z.infer<typeof userView> {
   return { id, username, created: createdAt.toISOString() };
 }
 
-const newUser = z.strictObject({ username: accountFields.username }).openapi('NewUser');
+const newUser = z.strictObject({ username: said(accountFields.username, USERNAME) }).openapi('NewUser');
 
 const newToken = z
   .strictObject({
-    org_name: accountFields.orgName.nullish(),
-    project_name: accountFields.projectName.nullish(),
+    org_name: said(accountFields.orgName.nullish(), 'Organization in which rules that are made with the token scale'),
+    project_name: said(accountFields.projectName.nullish(), 'Project in which they scale'),
     role: z.enum(apiKeyRoles).nullish().openapi({ default: 'OWNER', description: 'What the token may be used for' }),
   })
   .transform(({ org_name, project_name, role }) => {
@@ -84,7 +92,9 @@ const createToken = createRoute({
     body: jsonInput(newToken, { org_name: 'my-organization', project_name: 'my-project', role: 'OWNER' }),
   },
   responses: {
-    201: jsonOutput('The token', z.object({ token: z.string() }), { token: 'kelpie_…' }),
+    201: jsonOutput('The token', z.object({ token: said(z.string(), 'To be sent as `X-Kelpie-Key`') }), {
+      token: 'kelpie_…',
+    }),
     ...problemResponses(400, 401, 403, 404, 409, 413),
   },
 });

@@ -5,6 +5,7 @@ import type { NamedLease } from '../../core/leases/own.ts';
 import { claimForWorker, finishForWorker, heartbeatOfWorker, type PollingWorker } from '../../core/leases/polling.ts';
 import { readJson } from './body.ts';
 import { exampleId, exampleRunning, exampleWorker } from './examples.ts';
+import { said } from './field-words.ts';
 import { jobView, viewOfJob } from './job-view.ts';
 import { problemResponses } from './problem.ts';
 import type { RestEnv, RestParts } from './parts.ts';
@@ -69,7 +70,10 @@ function leaseIn(id: string | undefined, body: unknown): NamedLease | undefined 
   return data && { jobId: data.id, machineId: data.body.machine_id };
 }
 
-const workerFields = { machine_id: machineId, container_group_id: containerGroupId };
+const workerFields = {
+  machine_id: said(machineId, 'The machine that works'),
+  container_group_id: said(containerGroupId, 'The container group whose jobs it takes'),
+};
 const workerQuery = z.object(workerFields).transform(toWorker);
 const workerBody = z.strictObject(workerFields).transform(toWorker).openapi('Worker');
 
@@ -83,7 +87,7 @@ const heartbeatAnswer = z.object({
     .openapi({ description: '`canceled`: this machine does not hold the job: stop' }),
 });
 const reportAnswer = z.object({
-  message: z.string(),
+  message: said(z.string(), 'For a person'),
   recorded: z
     .boolean()
     .openapi({ description: 'false: another machine holds the job, or it has ended; nothing changed' }),

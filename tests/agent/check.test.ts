@@ -1,27 +1,33 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { check, type CheckParts, type Finding, reportOf } from '../../agent/check.ts';
+import { createS3Store } from '../../agent/sync/s3.ts';
 import { keyCredentials } from '../../agent/credentials.ts';
 import { VERSION } from '../../lib/version.ts';
 import { freePort } from '../../lib/port.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { openGateway } from '../support/gateway.ts';
+import { openStore, type TestStore } from './sync/support/store.ts';
 import { startMetadataService } from '../support/metadata-service.ts';
 
 const MAIN = join(import.meta.dirname, '../../agent/main.ts');
 let app: TestApp;
 let folder: string;
-let keys: Record<'AGENT' | 'SUBMITTER', string>;
+let keys: Record<'AGENT' | 'OWNER' | 'SUBMITTER', string>;
+let storage: TestStore;
 beforeAll(async () => {
   app = await startTestApp();
-  const [agent, submitter] = [await app.account('AGENT', 'checked'), await app.account('SUBMITTER', 'checked')];
-  keys = { AGENT: agent.secret, SUBMITTER: submitter.secret };
+  storage = await openStore();
+  const secretOf = async (role: keyof typeof keys) => (await app.account(role, 'checked')).secret;
+  keys = { AGENT: await secretOf('AGENT'), OWNER: await secretOf('OWNER'), SUBMITTER: await secretOf('SUBMITTER') };
 });
-afterAll(() => app.close());
-beforeEach(async ({ onTestFinished }) => {
+afterAll(() => Promise.all([app.close(), storage.stop()]));
+beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kelpie-check-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
 });
@@ -37,17 +43,18 @@ interface Place {
 
 /** What is found, by what was tried; where nothing is said it is sound. */
 async function found(place: Place = {}): Promise<Record<string, Finding>> {
-  const { url = app.url, key = keys.AGENT, withinMs = 3000, endpoint, workingDirectory = folder } = place;
+  const { url = app.url, key = keys.AGENT, withinMs = 3000, workingDirectory = folder } = place;
+  const store = createS3Store({ endpoint: place.endpoint ?? storage.url });
+  onTestFinished(() => store.close());
   const findings = await check({
     config: {
       graphqlUrl: `${url.replace('http', 'ws')}/graphql`,
       reconnectGraceMs: 5000,
-      storage: endpoint === undefined ? {} : { endpoint },
       directories: { input: join(folder, 'a/b/input'), checkpoint: folder, output: join(folder, 'output') },
       workingDirectory,
     },
     credentials: keyCredentials(key),
-    store: { name: 'the store', ready: place.ready ?? (async () => undefined) },
+    store: { ...store, ...(place.ready !== undefined && { ready: place.ready }) },
     withinMs,
   });
   expect(JSON.stringify(findings)).not.toContain(key);
@@ -75,7 +82,7 @@ test('a key that may not take work is wrong, and so is one that nobody knows', a
   const { server } = await found({ key: keys.SUBMITTER });
   expect(server).toMatchObject({
     verdict: 'WRONG',
-    says: expect.stringContaining('expected AGENT or OWNER') as string,
+    says: expect.stringContaining('expected AGENT, this one may not') as string,
   });
   const unknown = await found({ key: 'no-such-key' });
   expect(unknown['server']).toMatchObject({
@@ -83,6 +90,14 @@ test('a key that may not take work is wrong, and so is one that nobody knows', a
     says: expect.stringMatching(/unknown, revoked or expired; check .*KELPIE_API_KEY/) as string,
   });
   expect(unknown).not.toHaveProperty('websocket');
+});
+
+test('a key of an owner works, and is more than a container should have', async () => {
+  const { server } = await found({ key: keys.OWNER });
+  expect(server).toMatchObject({
+    verdict: 'LIMITED',
+    says: expect.stringMatching(/role OWNER: it may take work, but .*; make a key of the role AGENT$/) as string,
+  });
 });
 
 test('a server that is not there is wrong', async () => {
@@ -93,7 +108,7 @@ test('a server that is not there is wrong', async () => {
   });
 });
 
-test('without websockets the agent is limited', async ({ onTestFinished }) => {
+test('without websockets the agent is limited', async () => {
   const gateway = await openGateway(app.url);
   onTestFinished(() => gateway.close());
   gateway.websockets = 'REFUSED';
@@ -112,9 +127,40 @@ test('a storage without credentials, that never answers, or that is not there, l
   const absent = await found({ endpoint: `http://user:secret@127.0.0.1:${await freePort()}` });
   expect(absent['storage']).toMatchObject({
     verdict: 'LIMITED',
-    says: expect.stringMatching(/ECONNREFUSED/) as string,
+    says: expect.stringMatching(/127\.0\.0\.1:\d+\): .*AWS_ENDPOINT_URL/) as string,
   });
   expect(absent['storage']?.says).not.toContain('secret');
+});
+
+test.for([
+  [403, 'InvalidAccessKeyId', 'WRONG', 'AWS_ACCESS_KEY_ID'],
+  [403, 'SignatureDoesNotMatch', 'WRONG', 'AWS_SECRET_ACCESS_KEY'],
+  [400, 'ExpiredToken', 'WRONG', 'AWS_SESSION_TOKEN'],
+  [400, 'AuthorizationHeaderMalformed', 'WRONG', 'AWS_REGION'],
+  [403, 'AccessDenied', 'GOOD', 'takes the credentials'],
+  [501, 'NotImplemented', 'GOOD', 'takes the credentials'],
+  [503, 'SlowDown', 'LIMITED', '503 SlowDown'],
+] as const)('a storage that answers %i %s makes it %s', async ([status, code, verdict, says]) => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.headers.authorization?.slice(0, 16)}`);
+    const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>AKIAEXAMPLE no</Message></Error>`;
+    response.writeHead(status, { 'Content-Type': 'application/xml' }).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { storage: finding } = await found({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  expect(finding).toMatchObject({ verdict, says: expect.stringContaining(says) as string });
+  expect(finding?.says).not.toContain('AKIA');
+  expect(asked).toEqual(['GET AWS4-HMAC-SHA256']);
+});
+
+test('a storage that knows another secret for this key makes it wrong', async ({ skip }) => {
+  skip(!storage.asksForSignatures, 'the embedded store takes any credentials');
+  const secret = process.env['AWS_SECRET_ACCESS_KEY'];
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', `${secret}-not`);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect((await found())['storage']).toMatchObject({ verdict: 'WRONG' });
 });
 
 test('a directory that cannot be written to is wrong where every job needs it', async () => {
@@ -165,20 +211,24 @@ test('the program says its version and how it is used', async () => {
   expect(unclear).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining("'python'") as string });
 });
 
-test('the program’s check ends by what it has found', async ({ onTestFinished }) => {
+test('the program’s check ends by what it has found', async () => {
   const salad = await startMetadataService();
   onTestFinished(() => salad.close());
   const environment = {
     ...{ KELPIE_API_URL: app.url, KELPIE_API_KEY: keys.AGENT },
     ...{ SALAD_MACHINE_ID: 'machine', SALAD_CONTAINER_GROUP_ID: 'group', SALAD_METADATA_URL: salad.url },
-    ...{ AWS_ENDPOINT_URL: salad.url, AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' },
+    ...{ AWS_ENDPOINT_URL: storage.url, AWS_ACCESS_KEY_ID: process.env['AWS_ACCESS_KEY_ID'] ?? '' },
+    AWS_SECRET_ACCESS_KEY: process.env['AWS_SECRET_ACCESS_KEY'] ?? '',
   };
   const [sound, wrong, unset] = await Promise.all([
     program(['--check'], environment),
     program(['--check'], { ...environment, KELPIE_API_KEY: keys.SUBMITTER }),
     program(['--check'], { ...environment, SALAD_MACHINE_ID: '' }),
   ]);
-  expect(sound).toMatchObject({ code: 0, stdout: expect.stringMatching(/^GOOD +storage .*known/m) as string });
+  expect(sound).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^GOOD +storage .*takes the credentials/m) as string,
+  });
   expect(wrong).toMatchObject({ code: 1, stdout: expect.stringMatching(/^WRONG +server /m) as string });
   expect(unset).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('SALAD_MACHINE_ID') as string });
   // The instance may be at work: nobody is told that it is idle.

@@ -48,6 +48,21 @@ describeInBrowser('a job', (open) => {
     expect(second).toMatchObject({ command, arguments: given, environment, sync, priority: 6 });
   });
 
+  test('names the machines on which it failed, and gets one of them back', async () => {
+    const { viewer, secret } = await app.account('OWNER', 'lifted');
+    const { id } = await submit(app.core, viewer, { maxFailures: 9 });
+    for (const machine of ['weak', 'frail']) {
+      await finishAttempt(app.core, viewer, (await claim(app.core, viewer, machine)).lease, endings.failed);
+    }
+    const { page, ...tab } = await open({ url: app.url });
+    await tab.signIn(secret);
+    await tab.go(`/app/jobs/${id}`);
+    await page.getByRole('button', { name: 'Lift the ban of weak' }).click();
+    await page.getByRole('button', { name: 'Lift the ban of weak' }).waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Lift the ban of frail' }).waitFor();
+    expect((await claim(app.core, viewer, 'weak')).id).toBe(id);
+  });
+
   test('is cancelled and tried again, after being asked', async () => {
     const { viewer, secret } = await app.account();
     const job = await submit(app.core, viewer, { name: 'to-be-cancelled' });

@@ -479,6 +479,25 @@ export type RetryJobMutation = { retryJob:
     | { __typename: 'NotFound', code: string, message: string }
    };
 
+export type JobBansQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type JobBansQuery = { job: { bans: Array<{ machineId: string }> } | null };
+
+export type LiftBanMutationVariables = Exact<{
+  jobId: string;
+  machineId: string;
+}>;
+
+
+export type LiftBanMutation = { liftBan:
+    | { __typename: 'Forbidden', code: string, message: string }
+    | { __typename: 'Job', id: string }
+    | { __typename: 'NotFound', code: string, message: string }
+   };
+
 export class TypedDocumentString<TResult, TVariables>
   extends String
   implements DocumentTypeDecoration<TResult, TVariables>
@@ -1132,3 +1151,26 @@ fragment JobRow on Job {
     phase
   }
 }`) as unknown as TypedDocumentString<RetryJobMutation, RetryJobMutationVariables>;
+export const JobBansDocument = new TypedDocumentString(`
+    query JobBans($id: ID!) {
+  job(id: $id) {
+    bans {
+      machineId
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<JobBansQuery, JobBansQueryVariables>;
+export const LiftBanDocument = new TypedDocumentString(`
+    mutation LiftBan($jobId: ID!, $machineId: String!) {
+  liftBan(jobId: $jobId, machineId: $machineId) {
+    __typename
+    ... on Job {
+      id
+    }
+    ...Refusal
+  }
+}
+    fragment Refusal on Failure {
+  code
+  message
+}`) as unknown as TypedDocumentString<LiftBanMutation, LiftBanMutationVariables>;

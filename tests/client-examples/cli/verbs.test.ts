@@ -154,6 +154,27 @@ describe('cancel and retry', () => {
   });
 });
 
+describe('lift-ban', () => {
+  test('lets machines have a job again: those named, then all that are left', async () => {
+    const { cli, viewer } = await person();
+    const { id } = await submit(app.core, viewer, { maxFailures: 9 });
+    for (const machine of ['m1', 'm2', 'm3']) {
+      await finishAttempt(app.core, viewer, (await claim(app.core, viewer, machine)).lease, endings.failed);
+    }
+    expect(await cli('lift-ban', id, 'm2', 'm9')).toMatchObject({
+      exit: 0,
+      lines: [`${id} m2 may have it again`, `${id} m9 was not banned`],
+    });
+    expect(await tryClaim(app.core, viewer, 'm1')).toBeUndefined();
+    const { lease } = await claim(app.core, viewer, 'm2');
+    await finishAttempt(app.core, viewer, lease, endings.released);
+    const all = jsonOf(await cli('lift-ban', id, '--json'));
+    expect(all).toEqual(['m1', 'm3'].map((machineId) => ({ jobId: id, machineId, wasBanned: true })));
+    expect(await cli('lift-ban', id)).toMatchObject({ exit: 0, out: '', err: 'No machine is banned from this job.\n' });
+    expect(await cli('lift-ban', randomUUID())).toMatchObject({ exit: 6, out: '' });
+  });
+});
+
 describe('agents, rules and keys', () => {
   test('agents shows who works, and on what', async () => {
     const { cli, secret, viewer } = await person();

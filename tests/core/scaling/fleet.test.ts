@@ -78,6 +78,35 @@ test('forty uneven jobs are done by eight agents that come with the queue and go
   }
 }, 90_000);
 
+test('a job that fails wherever it runs is tried on as many machines as it may fail on, and none waits idle for another to come by', async () => {
+  const { viewer } = await app.account('OWNER', 'tester');
+  const { secret } = await app.account('AGENT', 'tester');
+  const machines = await startLocalMachines(app, secret, 'picky');
+  const errors: Error[] = [];
+  const onError = (error: Error) => void errors.push(error);
+  const scaler = createScaler({ core: app.core, provider: machines.provider, onNews: () => loop.poke(), onError });
+  const loop = periodic({ name: 'scaling', everyMs: 500, runOnce: () => scaler.runOnce(), onError });
+  try {
+    const terms = { minReplicas: 0, maxReplicas: 4, idleThresholdSeconds: 0 };
+    await createScalingRule(app.core, viewer, 'picky', terms);
+    loop.start();
+    const [job] = await submitJobs(app.core, viewer, [
+      spec({ command: 'false', arguments: [], containerGroupId: 'picky', maxFailures: 3 }),
+    ]);
+    await until('the job to have failed', async () => (await jobsOf('FAILED')) === 1, 40_000);
+    const [workers] = await app.database.query(
+      'select count(distinct machine_id)::int as count from attempts where job_id = $1',
+      [job?.id],
+    );
+    expect(workers).toEqual({ count: 3 });
+    expect(errors).toEqual([]);
+  } finally {
+    await loop.stop();
+    await scaler.stop();
+    await machines.clear();
+  }
+}, 60_000);
+
 async function jobsOf(status: string): Promise<number> {
   const [row] = await app.database.query<{ count: number }>(
     'select count(*)::int as count from jobs where status = $1',

@@ -3,9 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Viewer } from '../../../core/accounts/keys.ts';
 import { registerAgent } from '../../../core/agents/register.ts';
+import { liftBan } from '../../../core/jobs/bans.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
+import { findJob } from '../../../core/jobs/find.ts';
+import { whyWaiting } from '../../../core/jobs/waiting.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
 import { openCore, type OpenCore } from '../../../core/open.ts';
+import { scalingHistory } from '../../../core/scaling/history.ts';
 import { createSaladProvider } from '../../../core/scaling/providers/salad.ts';
 import {
   createScalingRule,
@@ -112,6 +116,14 @@ describe('a group', () => {
     await look(scaler);
     expect(group.replicas).toBe(3);
     expect((await rule()).reason).toBe('3 = clamped from 5 by max_replicas (5 pending)');
+    // The queue makes history also where nothing else is wanted, when it has changed by a tenth.
+    const counts = async () => (await scalingHistory(core, await rule(), 10)).map(({ pending }) => pending);
+    expect(await counts()).toEqual([5, 0]);
+    for (let count = 0; count < 6; count++) await submit(core, viewer, { containerGroupId: group.id });
+    await look(scaler);
+    await submit(core, viewer, { containerGroupId: group.id });
+    await look(scaler);
+    expect(await counts()).toEqual([11, 5, 0]);
   });
 
   test('is scaled by one rule, whatever account it is of, and by another one when that is gone', async () => {
@@ -301,25 +313,26 @@ test('a queue that changes all the time is looked at once a second, and the last
   }
 });
 
-describe('a machine that is banned from five jobs', () => {
-  /** An agent of the group on this machine; `failures` of its jobs have failed there. */
-  async function worker({ viewer, group }: Awaited<ReturnType<typeof world>>, machineId: string, failures: number) {
-    const containerGroupId = group.id;
-    const agent = await registerAgent(core, viewer, {
-      machineId,
-      containerGroupId,
-      sessionId: randomUUID(),
-      version: null,
-      hardware: null,
-    });
-    group.instances.push({ id: randomUUID(), machine_id: machineId, state: 'running' });
-    for (let failed = 0; failed < failures; failed++) {
-      await submit(core, viewer, { containerGroupId, maxFailures: 10 });
-      const { lease } = await claim(core, viewer, machineId, containerGroupId, agent.id);
-      await finishAttempt(core, viewer, lease, endings.failed);
-    }
-    return agent;
+/** An agent of the group on this machine; `failures` of its jobs have failed there. */
+async function worker({ viewer, group }: Awaited<ReturnType<typeof world>>, machineId: string, failures: number) {
+  const containerGroupId = group.id;
+  const agent = await registerAgent(core, viewer, {
+    machineId,
+    containerGroupId,
+    sessionId: randomUUID(),
+    version: null,
+    hardware: null,
+  });
+  group.instances.push({ id: randomUUID(), machine_id: machineId, state: 'running' });
+  for (let failed = 0; failed < failures; failed++) {
+    await submit(core, viewer, { containerGroupId, maxFailures: 10 });
+    const { lease } = await claim(core, viewer, machineId, containerGroupId, agent.id);
+    await finishAttempt(core, viewer, lease, endings.failed);
   }
+  return agent;
+}
+
+describe('a machine that is banned from five jobs', () => {
   const given = () => changes().filter((question) => question.endsWith('/reallocate'));
   const pass = (interval: string) =>
     fixture.database.query(`update reallocations set at = at - interval '${interval}'`);
@@ -381,5 +394,74 @@ describe('a machine that is banned from five jobs', () => {
     await pass('6 minutes');
     await look(scaler);
     expect(given()).toHaveLength(2);
+  });
+});
+
+describe('idle machines that are banned from all that is pending', () => {
+  test('are wanted for nothing: another one is, for each of them, up to the greatest number, and the job says what would help', async () => {
+    const one = await world({ maxReplicas: 2 });
+    const containerGroupId = one.group.id;
+    const why = async (id: string) =>
+      (await whyWaiting(core, [await findJob(core, one.viewer, id)])).get(id)?.split('. ')[0];
+    await worker(one, 'first', 0);
+    const { id } = await submit(core, one.viewer, { containerGroupId, maxFailures: 9 });
+    const failOn = async (machine: string) => {
+      const { lease } = await claim(core, one.viewer, machine, containerGroupId);
+      await finishAttempt(core, one.viewer, lease, endings.failed);
+    };
+    await failOn('first');
+    expect(await why(id)).toBe(
+      'Every connected machine (1) is banned from this job: lift a ban, or connect another machine',
+    );
+    const scaler = start();
+    await look(scaler);
+    expect(one.group).toMatchObject({ replicas: 2, status: 'deploying' });
+    expect((await one.rule()).reason).toBe('2 = 1 pending + 1 idle but banned from all that is pending');
+
+    await worker(one, 'second', 0);
+    await failOn('second');
+    await look(scaler);
+    expect((await one.rule()).reason).toBe(
+      '2 = clamped from 3 by max_replicas (1 pending + 2 idle but banned from all that is pending)',
+    );
+    expect(await why(id)).toBe(
+      'Every connected machine (2) is banned from this job, and its scaling rule allows no more than 2: lift a ban, or raise the maximum',
+    );
+    await updateScalingRule(core, one.viewer, containerGroupId, { maxReplicas: 5 });
+    expect(await why(id)).toBe(
+      'Every connected machine (2) is banned from this job: its scaling rule asks for another one',
+    );
+    await look(scaler);
+    expect(one.group.replicas).toBe(3);
+
+    // Whoever may have a job is none of them, and neither is who works.
+    await submit(core, one.viewer, { containerGroupId });
+    await look(scaler);
+    expect((await one.rule()).reason).toBe('2 = 2 pending');
+    await claim(core, one.viewer, 'first', containerGroupId);
+    await look(scaler);
+    expect((await one.rule()).reason).toBe('3 = 1 running + 1 pending + 1 idle but banned from all that is pending');
+    await liftBan(core, one.viewer, id, 'second');
+    await look(scaler);
+    expect((await one.rule()).reason).toBe('2 = 1 running + 1 pending');
+  });
+
+  test('or from five jobs, and that their provider keeps, do not stand for a job either', async () => {
+    const one = await world();
+    await worker(one, 'bad', 5);
+    await fixture.database.query(`update jobs set status = 'CANCELED' where container_group_id = $1`, [one.group.id]);
+    const { id } = await submit(core, one.viewer, { containerGroupId: one.group.id });
+    api.brokenAbout = 'reallocate';
+    const scaler = start();
+    await look(scaler);
+    expect((await one.rule()).reason).toBe('1 = 1 pending');
+    await look(scaler);
+    expect((await one.rule()).reason).toBe('2 = 1 pending + 1 idle but banned from all that is pending');
+    const reason = (await whyWaiting(core, [await findJob(core, one.viewer, id)])).get(id);
+    expect(reason).toMatch(
+      /^Every connected machine \(1\) is banned from this job, or from 5 others: its scaling rule asks/,
+    );
+    const told = await scalingHistory(core, await one.rule(), 1);
+    expect(told).toMatchObject([{ wanted: 2, pending: 1, running: 0 }]);
   });
 });

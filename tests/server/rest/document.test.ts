@@ -40,3 +40,28 @@ test('every example of the document is what its schema says, and every operation
   expect(ids.size).toBe(api.routes.length);
   expect(api.document.components.securitySchemes).toMatchObject({ key: { type: 'apiKey', name: 'X-Kelpie-Key' } });
 });
+
+test('every field that can be sent or is answered is described, wherever in the document it stands', () => {
+  const { fields, undescribed } = describedIn(api.document, '#');
+  expect(undescribed).toEqual([]);
+  expect(fields).toBeGreaterThan(120);
+});
+
+/** Counts the properties of all schemas below, and names those that nobody explains. */
+function describedIn(value: unknown, at: string): { fields: number; undescribed: string[] } {
+  if (typeof value !== 'object' || value === null) return { fields: 0, undescribed: [] };
+  const found = { fields: 0, undescribed: [] as string[] };
+  for (const [name, part] of Object.entries(value)) {
+    // What an example has is no schema, whatever its members are called.
+    if (name === 'example' || name === 'examples') continue;
+    const below = describedIn(part, `${at}/${name}`);
+    found.fields += below.fields;
+    found.undescribed.push(...below.undescribed);
+    if (name !== 'properties') continue;
+    for (const [property, schema] of Object.entries(part as Record<string, { description?: string }>)) {
+      found.fields += 1;
+      if ((schema.description?.length ?? 0) < 5) found.undescribed.push(`${at}/properties/${property}`);
+    }
+  }
+  return found;
+}
