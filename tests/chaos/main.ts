@@ -6,7 +6,7 @@ import { linesOf, type Report } from './report.ts';
 import { runChaos } from './run.ts';
 
 /**
- * node tests/chaos/main.ts --seconds 60 --seed 1 [--agents 6] [--servers 2] [--json] [--keep]
+ * node tests/chaos/main.ts --seconds 60 --seed 1 [--agents 6] [--servers 3] [--json] [--keep]
  *
  * The whole of Kelpie as processes, and everything that can go wrong in it. Exit code 0 only if every invariant held; 1 if one did not;
  * 2 if the run itself could not be done; 130 if it was interrupted.
@@ -70,7 +70,7 @@ function readOptions(): z.output<typeof Options> {
       seconds: { type: 'string', default: '60' },
       seed: { type: 'string', default: '1' },
       agents: { type: 'string', default: '6' },
-      servers: { type: 'string', default: '2' },
+      servers: { type: 'string', default: '3' },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
     },
