@@ -30,6 +30,18 @@ export function whyNoContainers(): string | undefined {
 }
 
 /**
+ * Whether what needs containers has failed where there can be none, instead of being skipped.
+ * @throws Error when KELPIE_TEST_CONTAINERS says anything else: a slip would hide every skip
+ */
+export function areContainersDemanded(): boolean {
+  const { KELPIE_TEST_CONTAINERS: said = '' } = process.env;
+  if (said !== '' && said !== 'demanded') {
+    throw new Error(`Expected KELPIE_TEST_CONTAINERS to be demanded, or not set; got ${said}`);
+  }
+  return said === 'demanded';
+}
+
+/**
  * One command of podman.
  * @param options.timeoutMs when it is given up (60,000)
  * @returns what it printed
