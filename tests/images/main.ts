@@ -1,6 +1,7 @@
 import { messageOf } from '../../lib/errors.ts';
 import { atMost, whenAborted } from '../../lib/pause.ts';
-import { areContainersDemanded, podman } from '../support/podman.ts';
+import { runCommand } from '../support/command.ts';
+import { areContainersDemanded, podman, removeContainers } from '../support/podman.ts';
 import { buildImage, demandTools, ensureBase, NotHereError } from './build.ts';
 import { runTopology, type Images } from './topology.ts';
 
@@ -18,24 +19,26 @@ const isDemanded = areContainersDemanded();
 const late = AbortSignal.timeout(MOST_MINUTES * 60_000);
 let underWay = { what: 'nothing', since: performance.now() };
 
-const testing = testImages().then(
-  () => 'DONE' as const,
-  (error: unknown) => error,
-);
-const result = await Promise.race([testing, whenAborted(late).then(() => 'LATE' as const)]);
-if (late.aborted) {
-  const took = `${underWay.what} is under way for ${secondsSince(underWay.since)}`;
-  console.error(`The images were not tested within ${MOST_MINUTES} minutes: ${took}`);
-  await atMost(PUT_AWAY_MS, testing);
-  process.exitCode = 1;
-} else if (result instanceof NotHereError && !isDemanded) {
-  console.log(`SKIPPED, the images are not tested: ${result.message}`);
-} else if (result !== 'DONE') {
-  console.error(`The images do not work: ${messageOf(result)}`);
-  process.exitCode = 1;
+await runCommand(main, { last: removeContainers });
+
+async function main(): Promise<void> {
+  const testing = testImages().then(
+    () => 'DONE' as const,
+    (error: unknown) => error,
+  );
+  const result = await Promise.race([testing, whenAborted(late).then(() => 'LATE' as const)]);
+  if (late.aborted) {
+    const took = `${underWay.what} is under way for ${secondsSince(underWay.since)}`;
+    console.error(`The images were not tested within ${MOST_MINUTES} minutes: ${took}`);
+    await atMost(PUT_AWAY_MS, testing);
+    process.exitCode = 1;
+  } else if (result instanceof NotHereError && !isDemanded) {
+    console.log(`SKIPPED, the images are not tested: ${result.message}`);
+  } else if (result !== 'DONE') {
+    console.error(`The images do not work: ${messageOf(result)}`);
+    process.exitCode = 1;
+  }
 }
-// Whatever a fault has left open must not keep this process.
-process.exit();
 
 async function testImages(): Promise<void> {
   await timed('the tools', demandTools);

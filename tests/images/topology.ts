@@ -9,7 +9,7 @@ import { startS3 } from '../../deploy/local/s3.ts';
 import { startEmbeddedPostgres } from '../../db/embedded.ts';
 import { freePort } from '../../lib/port.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
-import { LIMITS, podman } from '../support/podman.ts';
+import { LIMITS, ofThisRun, podman } from '../support/podman.ts';
 import { until } from '../support/until.ts';
 
 export interface Images {
@@ -80,7 +80,14 @@ function containers(ending: AsyncDisposableStack): Run {
       await podman(['rm', '--force', '--time', '0', container]);
     });
     const variables = Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
-    const confined = ['--read-only', '--cap-drop=all', '--security-opt=no-new-privileges', '--network=host', ...LIMITS];
+    const confined = [
+      '--read-only',
+      '--cap-drop=all',
+      '--security-opt=no-new-privileges',
+      '--network=host',
+      ...ofThisRun(),
+      ...LIMITS,
+    ];
     const scratch = image.endsWith('/agent') ? ['--volume', '/work'] : [];
     await podman(['run', '--detach', '--name', container, ...confined, ...scratch, ...variables, image, ...command]);
     return container;

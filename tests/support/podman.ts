@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,6 +28,20 @@ export function whyNoContainers(): string | undefined {
   const folders = (process.env.PATH ?? '').split(':').concat(SBIN);
   const missing = TOOLS.filter((tool) => !folders.some((folder) => existsSync(join(folder, tool))));
   return missing.length === 0 ? undefined : `missing: ${missing.join(', ')}`;
+}
+
+/** Further words for `podman run`, by which the containers of one run of a command are known. What a command starts inherits its run. */
+export function ofThisRun(): string[] {
+  process.env.KELPIE_TEST_RUN ??= randomUUID();
+  return ['--label', `kelpie-test-run=${process.env.KELPIE_TEST_RUN}`];
+}
+
+/** Of this run, whether they still run or not. */
+export async function removeContainers(): Promise<void> {
+  const [, label = ''] = ofThisRun();
+  if (whyNoContainers() !== undefined) return;
+  const found = (await podman(['ps', '--all', '--quiet', '--filter', `label=${label}`])).split('\n').filter(Boolean);
+  if (found.length > 0) await podman(['rm', '--force', '--ignore', '--time', '0', ...found]);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
+import { runCommand } from '../support/command.ts';
 import { createJobs } from './jobs.ts';
 import { present, previousRelease, unpack } from './release.ts';
 import { openWorld, type World } from './world.ts';
@@ -15,7 +16,7 @@ const JOBS = 3;
 
 const release = previousRelease();
 if (release === undefined) skip();
-else await main(release);
+else await runCommand(() => main(release));
 
 function skip(): void {
   const mark = process.env['GITHUB_ACTIONS'] === 'true' ? '::warning title=No upgrade was tried::' : '';
