@@ -30,18 +30,22 @@ export function whyNoContainers(): string | undefined {
   return missing.length === 0 ? undefined : `missing: ${missing.join(', ')}`;
 }
 
-/** Further words for `podman run`, by which the containers of one run of a command are known. What a command starts inherits its run. */
+/** Further words for `podman run` and its like, by which containers and volumes of one run of a command are known. What a command starts inherits its run. */
 export function ofThisRun(): string[] {
   process.env.KELPIE_TEST_RUN ??= randomUUID();
   return ['--label', `kelpie-test-run=${process.env.KELPIE_TEST_RUN}`];
 }
 
-/** Of this run, whether they still run or not. */
+/** Of this run, whether they still run or not, with its volumes. */
 export async function removeContainers(): Promise<void> {
-  const [, label = ''] = ofThisRun();
   if (whyNoContainers() !== undefined) return;
-  const found = (await podman(['ps', '--all', '--quiet', '--filter', `label=${label}`])).split('\n').filter(Boolean);
-  if (found.length > 0) await podman(['rm', '--force', '--ignore', '--time', '0', ...found]);
+  const [, label = ''] = ofThisRun();
+  const known = async (...list: string[]): Promise<string[]> =>
+    (await podman([...list, '--quiet', '--filter', `label=${label}`])).split('\n').filter((id) => id !== '');
+  const containers = await known('ps', '--all');
+  if (containers.length > 0) await podman(['rm', '--force', '--ignore', '--volumes', '--time', '0', ...containers]);
+  const volumes = await known('volume', 'ls');
+  if (volumes.length > 0) await podman(['volume', 'rm', '--force', ...volumes]);
 }
 
 /**
