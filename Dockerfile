@@ -1,5 +1,5 @@
 # Images of the server, and of an agent to try out with: `docker build --target server .`, `docker build --target agent .`. What users put
-# into their own images is the executable: see agent/Dockerfile. `npm run test:images` builds and runs both.
+# into their own images is the executable: see agent/Dockerfile. `npm run test:images` builds and runs all three.
 
 ARG NODE_IMAGE=node:24.21.0-trixie-slim
 

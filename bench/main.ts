@@ -1,3 +1,4 @@
+import { runCommand } from '../tests/support/command.ts';
 import { agent } from './agent.ts';
 import { claim } from './claim.ts';
 import { dashboard } from './dashboard.ts';
@@ -28,6 +29,8 @@ if (benchmark === undefined) {
   );
   process.exitCode = 2;
 } else {
-  const figures = await benchmark(flags);
-  if (flags.includes('--json')) process.stdout.write(`${JSON.stringify(figures)}\n`);
+  await runCommand(async () => {
+    const figures = await benchmark(flags);
+    if (flags.includes('--json')) process.stdout.write(`${JSON.stringify(figures)}\n`);
+  });
 }

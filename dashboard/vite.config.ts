@@ -12,6 +12,8 @@ export default defineConfig({
     // Everything is a file of its own: the page's policy allows no data in addresses.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // Whose code browsers get, with the whole texts of the licences: it goes where the files go, and is sent to nobody.
+    license: { fileName: 'licenses.json' },
   },
   server: { proxy: { '/graphql': { target: 'http://127.0.0.1:4000', ws: true } } },
 });

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
+import { z } from 'zod';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { DASHBOARD_DIRECTORY } from '../server/dashboard.ts';
 
@@ -43,6 +44,17 @@ async function collect(path: string, into: Set<string>): Promise<void> {
   const text = await readFile(join(DASHBOARD_DIRECTORY, path), 'utf8');
   const imported = text.matchAll(/(?:from|import)\s*["']\.\/([^"']+\.js)["']/g);
   for (const [, name = ''] of imported) await collect(`assets/${name}`, into);
+}
+
+const licensed = z.object({ name: z.string(), version: z.string() });
+
+/**
+ * The packages whose code is in the build, by what went into the bundle. Their licences' texts stand beside them in that file.
+ * @throws when there is no build, or nothing of a package is in it
+ */
+export async function bundledPackages(): Promise<{ name: string; version: string }[]> {
+  const text = await readFile(join(DASHBOARD_DIRECTORY, 'licenses.json'), 'utf8');
+  return z.array(licensed).min(1).parse(JSON.parse(text));
 }
 
 /** In a process of its own: what it makes depends on variables, of which a test runner sets some. */

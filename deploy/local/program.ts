@@ -1,8 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { createWriteStream, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { processesBelow } from './processes.ts';
 
 /** One of Kelpie's programs as a process of its own. */
 export interface Program {
@@ -94,36 +95,12 @@ function inherited(): Record<string, string> {
 
 /** The process and all below it, the way a machine goes. */
 function killTree(pid: number): void {
-  const parents = parentsOfAll();
-  const doomed = [pid];
-  for (const each of doomed) {
-    for (const [child, parent] of parents) if (parent === each) doomed.push(child);
-  }
+  const doomed = [pid, ...processesBelow(pid)];
   for (const each of doomed) {
     try {
       process.kill(each, 'SIGKILL');
     } catch {
       // It has ended by itself meanwhile.
     }
-  }
-}
-
-/** Child to parent, from Linux's /proc, or from `ps` where there is none. */
-function parentsOfAll(): Map<number, number> {
-  if (!existsSync('/proc/self/stat')) {
-    const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
-    return new Map(rows.map((row) => row.trim().split(/\s+/).map(Number) as [number, number]));
-  }
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return new Map(pids.flatMap((pid) => parentOf(pid)));
-}
-
-function parentOf(pid: string): [number, number][] {
-  try {
-    // After the name in brackets, which may hold anything: state, parent, …
-    const afterName = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1) ?? '';
-    return [[Number(pid), Number(afterName.split(' ')[1])]];
-  } catch {
-    return [];
   }
 }

@@ -47,22 +47,32 @@ function isAllowed(expression: string): boolean {
 
 const GRAVE = ['high', 'critical'];
 const audit = z.object({
-  vulnerabilities: z.record(z.string(), z.object({ severity: z.string(), range: z.string().default('') })),
+  vulnerabilities: z.record(
+    z.string(),
+    z.object({ severity: z.string(), range: z.string().default(''), nodes: z.array(z.string()) }),
+  ),
 });
 
-/** What `npm audit --json` found that is grave; or why it could not ask. */
-export function auditOf(text: string): { faults: string[] } | { unknown: string } {
+/** What `npm audit --json` found that is grave, and lies at a place that is shipped; or why it could not ask. */
+export function auditOf(
+  text: string,
+  isShipped: (place: string) => boolean,
+): { faults: string[] } | { unknown: string } {
   const answer: unknown = JSON.parse(text);
   const found = audit.safeParse(answer);
   if (!found.success) return { unknown: reasonIn(answer) };
   const faults = Object.entries(found.data.vulnerabilities)
-    .filter(([, { severity }]) => GRAVE.includes(severity))
+    .filter(([, { severity, nodes }]) => GRAVE.includes(severity) && nodes.some(isShipped))
     .map(([name, { severity, range }]) => `${name} ${range} has a weakness that is ${severity}: see npm audit`);
   return { faults };
 }
 
 function reasonIn(answer: unknown): string {
   const { data } = z.object({ message: z.string() }).safeParse(answer);
-  // Without the address of whoever was asked.
-  return data === undefined ? 'npm gave no reason' : data.message.replace(/\S+:\/\/\S+/g, 'the registry');
+  return data === undefined ? 'npm gave no reason' : withoutAddresses(data.message);
+}
+
+/** Without the address of whoever was asked. */
+export function withoutAddresses(text: string): string {
+  return text.replace(/\S+:\/\/\S+/g, 'the registry');
 }

@@ -2,14 +2,15 @@ import { rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
+import { Interrupted, interruption } from '../support/command.ts';
 import { linesOf, type Report } from './report.ts';
 import { runChaos } from './run.ts';
 
 /**
- * node tests/chaos/main.ts --seconds 60 --seed 1 [--agents 6] [--servers 2] [--json] [--keep]
+ * node tests/chaos/main.ts --seconds 60 --seed 1 [--agents 6] [--servers 3] [--json] [--keep]
  *
  * The whole of Kelpie as processes, and everything that can go wrong in it. Exit code 0 only if every invariant held; 1 if one did not;
- * 2 if the run itself could not be done; 130 if it was interrupted.
+ * 2 if the run itself could not be done; 128 and the signal's number if it was interrupted.
  */
 const Options = z.object({
   seconds: z.coerce.number().min(1).max(86_400),
@@ -21,12 +22,7 @@ const Options = z.object({
   keep: z.boolean(),
 });
 
-const INTERRUPTED = 130;
 const FAULTY = 2;
-
-class Interrupted extends Error {
-  override name = 'Interrupted';
-}
 
 process.exitCode = await main();
 // Whatever a step that was given up still waits for, waits in vain.
@@ -34,27 +30,18 @@ process.exit();
 
 async function main(): Promise<number> {
   const options = readOptions();
-  const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      say('Stopping and cleaning up …');
-      stopping.abort(new Interrupted(`it was interrupted by ${signal}`));
-    });
-  }
-  // An error that nobody waits for: what was started is to be ended all the same.
-  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-    process.on(event, (error: unknown) => stopping.abort(error));
-  }
+  const signal = interruption();
+  signal.addEventListener('abort', () => say('Stopping and cleaning up …'));
   const directory = await makeTemporaryDirectory('kelpie-chaos-');
   let isEvidence = options.keep;
   try {
-    const report = await runChaos({ ...options, directory, signal: stopping.signal, say });
+    const report = await runChaos({ ...options, directory, signal, say });
     isEvidence ||= !report.held;
     tell(report, options.seed);
     if (options.json) say(JSON.stringify({ seed: options.seed, ...report }));
     return report.held ? 0 : 1;
   } catch (error) {
-    if (error instanceof Interrupted) return INTERRUPTED;
+    if (error instanceof Interrupted) return error.exitCode;
     isEvidence = true;
     say(`The run could not be done: ${error instanceof Error ? String(error.stack) : String(error)}`);
     return FAULTY;
@@ -70,7 +57,7 @@ function readOptions(): z.output<typeof Options> {
       seconds: { type: 'string', default: '60' },
       seed: { type: 'string', default: '1' },
       agents: { type: 'string', default: '6' },
-      servers: { type: 'string', default: '2' },
+      servers: { type: 'string', default: '3' },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
     },

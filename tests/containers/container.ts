@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { AS_HERE, LIMITS, podman } from '../support/podman.ts';
+import { AS_HERE, LIMITS, ofThisRun, podman } from '../support/podman.ts';
 import { startProgram, type TestProgram } from '../support/program.ts';
 
 /** A container that runs, or has run: its output is that of the program. */
@@ -26,7 +26,16 @@ const PATIENCE_MS = 60_000;
 export function startContainer(options: ContainerOptions): Container {
   const name = `kelpie-test-${randomUUID()}`;
   const variables = Object.entries(options.environment ?? {}).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
-  const words = ['--rm', '--network=host', '--name', name, ...LIMITS, ...variables, ...(options.flags ?? [])];
+  const words = [
+    '--rm',
+    '--network=host',
+    '--name',
+    name,
+    ...ofThisRun(),
+    ...LIMITS,
+    ...variables,
+    ...(options.flags ?? []),
+  ];
   const program = startProgram('podman', [...AS_HERE, 'run', ...words, options.image, ...options.command], {
     environment: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/root' },
     workingDirectory: '/',

@@ -11,13 +11,14 @@ import { faultsOfWorkflow } from '../support/workflow-parser.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const WORKFLOWS = join(ROOT, '.github/workflows');
 const environment = z.record(z.string(), z.string()).default({});
-const step = z.object({ uses: z.string().optional(), run: z.string().optional(), env: environment });
-const job = z.object({
-  'timeout-minutes': z.number(),
-  permissions: z.object({ contents: z.enum(['read', 'write']) }).optional(),
-  env: environment,
-  steps: z.array(step),
-});
+const step = z.looseObject({ uses: z.string().optional(), run: z.string().optional(), env: environment });
+const permissions = z.object({ contents: z.enum(['read', 'write']) }).optional();
+const ofSteps = z.object({ 'timeout-minutes': z.number(), permissions, env: environment, steps: z.array(step) });
+/** One of our own, whose jobs have their own limits. It is handed no secret. */
+const ofWorkflow = z
+  .strictObject({ uses: z.string().regex(/^\.\/\.github\/workflows\/[\w-]+\.yml$/), needs: z.string().optional() })
+  .transform(() => ofSteps.parse({ 'timeout-minutes': 0, steps: [] }));
+const job = z.union([ofSteps, ofWorkflow]);
 type Job = z.infer<typeof job>;
 const workflow = z.object({
   permissions: z.object({ contents: z.literal('read') }),
@@ -44,7 +45,7 @@ describe.for(readdirSync(WORKFLOWS))('the workflow %s', (file) => {
   });
 
   test('takes actions by their commits, and says which versions those are', () => {
-    const uses = [...text.matchAll(/uses: (.*)$/gm)].map(([, action]) => action);
+    const uses = [...text.matchAll(/uses: (?!\.\/)(.*)$/gm)].map(([, action]) => action);
     expect(uses.length).toBeGreaterThan(0);
     for (const action of uses) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
   });
@@ -67,5 +68,36 @@ describe.for(readdirSync(WORKFLOWS))('the workflow %s', (file) => {
 
   test('has no expression in a script: what a tag is called is nobody’s shell code', () => {
     for (const { run = '' } of steps) expect(run).not.toContain('${{');
+  });
+});
+
+describe('a change, and so a release,', () => {
+  const { jobs } = workflow.parse(parse(readFileSync(join(WORKFLOWS, 'ci.yml'), 'utf8')));
+  const commands = Object.values(jobs).flatMap(({ env, steps }) => steps.map(({ run = '' }) => ({ run, env })));
+
+  test.for(['containers', 'images'])('is tried in containers (%s), as root, and a skip is a failure', (name) => {
+    const found = commands.filter(({ run }) => run.includes(`npm run test:${name}`));
+    expect(found).toHaveLength(1);
+    for (const { run, env } of found) {
+      expect(run).toMatch(/^sudo --preserve-env=\S*\bKELPIE_TEST_CONTAINERS\b/);
+      expect(env).toEqual({ KELPIE_TEST_CONTAINERS: 'demanded' });
+    }
+  });
+
+  test('is tried as an upgrade, from a clone that has the release before', () => {
+    const [found] = Object.values(jobs).filter(({ steps }) => steps.some(({ run }) => run === 'npm run test:upgrade'));
+    expect(found?.steps[0]).toMatchObject({ with: { 'fetch-depth': 0 } });
+  });
+
+  test('is tried before anything of it is released, and what is released has its licences beside it', () => {
+    const text = readFileSync(join(WORKFLOWS, 'release.yml'), 'utf8');
+    const needs = z.object({
+      jobs: z.record(z.string(), z.object({ needs: z.unknown().optional(), uses: z.string().optional() })),
+    });
+    const released = needs.parse(parse(text)).jobs;
+    expect(released['check']).toEqual({ needs: 'version', uses: './.github/workflows/ci.yml' });
+    for (const name of ['executable', 'image']) expect(released[name]?.needs).toBe('check');
+    expect(released['publish']?.needs).toEqual(['executable', 'image']);
+    expect(text).toContain('cp dist/kelpie.licenses.txt "release/$NAME.licenses.txt"');
   });
 });

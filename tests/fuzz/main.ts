@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { startEmbeddedPostgres } from '../../db/embedded.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { makeTemporaryDirectory } from '../../lib/temporary.ts';
+import { runCommand } from '../support/command.ts';
 import { fuzz, linesOf } from './run.ts';
 import { runSchemathesis } from './schemathesis.ts';
 import { startTarget, type Target } from './target.ts';
@@ -24,9 +24,10 @@ const Options = z.object({
 });
 
 const options = readOptions();
-const directory = await makeTemporaryDirectory('kelpie-fuzz-');
-const postgres = await startEmbeddedPostgres({ dataDirectory: join(directory, 'postgres'), durable: false });
-try {
+await runCommand(async () => {
+  // Of this run alone, and gone with it.
+  const directory = tmpdir();
+  const postgres = await startEmbeddedPostgres({ dataDirectory: join(directory, 'postgres'), durable: false });
   const target = await startTarget(postgres.url, 'error');
   try {
     process.exitCode = options.schemathesis
@@ -35,10 +36,7 @@ try {
   } finally {
     await target.stop();
   }
-} finally {
-  await postgres.stop('immediate');
-  await rm(directory, { recursive: true, force: true });
-}
+});
 
 async function own(target: Target): Promise<number> {
   say(`${options.cases} requests, --seed ${options.seed}`);

@@ -1,13 +1,16 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, realpath, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { z } from 'zod';
+import { buildExecutable } from '../../deploy/agent/executable.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
-import { ensureDebian, hasImage, LIMITS, podman, whyNoContainers } from '../support/podman.ts';
+import { ensureDebian, hasImage, LIMITS, ofThisRun, podman, whyNoContainers } from '../support/podman.ts';
 
 const run = promisify(execFile);
+const ROOT = join(import.meta.dirname, '../..');
 
 /** The machine can't give what it takes to build and run images: nothing that our own files could be blamed for. */
 export class NotHereError extends Error {}
@@ -78,11 +81,34 @@ export async function buildImage(target: string, tag: string, signal: AbortSigna
       ...['build', '--isolation=chroot', '--network=host', '--format', 'docker', '--build-arg', `NODE_IMAGE=${NODE}`],
       ...['--build-arg', `npm_config_registry=${registry}`],
       ...(authorities === undefined ? [] : authoritiesIn('--build-arg', authorities)),
-      ...['--target', target, '--tag', tag, dirname(dirname(import.meta.dirname))],
+      ...['--target', target, '--tag', tag, ROOT],
     ],
     { timeoutMs: 600_000, signal },
   );
 }
+
+/** Builds agent/Dockerfile, with the executable at dist/kelpie, on the smallest Debian in the place of the official one. */
+export async function buildOwnAgent(tag: string, signal: AbortSignal): Promise<void> {
+  await buildExecutable(join(ROOT, 'dist'));
+  const base = await ensureDebian('trixie', signal);
+  const file = join(ROOT, 'agent/Dockerfile');
+  const words = ['build', '--isolation=chroot', '--network=host', '--from', base, '--file', file, '--tag', tag, ROOT];
+  await podman(words, { timeoutMs: 300_000, signal });
+  const version = await podman([
+    'run',
+    '--rm',
+    '--network=none',
+    ...ofThisRun(),
+    ...LIMITS,
+    tag,
+    '/kelpie',
+    '--version',
+  ]);
+  const { version: expected } = manifest.parse(JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')));
+  if (!version.includes(expected)) throw new Error(`Expected an agent of version ${expected}, got ${version}`);
+}
+
+const manifest = z.object({ version: z.string() });
 
 /** Whom Debian believes. */
 const SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';

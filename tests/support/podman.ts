@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,6 +28,36 @@ export function whyNoContainers(): string | undefined {
   const folders = (process.env.PATH ?? '').split(':').concat(SBIN);
   const missing = TOOLS.filter((tool) => !folders.some((folder) => existsSync(join(folder, tool))));
   return missing.length === 0 ? undefined : `missing: ${missing.join(', ')}`;
+}
+
+/** Further words for `podman run` and its like, by which containers and volumes of one run of a command are known. What a command starts inherits its run. */
+export function ofThisRun(): string[] {
+  process.env.KELPIE_TEST_RUN ??= randomUUID();
+  return ['--label', `kelpie-test-run=${process.env.KELPIE_TEST_RUN}`];
+}
+
+/** Of this run, whether they still run or not, with its volumes. */
+export async function removeContainers(): Promise<void> {
+  if (whyNoContainers() !== undefined) return;
+  const [, label = ''] = ofThisRun();
+  const known = async (...list: string[]): Promise<string[]> =>
+    (await podman([...list, '--quiet', '--filter', `label=${label}`])).split('\n').filter((id) => id !== '');
+  const containers = await known('ps', '--all');
+  if (containers.length > 0) await podman(['rm', '--force', '--ignore', '--volumes', '--time', '0', ...containers]);
+  const volumes = await known('volume', 'ls');
+  if (volumes.length > 0) await podman(['volume', 'rm', '--force', ...volumes]);
+}
+
+/**
+ * Whether what needs containers has failed where there can be none, instead of being skipped.
+ * @throws Error when KELPIE_TEST_CONTAINERS says anything else: a slip would hide every skip
+ */
+export function areContainersDemanded(): boolean {
+  const { KELPIE_TEST_CONTAINERS: said = '' } = process.env;
+  if (said !== '' && said !== 'demanded') {
+    throw new Error(`Expected KELPIE_TEST_CONTAINERS to be demanded, or not set; got ${said}`);
+  }
+  return said === 'demanded';
 }
 
 /**

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
+import { runCommand } from '../support/command.ts';
 import { createJobs } from './jobs.ts';
 import { present, previousRelease, unpack } from './release.ts';
 import { openWorld, type World } from './world.ts';
@@ -7,15 +8,15 @@ import { openWorld, type World } from './world.ts';
 /**
  * npm run test:upgrade
  *
- * A rolling upgrade from the release before this one: its server and its agents have jobs running all the while, none of which may lose its
- * attempt. Exit code 0 only if none did, and all jobs were completed. Skipped in a clone that does not go back so far: then it says so, in a
+ * A rolling upgrade from the release before this one, taken back and done again: agents have jobs running all the while, none of which may lose
+ * its attempt. Exit code 0 only if none did, and all jobs were completed. Skipped in a clone that does not go back so far: then it says so, in a
  * workflow as a warning on its page.
  */
 const JOBS = 3;
 
 const release = previousRelease();
 if (release === undefined) skip();
-else await main(release);
+else await runCommand(() => main(release));
 
 function skip(): void {
   const mark = process.env['GITHUB_ACTIONS'] === 'true' ? '::warning title=No upgrade was tried::' : '';
@@ -60,6 +61,19 @@ async function upgrade(world: World, previous: string): Promise<void> {
   await jobs.beat(held);
   await jobs.complete('a job of an old agent over the new server');
   await jobs.demandFirstAttempts();
+
+  say('It is taken back: a server of the previous release on the new schema, and the new one is drained');
+  const back = await world.server(previous);
+  await jobs.beat(held);
+  await world.drain(younger, back);
+  await jobs.beat(held);
+  await jobs.complete('a job over the old server that has come back');
+  await jobs.demandFirstAttempts();
+
+  say('And forward again');
+  await world.drain(back, await world.server(present));
+  await jobs.beat(held);
+  await jobs.complete('a job of an old agent over a new server, after it was taken back');
 
   say('The old agents finish what they have, and go; one of this release comes');
   await jobs.release(held);

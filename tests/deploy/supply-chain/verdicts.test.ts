@@ -29,13 +29,21 @@ describe('licences', () => {
 });
 
 describe('known weaknesses', () => {
-  test('are faults when they are grave', () => {
-    const vulnerabilities = { a: { severity: 'critical', range: '<2' }, b: { severity: 'low', range: '*' } };
-    expect(auditOf(JSON.stringify({ vulnerabilities }))).toEqual({ faults: [expect.stringContaining('a <2')] });
+  const isShipped = (place: string) => place !== 'node_modules/tool';
+
+  test('are faults when they are grave, of what is shipped', () => {
+    const vulnerabilities = {
+      a: { severity: 'critical', range: '<2', nodes: ['node_modules/tool', 'node_modules/b/node_modules/a'] },
+      b: { severity: 'low', range: '*', nodes: ['node_modules/b'] },
+      tool: { severity: 'high', range: '*', nodes: ['node_modules/tool'] },
+    };
+    const answer = auditOf(JSON.stringify({ vulnerabilities }), isShipped);
+    expect(answer).toEqual({ faults: [expect.stringContaining('a <2')] });
   });
 
   test('are not known where the registry does not tell, and its address is kept to ourselves', () => {
-    const answer = auditOf(JSON.stringify({ message: '405 - POST https://registry.example/audit', statusCode: 405 }));
+    const refusal = { message: '405 - POST https://registry.example/audit', statusCode: 405 };
+    const answer = auditOf(JSON.stringify(refusal), isShipped);
     expect(answer).toEqual({ unknown: '405 - POST the registry' });
   });
 });
