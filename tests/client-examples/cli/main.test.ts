@@ -79,11 +79,16 @@ describe('completion', () => {
   };
 
   test('knows commands, options and what they may be', async () => {
-    const [commands, roles, statuses] = await Promise.all([
+    const [all, commands, roles, statuses, shells] = await Promise.all([
+      complete(''),
       complete('re'),
       complete('keys', 'create', '--role', ''),
       complete('list', '--status', 'c'),
+      complete('completion', ''),
     ]);
+    expect(all).toEqual(expect.arrayContaining(['submit', 'completion']));
+    expect(all).not.toContain('complete');
+    expect(shells.filter((word) => /^[a-z]/.test(word ?? ''))).toEqual(['bash', 'zsh', 'fish']);
     expect(commands).toContain('retry');
     expect(commands).not.toContain('list');
     expect(roles).toEqual(expect.arrayContaining(['owner', 'submitter', 'agent', 'viewer']));
