@@ -44,6 +44,7 @@ function describe(api: OpenAPIHono<RestEnv>) {
       { name: 'scaling rules', description: 'How many replicas container groups should have' },
       { name: 'users', description: 'Accounts' },
       { name: 'admin', description: 'For the admin of the server' },
+      { name: 'probes', description: 'For whoever supervises the server; without a key' },
     ],
     servers: [{ url: '/' }],
     security,
