@@ -140,6 +140,18 @@ function checkProcessOne(): Finding[] {
 
 /** What `fetch` says stands in the cause of what it throws. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error) || error.cause === undefined) return messageOf(error);
-  return `${error.message}: ${messageOf(error.cause)}`;
+  if (!(error instanceof Error) || error.cause === undefined) return onOneLine(messageOf(error));
+  const { cause } = error;
+  if (cause instanceof Error && 'code' in cause && NO_TLS.includes(String(cause.code))) {
+    return 'expected https, which is assumed where no scheme stands, and what answers there speaks none: write http://… if it is to be plain';
+  }
+  return onOneLine(`${error.message}: ${messageOf(cause)}`);
+}
+
+/** What OpenSSL makes of an answer in plain words, which it takes for a record of its own. */
+const NO_TLS = ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'];
+
+/** OpenSSL ends its words with a line's end: a finding is one line. */
+function onOneLine(text: string): string {
+  return text.replaceAll(/\s*[\r\n]+\s*/g, ' ').trim();
 }

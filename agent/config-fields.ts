@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { numberText } from '../lib/number-text.ts';
 import { METADATA_URL } from './imds.ts';
 
 /** Said of a service that is not to be looked for. */
@@ -9,15 +10,6 @@ export function required(meaning: string) {
     .string({ error: `expected ${meaning}` })
     .trim()
     .min(1, `expected ${meaning}`);
-}
-
-export function number(rule: { min: number; integer: boolean }) {
-  const expected = `expected ${rule.integer ? 'a whole number' : 'a number'} of at least ${rule.min}`;
-  const shape = rule.integer ? z.int({ error: expected }) : z.number({ error: expected });
-  return z
-    .string()
-    .transform((text) => (text.trim() === '' ? Number.NaN : Number(text)))
-    .pipe(shape.min(rule.min, expected));
 }
 
 export function flag(rule: { otherwise: boolean }) {
@@ -52,10 +44,7 @@ export function metadataAddress() {
 
 /** Megabits a second. Below the least, no part would arrive before the store had lost its patience. */
 export function rate() {
-  const least = 0.1;
-  const expected = `expected a number of megabits a second of at least ${least}`;
-  const shape = z.coerce.number({ error: expected }).min(least, expected);
-  return shape.optional();
+  return numberText({ whole: false, min: 0.1 }).optional();
 }
 
 /** From the server's address, with or without scheme, to its websocket. */

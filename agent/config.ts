@@ -1,18 +1,10 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { messageOf } from '../lib/errors.ts';
+import { clause } from '../lib/faults.ts';
+import { numberText } from '../lib/number-text.ts';
 import { type TraceConfig, traceConfig, traceVariables } from '../lib/traces/settings.ts';
-import {
-  apiKey,
-  flag,
-  metadataAddress,
-  NONE,
-  number,
-  rate,
-  required,
-  saladProject,
-  serverAddress,
-} from './config-fields.ts';
+import { apiKey, flag, metadataAddress, NONE, rate, required, saladProject, serverAddress } from './config-fields.ts';
 import { proxiesIn, useProxies } from './proxies.ts';
 import type { SyncSettings } from './sync/attempt-sync.ts';
 import { DEFAULT_RETRIES } from './sync/retry.ts';
@@ -90,10 +82,10 @@ export const agentVariables = z.object({
   KELPIE_OVERLAP_UPLOADS: flag({ otherwise: true }).describe(
     'Whether the next job begins while the files of the last one are uploaded',
   ),
-  MAX_JOB_FAILURES: number({ min: 0, integer: true })
+  MAX_JOB_FAILURES: numberText({ whole: true, min: 0 })
     .default(5)
     .describe('Jobs in a row that fail here until another machine is asked for; 0 for any number'),
-  MAX_TIME_WITH_NO_WORK_S: number({ min: 0, integer: false })
+  MAX_TIME_WITH_NO_WORK_S: numberText({ whole: false, min: 0 })
     .default(0)
     .describe('Seconds without work after which the agent ends, with code 0; 0 for never'),
   KELPIE_RECREATE_BETWEEN_JOBS: flag({ otherwise: false }).describe('Whether each job gets a fresh container'),
@@ -101,34 +93,34 @@ export const agentVariables = z.object({
     .string()
     .optional()
     .describe('Where the agent writes what it does, as JSON; in a temporary folder of its own where this is not set'),
-  KELPIE_SHUTDOWN_GRACE_S: number({ min: 0, integer: false })
+  KELPIE_SHUTDOWN_GRACE_S: numberText({ whole: false, min: 0 })
     .default(20)
     .describe('Seconds after the agent’s SIGTERM for a command to end'),
-  KELPIE_UPLOAD_GRACE_S: number({ min: 0, integer: false })
+  KELPIE_UPLOAD_GRACE_S: numberText({ whole: false, min: 0 })
     .optional()
     .describe('Seconds after that for uploads; that of KELPIE_SHUTDOWN_GRACE_S where this is not set'),
-  KELPIE_KILL_GRACE_S: number({ min: 0, integer: false })
+  KELPIE_KILL_GRACE_S: numberText({ whole: false, min: 0 })
     .default(10)
     .describe('Seconds between SIGTERM and SIGKILL of a canceled or overdue command'),
-  KELPIE_KILL_WAIT_S: number({ min: 1, integer: false })
+  KELPIE_KILL_WAIT_S: numberText({ whole: false, min: 1 })
     .default(30)
     .describe('Seconds after SIGKILL after which a process that is still there is given up, and its machine with it'),
-  KELPIE_RECONNECT_GRACE: number({ min: 1, integer: false })
+  KELPIE_RECONNECT_GRACE: numberText({ whole: false, min: 1 })
     .default(5)
     .describe('The server’s reconnect grace, in seconds; at most what the server has'),
-  MAX_RETRIES: number({ min: 0, integer: true })
+  MAX_RETRIES: numberText({ whole: true, min: 0 })
     .default(DEFAULT_RETRIES)
     .describe('Tries of a storage request after the first; the default outlasts an outage of a minute'),
   KELPIE_MAX_UPLOAD_MBPS: rate().describe(
     'What all uploads of this agent together may take, in megabits (10^6 bits) a second; no limit where this is not set',
   ),
-  FILE_WATCHER_DEBOUNCE_MS: number({ min: 0, integer: true })
+  FILE_WATCHER_DEBOUNCE_MS: numberText({ whole: true, min: 0 })
     .default(100)
     .describe('Milliseconds for which a file must rest before it is looked at'),
-  FILE_WATCHER_STABILITY_CHECK_MS: number({ min: 0, integer: true })
+  FILE_WATCHER_STABILITY_CHECK_MS: numberText({ whole: true, min: 0 })
     .default(50)
     .describe('Milliseconds between two looks at a file that must not have changed'),
-  FILE_WATCHER_MAX_WAIT_MS: number({ min: 1, integer: true })
+  FILE_WATCHER_MAX_WAIT_MS: numberText({ whole: true, min: 1 })
     .default(5000)
     .describe('Milliseconds for which a change may stay unpublished while its file goes on changing'),
   AWS_ENDPOINT_URL: z
@@ -238,10 +230,11 @@ function assemble(
   };
 }
 
-/** The values are left out of the message: one of them is the key, and any may be pasted into the wrong variable. */
+/** Values that could be secrets are left out of the message: one of them is the key, and any may be pasted into the wrong variable. */
 function faultsOf(error: z.ZodError, meant: Record<string, string>): string[] {
   return error.issues.map((issue) => {
     const name = String(issue.path[0]);
-    return name in meant ? `${name}: ${issue.message}` : `${name} is not set: ${issue.message}`;
+    const message = clause(issue.message);
+    return name in meant ? `${name}: ${message}` : `${name} is not set: ${message}`;
   });
 }

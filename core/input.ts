@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import '../lib/faults.ts';
 import { InvalidInputError, type InputIssue } from './errors.ts';
 
 /**

@@ -3,10 +3,15 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../lib/errors.ts';
+import { demandNoWords } from '../lib/program-words.ts';
 import { ROOT } from './agent/bundle.ts';
 import { buildExecutable } from './agent/executable.ts';
 
 /** `npm run build:agent`: makes dist/kelpie, for this machine's processor, and says what became of it. */
+demandNoWords(
+  'Usage: npm run build:agent\n\nMakes dist/kelpie, the agent as one executable, for the processor of this machine.\n',
+);
+
 try {
   const began = performance.now();
   const { path, sha256, unstripped } = await buildExecutable(join(ROOT, 'dist'));

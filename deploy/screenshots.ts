@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Browser, type Page } from 'playwright-core';
 import { messageOf } from '../lib/errors.ts';
+import { demandNoWords } from '../lib/program-words.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { launchChromium } from './chromium.ts';
 import { buildDashboard } from './dashboard.ts';
@@ -25,6 +26,10 @@ const SCALED = 'batch';
 const ROOM = 2;
 /** How long a page may take to show what is awaited, in milliseconds. */
 const PATIENCE_MS = 60_000;
+
+demandNoWords(
+  'Usage: npm run screenshots\n\nTakes pictures of the dashboard into docs/images/, by a server, agents and jobs of its own.\n',
+);
 
 const directory = await makeTemporaryDirectory('kelpie-screenshots-');
 const parts = new AsyncDisposableStack();

@@ -6,6 +6,7 @@ import { listKeys, revokeKey } from '../core/accounts/operate.ts';
 import { openCore, type OpenCore } from '../core/open.ts';
 import { apiKeyRoles, type ApiKeyRole } from '../core/accounts/roles.ts';
 import { messageOf } from '../lib/errors.ts';
+import { answerQuestions, reasonOf, refuseWords } from '../lib/program-words.ts';
 import { readConfig } from './config.ts';
 import { openDatabase } from './database.ts';
 import { createLog } from './log.ts';
@@ -39,18 +40,8 @@ if (import.meta.main) {
 }
 
 async function administer(args: string[]): Promise<void> {
-  const { positionals, values } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      account: { type: 'string' },
-      role: { type: 'string', default: 'OWNER' },
-      name: { type: 'string' },
-      days: { type: 'string' },
-      organization: { type: 'string' },
-      project: { type: 'string' },
-    },
-  });
+  answerQuestions(USAGE, args);
+  const { positionals, values } = given(args);
   const [command, name] = positionals;
   switch (command) {
     case 'migrate':
@@ -70,8 +61,28 @@ async function administer(args: string[]): Promise<void> {
         say(`${resealed} secrets were sealed anew, ${fresh} were already`);
       });
     case undefined:
+      return refuseWords(USAGE, 'Expected a command, got none');
     default:
-      throw new Error(USAGE);
+      return refuseWords(USAGE, `Expected one of the commands below, got ${command}`);
+  }
+}
+
+function given(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        account: { type: 'string' },
+        role: { type: 'string', default: 'OWNER' },
+        name: { type: 'string' },
+        days: { type: 'string' },
+        organization: { type: 'string' },
+        project: { type: 'string' },
+      },
+    });
+  } catch (error) {
+    return refuseWords(USAGE, reasonOf(error));
   }
 }
 

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { saladName } from '../core/accounts/names.ts';
 import { type AllowedRange, parseRanges } from '../core/webhooks/guard.ts';
 import { messageOf } from '../lib/errors.ts';
+import { clause } from '../lib/faults.ts';
+import { numberText } from '../lib/number-text.ts';
 import { propagatorVariables, traceVariables } from '../lib/traces/settings.ts';
 import { limitVariables } from './limits.ts';
 
@@ -22,19 +24,15 @@ const yesOrNo = z
   .enum(['true', 'false'], { error: 'expected true or false' })
   .default('true')
   .transform((text) => text === 'true');
-const bound = (preset: number) => z.coerce.number().int().min(0).max(1_000_000).default(preset);
+const bound = (preset: number) => numberText({ whole: true, min: 0, max: 1_000_000 }).default(preset);
 
-const days = (preset: number) => z.coerce.number().int().min(0).max(36_500).default(preset);
+const days = (preset: number) => numberText({ whole: true, min: 0, max: 36_500 }).default(preset);
 
 /** What the server reads; docs/configuration.md is printed from this. */
 export const serverVariables = z
   .object({
     KELPIE_HOST: z.string().default('127.0.0.1').describe('Address to listen on'),
-    KELPIE_PORT: z.coerce
-      .number()
-      .int()
-      .min(0)
-      .max(65_535)
+    KELPIE_PORT: numberText({ whole: true, min: 0, max: 65_535 })
       .default(4000)
       .describe('Port to listen on; 0 takes a free one'),
     DATABASE_URL: z
@@ -45,7 +43,9 @@ export const serverVariables = z
       .url({ protocol: /^postgres(ql)?$/, error: 'expected postgres://user:password@host:port/database' })
       .optional()
       .describe('The same database past the pooler of transactions that stands at DATABASE_URL, if one does'),
-    KELPIE_DATABASE_CONNECTIONS: z.coerce.number().int().min(2).max(1_000).default(10).describe('Size of the pool'),
+    KELPIE_DATABASE_CONNECTIONS: numberText({ whole: true, min: 2, max: 1_000 })
+      .default(10)
+      .describe('Size of the pool'),
     KELPIE_DATA_DIR: z
       .string()
       .min(1)
@@ -71,10 +71,7 @@ export const serverVariables = z
       .min(16, { error: 'expected at least 16 random characters' })
       .optional()
       .describe('The API key of the account that sees every job'),
-    KELPIE_RECONNECT_GRACE: z.coerce
-      .number()
-      .min(1)
-      .max(3_600)
+    KELPIE_RECONNECT_GRACE: numberText({ whole: false, min: 1, max: 3_600 })
       .default(5)
       .describe('Seconds that an agent whose connection is gone has to come back'),
     KELPIE_SALAD_API_URL: saladUrl
@@ -90,18 +87,10 @@ export const serverVariables = z
       'Requests a second with one key, five seconds’ worth at once; 0: any number',
     ),
     KELPIE_REFUSALS_PER_ADDRESS: bound(20).describe('Refused keys a second from one address; 0: any number'),
-    KELPIE_TRUSTED_PROXIES: z.coerce
-      .number()
-      .int()
-      .min(0)
-      .max(10)
+    KELPIE_TRUSTED_PROXIES: numberText({ whole: true, min: 0, max: 10 })
       .default(0)
       .describe('How many proxies of yours stand before this server, each of which appends to X-Forwarded-For'),
-    KELPIE_LOG_BYTES: z.coerce
-      .number()
-      .int()
-      .min(512 * 1024)
-      .max(1024 * 1024 * 1024)
+    KELPIE_LOG_BYTES: numberText({ whole: true, min: 512 * 1024, max: 1024 * 1024 * 1024 })
       .default(1024 * 1024)
       .describe('Bytes kept of what one attempt’s command writes: half of its beginning, half of its end'),
     KELPIE_KEEP_JOBS_DAYS: days(90).describe('Days after which a job that has ended is removed; 0: never'),
@@ -113,20 +102,13 @@ export const serverVariables = z
       .default('')
       .transform(ranges)
       .describe('Ranges such as 10.0.0.0/8 to which webhooks may go although they are not public'),
-    KELPIE_AGENT_RETENTION_DAYS: z.coerce
-      .number()
-      .min(1)
-      .max(36_500)
+    KELPIE_AGENT_RETENTION_DAYS: numberText({ whole: false, min: 1, max: 36_500 })
       .default(7)
       .describe('Days after which an agent of which nothing is heard is forgotten'),
     KELPIE_INTROSPECTION: yesOrNo.describe('Whether the schema may be asked for over GraphQL'),
     KELPIE_GRAPHIQL: yesOrNo.describe('Whether /graphql is a page to try operations on, in a browser'),
     ...limitVariables,
-    KELPIE_METRICS_PORT: z.coerce
-      .number()
-      .int()
-      .min(0)
-      .max(65_535)
+    KELPIE_METRICS_PORT: numberText({ whole: true, min: 0, max: 65_535 })
       .optional()
       .describe('Port of /metrics for Prometheus, which tells of all accounts; without it there is none'),
     KELPIE_METRICS_HOST: z.string().default('127.0.0.1').describe('Address that this port listens on'),
@@ -191,6 +173,6 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const result = serverVariables.safeParse(given);
   if (result.success) return result.data;
-  const faults = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
+  const faults = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${clause(issue.message)}`);
   throw new Error(`The environment cannot be used:\n${faults.join('\n')}`);
 }

@@ -1,16 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Hono } from 'hono';
-import { respondWithProblem } from './rest/problem.ts';
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { RestEnv, RestParts } from './rest/parts.ts';
+import { problemResponses, respondWithProblem } from './rest/problem.ts';
+import { createRouter, jsonOutput } from './rest/router.ts';
 
 /** A probe should not wait longer than this for the database (milliseconds). */
 const READY_WITHIN_MS = 2_000;
 
-/** For probes, without a key: `/livez` when the process is up, `/readyz` when it can serve, that is, the database answers. */
-export function healthRoutes({ ready, log }: Pick<RestParts, 'ready' | 'log'>): Hono<RestEnv> {
-  const router = new Hono<RestEnv>();
-  router.get('/livez', (context) => context.json({ status: 'ok' }));
-  router.get('/readyz', async (context) => {
+/** For probes, without a key. */
+export function healthRoutes({ ready, log }: Pick<RestParts, 'ready' | 'log'>): OpenAPIHono<RestEnv> {
+  const router = createRouter();
+  for (const route of [live, readiness]) router.openAPIRegistry.registerPath(route);
+  router.get(live.path, (context) => context.json({ status: 'ok' }));
+  router.get(readiness.path, async (context) => {
     try {
       await within(READY_WITHIN_MS, ready());
       return context.json({ status: 'ok' });
@@ -22,6 +24,28 @@ export function healthRoutes({ ready, log }: Pick<RestParts, 'ready' | 'log'>): 
   });
   return router;
 }
+
+const well = jsonOutput('It is', z.object({ status: z.literal('ok') }), { status: 'ok' });
+const open = { method: 'get' as const, tags: ['probes'], security: [] };
+
+const live = createRoute({
+  ...open,
+  path: '/livez',
+  operationId: 'isLive',
+  summary: 'Whether the server is up',
+  description: 'Asks nobody else: a database that is away is no reason to start the server anew.',
+  responses: { 200: well },
+});
+
+const { 503: unready } = problemResponses(503);
+const readiness = createRoute({
+  ...open,
+  path: '/readyz',
+  operationId: 'isReady',
+  summary: 'Whether the server can serve',
+  description: 'That is, whether the database answers within two seconds.',
+  responses: { 200: well, 503: unready },
+});
 
 async function within<Result>(milliseconds: number, work: Promise<Result>): Promise<Result> {
   const timer = new AbortController();

@@ -1,8 +1,9 @@
 import { GraphQLError } from 'graphql';
 import { z } from 'zod';
+import { numberText } from '../lib/number-text.ts';
 
 const bound = (preset: number, description: string) =>
-  z.coerce.number().int().min(1).max(2_147_483_647).default(preset).describe(description);
+  numberText({ whole: true, min: 1, max: 2_147_483_647 }).default(preset).describe(description);
 
 /** What one client may ask of one server, each by the variable that changes it. */
 export const limitVariables = {

@@ -2,6 +2,7 @@ import { openCore, type CoreOptions, type OpenCore } from '../core/open.ts';
 import type { Provider } from '../core/scaling/provider.ts';
 import { messageOf } from '../lib/errors.ts';
 import { isAborted } from '../lib/pause.ts';
+import { demandNoWords } from '../lib/program-words.ts';
 import { createApp } from './app.ts';
 import type { SaladChecks } from './auth.ts';
 import { readConfig, type Config } from './config.ts';
@@ -27,7 +28,23 @@ export interface OwnMachines {
   close(): Promise<void>;
 }
 
-if (import.meta.main) await runProgram();
+const USAGE = `Usage: npm start, or node server/main.ts
+
+Runs the server until SIGTERM or Ctrl-C. Its settings are variables of the environment, all in docs/configuration.md; the first ones:
+
+  KELPIE_PORT         port to listen on (4000); 0 takes a free one
+  KELPIE_HOST         address to listen on (127.0.0.1)
+  DATABASE_URL        a PostgreSQL; without it, an embedded one in KELPIE_DATA_DIR (.kelpie)
+  KELPIE_MASTER_KEY   needed with DATABASE_URL, the same on all servers
+
+  --version           says which version this is
+  --help              says this
+`;
+
+if (import.meta.main) {
+  demandNoWords(USAGE);
+  await runProgram();
+}
 
 /** The server as a program: by its environment, until it is told to stop. Ends the process, with 2 when it can't start. */
 export async function runProgram(makeMachines?: (config: Config) => OwnMachines): Promise<void> {
@@ -82,7 +99,8 @@ async function main(config: Config, machines: OwnMachines | undefined): Promise<
     introspection: config.KELPIE_INTROSPECTION,
     graphiql: config.KELPIE_GRAPHIQL,
   });
-  const url = await app.start({ host: config.KELPIE_HOST, port: config.KELPIE_PORT });
+  const { KELPIE_HOST: host, KELPIE_PORT: port } = config;
+  const url = await listening(app.start({ host, port }), 'KELPIE_PORT');
   ending.defer(() => app.stop());
   ending.defer(async () => machines?.close());
   ending.defer(await openMetrics(config, metrics, log));
@@ -116,7 +134,7 @@ function coreOptions(config: Config): Omit<CoreOptions, 'databaseUrl' | 'masterK
 async function openMetrics(config: Config, metrics: Metrics | undefined, log: Logger): Promise<() => Promise<void>> {
   const { KELPIE_METRICS_PORT: port, KELPIE_METRICS_HOST: host, KELPIE_METRICS_TOKEN: token } = config;
   if (metrics === undefined || port === undefined) return async () => undefined;
-  const server = await serveMetrics(metrics, log, { host, port, token });
+  const server = await listening(serveMetrics(metrics, log, { host, port, token }), 'KELPIE_METRICS_PORT');
   log.info({ url: server.url }, 'Metrics');
   if (token === undefined && !isLoopback(host)) {
     log.warn(
@@ -125,6 +143,20 @@ async function openMetrics(config: Config, metrics: Metrics | undefined, log: Lo
     );
   }
   return () => server.stop();
+}
+
+/** Says what to do about a port that is not to be had, by the variable that names it. */
+async function listening<Result>(starting: Promise<Result>, variable: string): Promise<Result> {
+  try {
+    return await starting;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EADDRINUSE') {
+      throw new Error(`${messageOf(error)}: end the program that listens there, or choose another port by ${variable}`);
+    }
+    if (code !== 'EACCES') throw error;
+    throw new Error(`${messageOf(error)}: choose a port above 1023 by ${variable}`);
+  }
 }
 
 function isLoopback(host: string): boolean {

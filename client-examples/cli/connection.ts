@@ -157,8 +157,15 @@ const EXITS: Readonly<Record<string, Exit>> = {
   INTERNAL_SERVER_ERROR: EXIT.UNREACHABLE,
 };
 
+/** The server's no; where it is one to what was given, with each fault and its place, from the operation's argument inwards. */
+export interface Refusal {
+  code: string;
+  message: string;
+  issues?: readonly { path: string[]; message: string }[];
+}
+
 /** The server's no, as the error that a command ends with. */
-export function refused({ code, message }: { code: string; message: string }): CliError {
+export function refused({ code, message }: Refusal): CliError {
   return new CliError(EXITS[code] ?? EXIT.REFUSED, message);
 }
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { usage } from './exits.ts';
 import type { JobFilter } from './generated/graphql.ts';
+import { cameOf } from './spec/faults.ts';
 import { collect, pairsOf } from './spec/flags.ts';
 
 /** Which jobs: by the flags that several commands share. */
@@ -27,8 +28,19 @@ export function filterOf({ group, label }: z.infer<typeof filterFlags>): JobFilt
 
 export const ids = z.array(z.string());
 
-/** A whole number of a flag. @throws CliError */
-export function wholeNumber(text: string, flag: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw usage(`${flag}: expected a whole number, got "${text}"`);
+/** A whole number of a flag, from `min`. @throws CliError */
+export function wholeNumber(text: string, flag: string, { min = 0 } = {}): number {
+  if (/^\d{1,9}$/.test(text) && Number(text) >= min) return Number(text);
+  const range = min === 0 ? '' : ` of at least ${min}`;
+  throw usage(`${flag}: expected a whole number${range}, got ${cameOf(text)}`);
 }
+
+/** Seconds of a flag, as a timer can wait them. @throws CliError */
+export function secondsOf(text: string, flag: string): number {
+  const seconds = text.trim() === '' ? Number.NaN : Number(text);
+  if (seconds > 0 && seconds <= MAX_TIMEOUT_S) return seconds;
+  throw usage(`${flag}: expected a number of seconds above 0, at most ${MAX_TIMEOUT_S}, got ${cameOf(text)}`);
+}
+
+/** The longest that a timer waits, in seconds. */
+const MAX_TIMEOUT_S = 2_147_483;

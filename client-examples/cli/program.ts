@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
 import { agentsCommand } from './commands/agents.ts';
 import { cancelCommand, retryCommand } from './commands/cancel.ts';
+import { COMPLETE, complete, completionCommand } from './commands/completion.ts';
 import { getCommand } from './commands/get.ts';
 import { keysCommand } from './commands/keys.ts';
 import { liftBanCommand } from './commands/lift-ban.ts';
@@ -13,17 +14,16 @@ import { submitCommand } from './commands/submit.ts';
 import { watchCommand } from './commands/watch.ts';
 import { createContext, type Context } from './context.ts';
 import { CliError, EXIT, type Exit } from './exits.ts';
+import { NAME, VERSION } from './version.ts';
 import type { World } from './world.ts';
-
-const NAME = 'kelpie-cli';
 
 /** Runs the program once, without ending the process. `words` are its arguments. Never throws. */
 export async function run(words: readonly string[], world: World): Promise<Exit> {
   const context = createContext(world);
   try {
     const program = programOf(context);
-    if (COMPLETION.includes(words[0] ?? '')) await addCompletion(program);
-    await program.parseAsync(words, { from: 'user' });
+    if (words[0] === COMPLETE) await complete(program, words.slice(1));
+    else await program.parseAsync(words, { from: 'user' });
     return context.exit;
   } catch (error) {
     return tell(context, error);
@@ -34,6 +34,7 @@ function programOf(context: Context): Command {
   const { stdout, stderr } = context.world;
   const program = new Command(NAME)
     .description('Submits jobs to Kelpie, and shows what becomes of them.')
+    .version(VERSION)
     .addHelpText('after', HELP)
     .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) })
     .showHelpAfterError(`(${NAME} --help shows all commands)`)
@@ -47,6 +48,7 @@ function programOf(context: Context): Command {
     keysCommand,
     loginCommand,
     logoutCommand,
+    completionCommand,
   ]) {
     program.addCommand(inheriting(make(context), program));
   }
@@ -64,16 +66,7 @@ const HELP = `
 Which server, and the key, are read from KELPIE_API_URL and KELPIE_API_KEY, or were kept by "login".
 
 Exit codes: 0 done (awaited: all completed) · 1 a job failed · 2 usage · 3 canceled · 4 unreachable or unauthorized
-            5 --timeout is over · 6 refused by the server · 130 interrupted`;
-
-/** The words that shells and people ask for completion with. */
-const COMPLETION = ['complete', 'completion'];
-
-/** Loaded only then: every other run would wait for it. */
-async function addCompletion(program: Command): Promise<void> {
-  const { default: tab } = await import('@bomb.sh/tab/commander');
-  tab(program, { completionCommandName: 'completion' });
-}
+            5 --timeout is over · 6 refused by the server · 70 a fault of this program · 130 interrupted`;
 
 function tell(context: Context, error: unknown): Exit {
   const { stopping } = context.world;
@@ -85,9 +78,14 @@ function tell(context: Context, error: unknown): Exit {
     return error.exit;
   }
   if (error instanceof z.ZodError) {
-    for (const { path, message } of error.issues) context.note(`--${path.map(String).join('.')}: ${message}`);
+    for (const { path, message } of error.issues) context.note(`${optionOf(path)}: ${message}`);
     return EXIT.USAGE;
   }
   context.note(`This should not happen: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   return EXIT.BUG;
+}
+
+/** As it is typed, whatever place in it the fault has. */
+function optionOf([name]: readonly PropertyKey[]): string {
+  return `--${String(name).replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -11,12 +11,15 @@ import type { EventsSubscription, TypedDocumentString } from './generated/graphq
  */
 const url = process.env.KELPIE_API_URL ?? 'http://127.0.0.1:4000';
 const key = process.env.KELPIE_API_KEY ?? '';
+if (key === '')
+  end('Expected a key in KELPIE_API_KEY, got none: set it to one that npm run dev prints, or an owner makes');
 const [group = 'local', command = 'echo', ...words] = process.argv.slice(2);
 
 // Asked for before the job is there, this is where its story can be followed from.
-let { feedCursor: cursor } = await ask(NowDocument, {});
-const { submitJob: job } = await ask(SubmitDocument, { input: { command, arguments: words, containerGroupId: group } });
-if (job.__typename !== 'Job') throw new Error(`The job was refused: ${job.message}`);
+let { feedCursor: cursor } = await ask(NowDocument, {}).catch(end);
+const input = { command, arguments: words, containerGroupId: group };
+const { submitJob: job } = await ask(SubmitDocument, { input }).catch(end);
+if (job.__typename !== 'Job') end(`The job was refused: ${job.message}`);
 console.log(`submitted ${job.id}`);
 
 const REFUSALS: readonly number[] = [CloseCode.Unauthorized, CloseCode.Forbidden];
@@ -32,6 +35,13 @@ while (ending === undefined) {
   if (ending === undefined) await delay(1_000);
 }
 process.exitCode = ending === 'COMPLETED' ? 0 : 1;
+
+/** Says why there is nothing to follow. `fetch` has its reason in the cause. */
+function end(why: unknown): never {
+  const reason = why instanceof Error ? [why.message, why.cause].filter(Boolean).map(String).join(': ') : String(why);
+  console.error(reason);
+  process.exit(2);
+}
 
 /** How the job has ended; undefined when the server went away in good order. Throws when the connection is lost. */
 async function followTo(id: string): Promise<string | undefined> {

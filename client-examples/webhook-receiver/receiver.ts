@@ -8,7 +8,15 @@ import { Webhook } from 'standardwebhooks';
  *
  * An owner reads the secret with { webhookSecret { ... on WebhookSecret { secret } } }.
  */
-const webhook = new Webhook(process.env.KELPIE_WEBHOOK_SECRET ?? '');
+const secret = process.env.KELPIE_WEBHOOK_SECRET ?? '';
+if (!/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(secret)) {
+  // What came is not repeated: it may be a secret, only not this one.
+  console.error(
+    'Expected KELPIE_WEBHOOK_SECRET to be whsec_…: an owner reads it with { webhookSecret { ... } }, see above',
+  );
+  process.exit(2);
+}
+const webhook = new Webhook(secret);
 /** Our webhooks have some hundred bytes: whoever sends more is somebody else. */
 const MAX_BYTES = 64 * 1024;
 /** Ids of the last webhooks. A database would remember them over restarts. */

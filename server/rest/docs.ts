@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { Hono } from 'hono';
+import { VERSION } from '../../lib/version.ts';
 import { security } from './credentials.ts';
 import type { RestEnv } from './parts.ts';
 
@@ -33,7 +34,7 @@ function describe(api: OpenAPIHono<RestEnv>) {
     openapi: '3.1.0',
     info: {
       title: 'Kelpie',
-      version: '1',
+      version: VERSION,
       description:
         'Shepherds long-running jobs to completion on machines that can vanish at any moment. Every request carries an API key in the header X-Kelpie-Key.',
     },
@@ -43,6 +44,7 @@ function describe(api: OpenAPIHono<RestEnv>) {
       { name: 'scaling rules', description: 'How many replicas container groups should have' },
       { name: 'users', description: 'Accounts' },
       { name: 'admin', description: 'For the admin of the server' },
+      { name: 'probes', description: 'For whoever supervises the server; without a key' },
     ],
     servers: [{ url: '/' }],
     security,

@@ -60,8 +60,9 @@ export function createRest(parts: RestParts): {
   app.route('/', workRoutes(parts));
   app.route('/', scalingRuleRoutes(parts));
   app.route('/', userRoutes(parts));
-  app.route('/', docsRoutes(app));
   app.route('/', healthRoutes(parts));
+  // After all that it describes.
+  app.route('/', docsRoutes(app));
   app.route('/', dashboardRoutes(parts.dashboard ?? DASHBOARD_DIRECTORY));
   const methodsOf = methodTable((app as Hono<RestEnv>).routes);
   app.notFound(onNotFound(methodsOf));

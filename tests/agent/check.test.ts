@@ -234,3 +234,9 @@ test('the program’s check ends by what it has found', async () => {
   // The instance may be at work: nobody is told that it is idle.
   expect(salad.costs()).toEqual([]);
 });
+
+test('where https was assumed of a server that speaks plain http, it says what to write', async () => {
+  const { server } = await found({ url: app.url.replace('http:', 'https:') });
+  expect(server).toMatchObject({ verdict: 'WRONG', says: expect.stringContaining('write http://') as string });
+  expect(server?.says).not.toMatch(/[\r\n]|SSL routines/);
+});

@@ -50,7 +50,7 @@ describe('the agent’s configuration', () => {
     });
   });
 
-  test('names every fault at once, and shows no value', () => {
+  test('names every fault at once, and shows no secret', () => {
     const faults = faultsOf({
       KELPIE_API_KEY: 'a-secret',
       MAX_RETRIES: 'many',

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { numberText } from '../../lib/number-text.ts';
+import { wordsOrExit } from '../../lib/program-words.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import { Interrupted, interruption } from '../support/command.ts';
 import { linesOf, type Report } from './report.ts';
@@ -13,14 +14,20 @@ import { runChaos } from './run.ts';
  * 2 if the run itself could not be done; 128 and the signal's number if it was interrupted.
  */
 const Options = z.object({
-  seconds: z.coerce.number().min(1).max(86_400),
-  seed: z.coerce.number().int(),
+  seconds: numberText({ whole: false, min: 1, max: 86_400 }),
+  seed: numberText({ whole: true, min: Number.MIN_SAFE_INTEGER }),
   /** A job may be banned from two machines, and a third must be left. */
-  agents: z.coerce.number().int().min(3).max(64),
-  servers: z.coerce.number().int().min(1).max(8),
+  agents: numberText({ whole: true, min: 3, max: 64 }),
+  servers: numberText({ whole: true, min: 1, max: 8 }),
   json: z.boolean(),
   keep: z.boolean(),
 });
+
+const USAGE = `Usage: npm run chaos -- [--seconds 60] [--seed 1] [--agents 6] [--servers 3] [--json] [--keep]
+
+The whole of Kelpie as processes, and everything that can go wrong in it, for so many seconds; the same seed makes the same plan. With --json
+the last line is one JSON object; with --keep the logs stay. The code is 0 only if every invariant held.
+`;
 
 const FAULTY = 2;
 
@@ -52,17 +59,14 @@ async function main(): Promise<number> {
 }
 
 function readOptions(): z.output<typeof Options> {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: 'string', default: '60' },
-      seed: { type: 'string', default: '1' },
-      agents: { type: 'string', default: '6' },
-      servers: { type: 'string', default: '3' },
-      json: { type: 'boolean', default: false },
-      keep: { type: 'boolean', default: false },
-    },
+  return wordsOrExit(USAGE, Options, {
+    seconds: { type: 'string', default: '60' },
+    seed: { type: 'string', default: '1' },
+    agents: { type: 'string', default: '6' },
+    servers: { type: 'string', default: '3' },
+    json: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
   });
-  return Options.parse(values);
 }
 
 function tell(report: Report, seed: number): void {

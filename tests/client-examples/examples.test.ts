@@ -159,3 +159,34 @@ describe('each client example does what its transcript says', () => {
     await expectTranscript('webhook-receiver', [{ typed: 'node receiver.ts 8080', lines: receiver.lines }]);
   });
 });
+
+describe('an example that was not given what it needs says so in a line', () => {
+  test('a key that is none: nothing is submitted, nothing followed, and the server’s words are there', async ({
+    scene,
+  }) => {
+    const wrong = { KELPIE_API_KEY: 'wrong' };
+    const ts = [example('typescript/submit-and-watch.ts'), scene.group, 'true'];
+    const programs = [
+      startExample(scene, 'sh', [example('curl/submit.sh'), scene.group, 'true'], wrong),
+      startExample(scene, process.execPath, ts, wrong),
+    ];
+    for (const program of programs) {
+      expect((await program.ended).code, program.lines.join('\n')).toBeGreaterThan(0);
+      const said = program.lines.join('\n');
+      expect(said).toContain('is unknown, revoked or expired');
+      expect(said).not.toMatch(/submitted|Route Not Found|^ +at /m);
+    }
+  });
+
+  test('no key, and no secret of webhooks', async ({ scene }) => {
+    const unset = { KELPIE_API_KEY: '', KELPIE_WEBHOOK_SECRET: '' };
+    const shell = startExample(scene, 'sh', [example('curl/submit.sh'), scene.group, 'true'], unset);
+    const typescript = startExample(scene, process.execPath, [example('typescript/submit-and-watch.ts')], unset);
+    const receiver = startExample(scene, process.execPath, [example('webhook-receiver/receiver.ts'), '0'], unset);
+    for (const program of [shell, typescript, receiver]) {
+      expect((await program.ended).code).toBeGreaterThan(0);
+      expect(program.lines, program.lines.join('\n')).toHaveLength(1);
+      expect(program.lines[0]).toMatch(/KELPIE_(API_KEY|WEBHOOK_SECRET)/);
+    }
+  });
+});

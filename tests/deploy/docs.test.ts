@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 
 const ROOT = join(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -14,6 +15,24 @@ const pages = [
 test.for(pages.filter((path) => path.endsWith('.md')))('what %s points to is there', (path) => {
   const targets = [...read(path).matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, target = '']) => target);
   expect(targets.filter((target) => !existsSync(join(ROOT, dirname(path), target)))).toEqual([]);
+});
+
+describe('CONTRIBUTING.md', () => {
+  const page = read('CONTRIBUTING.md');
+
+  test('or the README names every command', () => {
+    const { scripts } = z.object({ scripts: z.record(z.string(), z.string()) }).parse(JSON.parse(read('package.json')));
+    const known = `${page}${read('README.md')}`;
+    const isNamed = (name: string) => new RegExp(`npm (run )?${name}(?![\\w:])`).test(known);
+    expect(Object.keys(scripts).filter((name) => !isNamed(name))).toEqual(['typecheck', 'lint', 'drift']);
+  });
+
+  test('names every benchmark', () => {
+    const benchmarks = [...read('bench/main.ts').matchAll(/^import \{ (\w+) \} from/gm)].map(([, name = '']) => name);
+    expect(benchmarks.length).toBeGreaterThan(10);
+    const [row = ''] = /^\| `npm run bench.*$/m.exec(page) ?? [];
+    expect(benchmarks.filter((name) => !new RegExp(`\\b${name}\\b`).test(row))).toEqual([]);
+  });
 });
 
 describe('the protocol of agents', () => {

@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { startEmbeddedPostgres } from '../../db/embedded.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { numberText } from '../../lib/number-text.ts';
+import { wordsOrExit } from '../../lib/program-words.ts';
 import { runCommand } from '../support/command.ts';
 import { fuzz, linesOf } from './run.ts';
 import { runSchemathesis } from './schemathesis.ts';
@@ -18,10 +19,16 @@ import { startTarget, type Target } from './target.ts';
  * Python is there.
  */
 const Options = z.object({
-  cases: z.coerce.number().int().min(1),
-  seed: z.coerce.number().int(),
+  cases: numberText({ whole: true, min: 1 }),
+  seed: numberText({ whole: true, min: Number.MIN_SAFE_INTEGER }),
   schemathesis: z.boolean(),
 });
+
+const USAGE = `Usage: npm run fuzz:rest -- [--cases 10000] [--seed N] [--schemathesis]
+
+So many requests that are made from the OpenAPI document, against a real server; the same seed makes the same ones. With --schemathesis
+another fuzzer makes them, where Python is there. The code is 0 only if no answer was unexpected.
+`;
 
 const options = readOptions();
 await runCommand(async () => {
@@ -53,14 +60,11 @@ async function own(target: Target): Promise<number> {
 }
 
 function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      cases: { type: 'string', default: '10000' },
-      seed: { type: 'string', default: String(randomInt(2 ** 31)) },
-      schemathesis: { type: 'boolean', default: false },
-    },
+  return wordsOrExit(USAGE, Options, {
+    cases: { type: 'string', default: '10000' },
+    seed: { type: 'string', default: String(randomInt(2 ** 31)) },
+    schemathesis: { type: 'boolean', default: false },
   });
-  return Options.parse(values);
 }
 
 function say(line: string): void {

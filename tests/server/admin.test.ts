@@ -38,6 +38,17 @@ describe('npm run admin', () => {
     expect([refused.code, refused.lines.join('\n')]).toEqual([2, expect.stringContaining('--organization')]);
   });
 
+  test('says what it can do to who asks, and what came to who asks for something else', async () => {
+    const [help, strange, misspelt] = await Promise.all([
+      admin(['--help']),
+      admin(['nonsense']),
+      admin(['list-keys', '--acount', 'me']),
+    ]);
+    expect([help.code, help.lines[0]]).toEqual([0, 'Usage: npm run admin -- COMMAND']);
+    expect([strange.code, strange.lines[0]]).toEqual([2, 'Expected one of the commands below, got nonsense']);
+    expect([misspelt.code, misspelt.lines[0]]).toEqual([2, "Unknown option '--acount'"]);
+  });
+
   test('makes a key, lists it, and revokes it', async () => {
     const made = await admin(['create-key', '--account', 'me', '--role', 'AGENT', '--name', 'fleet', '--days', '1']);
     expect(made.code).toBe(0);

@@ -98,6 +98,18 @@ describe('the server’s configuration', () => {
     }
   });
 
+  test('says what it expected and what came, without a secret in the wrong place', () => {
+    const wrong = { KELPIE_PORT: 'abc', KELPIE_MAX_TOKENS: 'x', KELPIE_LOG_LEVEL: 'loud', KELPIE_PROVIDER: masterKey };
+    expect(() => readConfig(wrong)).toThrow(
+      [
+        '  KELPIE_PORT: expected a whole number from 0 to 65535, got "abc"',
+        '  KELPIE_MAX_TOKENS: expected a whole number from 1 to 2147483647, got "x"',
+        '  KELPIE_PROVIDER: expected one of salad, kubernetes, none, got a text of 18 characters',
+        '  KELPIE_LOG_LEVEL: expected one of fatal, error, warn, info, debug, trace, silent, got "loud"',
+      ].join('\n'),
+    );
+  });
+
   test('never repeats a secret in its complaints', () => {
     const secret = { KELPIE_ADMIN_KEY: 'hush', DATABASE_URL: 'postgress://user:hush@db/kelpie' };
     let told = '';

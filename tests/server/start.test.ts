@@ -1,10 +1,13 @@
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { MIGRATION_LOCK } from '../../db/migrate.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
+import { VERSION } from '../../lib/version.ts';
 import { openLink } from '../chaos/proxy.ts';
 import { MASTER_KEY } from '../support/core.ts';
 import { createDatabase } from '../support/database.ts';
@@ -109,5 +112,39 @@ describe('a server that is started before its database', { timeout: 60_000 }, ()
     const server = startServer(absent.href);
     expect(await server.ended).toEqual({ code: 2, signal: null });
     expect(server.lines.join('\n')).toContain('there-is-none');
+  });
+});
+
+describe('the words of the server', { timeout: 60_000 }, () => {
+  const started = async (...args: string[]) => {
+    const program = startProgram(process.execPath, [SERVER, ...args], {
+      environment: {},
+      workingDirectory: import.meta.dirname,
+    });
+    onTestFinished(() => program.vanish());
+    const { code } = await program.ended;
+    return { code, text: program.lines.join('\n') };
+  };
+
+  test('answer who asks what it is, and start nothing', async () => {
+    const [help, version] = await Promise.all([started('--help'), started('--version')]);
+    expect(help).toEqual({ code: 0, text: expect.stringMatching(/^Usage: .*KELPIE_PORT.*DATABASE_URL/s) as string });
+    expect(version).toEqual({ code: 0, text: VERSION });
+  });
+
+  test('are refused where they mean nothing, before anything is started', async () => {
+    const [word, flag] = await Promise.all([started('serve'), started('--port', '80')]);
+    expect(word).toEqual({ code: 2, text: expect.stringMatching(/^Unexpected argument 'serve'\n/) as string });
+    expect(flag).toEqual({ code: 2, text: expect.stringMatching(/^Unknown option '--port'\n/) as string });
+  });
+
+  test('name the setting of a port that another program has', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    onTestFinished(() => void other.close());
+    const { port } = other.address() as AddressInfo;
+    const server = startServer(database.url, { KELPIE_PORT: String(port) });
+    expect(await server.ended).toMatchObject({ code: 2 });
+    expect(server.lines.at(-1)).toMatch(/EADDRINUSE.*choose another port by KELPIE_PORT/);
   });
 });

@@ -20,10 +20,13 @@ export interface Operation {
   parameters?: Parameter[];
   requestBody?: { content: Content };
   responses: Record<string, { description: string; content?: Content }>;
+  /** Empty of what needs no credentials. */
+  security?: Schema[];
 }
 
 export interface Document {
   openapi: string;
+  info: { version: string };
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Record<string, Schema>; securitySchemes: Record<string, Schema> };
   security: Schema[];
@@ -42,6 +45,8 @@ export interface Route {
 export interface Api {
   document: Document;
   routes: Route[];
+  /** Those of them that want credentials. */
+  guarded: Route[];
   /** The route that a request is about; its path may have a query. */
   routeOf(method: string, path: string): Route | undefined;
   /** What of an answer is not as the document says; empty when all is. */
@@ -75,6 +80,7 @@ export async function readApi(app: Pick<TestApp, 'url'>): Promise<Api> {
   return {
     document,
     routes,
+    guarded: routes.filter(({ operation }) => operation.security?.length !== 0),
     routeOf,
     faultsOf,
     faults: (route, answer) => faultsIn(route, answer, faultsOf),

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { demandNoWords } from '../../lib/program-words.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import { runCommand } from '../support/command.ts';
 import { createJobs } from './jobs.ts';
@@ -13,6 +14,10 @@ import { openWorld, type World } from './world.ts';
  * workflow as a warning on its page.
  */
 const JOBS = 3;
+
+demandNoWords(
+  'Usage: npm run test:upgrade\n\nTries a rolling upgrade from the previous release, which must end no attempt.\n',
+);
 
 const release = previousRelease();
 if (release === undefined) skip();

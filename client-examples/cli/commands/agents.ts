@@ -25,7 +25,7 @@ export function agentsCommand(context: Context): Command {
 }
 
 async function list(context: Context, given: z.infer<typeof options>): Promise<void> {
-  const limit = wholeNumber(given.limit, '--limit');
+  const limit = wholeNumber(given.limit, '--limit', { min: 1 });
   const filter = {
     ...(given.group !== undefined && { containerGroupId: given.group }),
     ...(!given.all && { state: ['IDLE' as const, 'BUSY' as const, 'DRAINING' as const] }),

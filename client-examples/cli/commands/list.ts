@@ -4,11 +4,12 @@ import { commandOf, type Context } from '../context.ts';
 import { addFilterFlags, filterFlags, filterOf, wholeNumber } from '../filters.ts';
 import { ListJobsDocument, type JobRowFragment } from '../generated/graphql.ts';
 import { ageOf, durationOf, plain, tableOf } from '../output.ts';
+import { expected } from '../spec/faults.ts';
 import { collect } from '../spec/flags.ts';
 
 const STATUSES = ['pending', 'running', 'completed', 'failed', 'canceled'] as const;
 const upper = z
-  .enum(STATUSES, { error: `expected one of ${STATUSES.join(', ')}` })
+  .enum(STATUSES, { error: expected(`one of ${STATUSES.join(', ')}`) })
   .transform((status) => status.toUpperCase() as Uppercase<typeof status>);
 
 const options = filterFlags.extend({
@@ -36,7 +37,7 @@ export function listCommand(context: Context): Command {
 }
 
 async function list(context: Context, given: z.infer<typeof options>): Promise<void> {
-  const limit = wholeNumber(given.limit, '--limit');
+  const limit = wholeNumber(given.limit, '--limit', { min: 1 });
   const filter = {
     ...filterOf(given),
     ...(given.status.length > 0 && { status: given.status }),

@@ -29,7 +29,7 @@ export function logsCommand(context: Context): Command {
       const wish = {
         id: z.string().parse(id),
         tail: wholeNumber(tail, '--tail'),
-        ...(attempt !== undefined && { attempt: wholeNumber(attempt, '--attempt') }),
+        ...(attempt !== undefined && { attempt: wholeNumber(attempt, '--attempt', { min: 1 }) }),
       };
       const print = (line: Line): void => context.tell(json, line, () => textOf(context, line));
       const last = await printTail(connection, wish, print);

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { z } from 'zod';
-import { refused } from '../connection.ts';
+import { refused, type Refusal } from '../connection.ts';
 import { commandOf, type Context } from '../context.ts';
 import { usage } from '../exits.ts';
 import { wholeNumber } from '../filters.ts';
@@ -13,6 +13,7 @@ import {
   type RuleFragment,
 } from '../generated/graphql.ts';
 import { plain, tableOf } from '../output.ts';
+import { placeOf } from '../spec/faults.ts';
 
 const options = z.object({ json: z.boolean().default(false) });
 const setOptions = options.extend({
@@ -74,8 +75,14 @@ async function set(context: Context, input: Wish): Promise<RuleFragment> {
     scalingRule == null
       ? (await connection.askOnce(CreateRuleDocument, { input })).createScalingRule
       : (await connection.ask(UpdateRuleDocument, { input })).updateScalingRule;
-  if (answer.__typename !== 'ScalingRule') throw refused(answer);
+  if (answer.__typename !== 'ScalingRule') throw refused(inFlags(answer));
   return answer;
+}
+
+/** The faults of what was given, in the words in which it was. */
+function inFlags({ code, message, issues = [] }: Refusal): Refusal {
+  const faults = issues.map(({ path: [, ...field], message: fault }) => `${placeOf(field, 'FLAGS')}${fault}`);
+  return { code, message: faults.length > 0 ? faults.join('\n') : message };
 }
 
 function deleteCommand(context: Context): Command {

@@ -2,15 +2,12 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { commandOf, type Context } from '../context.ts';
 import { usage } from '../exits.ts';
-import { addFilterFlags, filterFlags, filterOf, ids } from '../filters.ts';
+import { addFilterFlags, filterFlags, filterOf, ids, secondsOf } from '../filters.ts';
 import { watchJobs } from '../watch/run.ts';
-
-/** The longest that a timer waits, in seconds. */
-const MAX_TIMEOUT_S = 2_147_483;
 
 const options = filterFlags.extend({
   untilDone: z.boolean().default(false),
-  timeout: z.coerce.number().positive().max(MAX_TIMEOUT_S).optional(),
+  timeout: z.string().optional(),
   json: z.boolean().default(false),
 });
 
@@ -31,9 +28,10 @@ export function watchCommand(context: Context): Command {
           'Expected the ids of jobs, or else --group or --label. For example: kelpie-cli watch --group local',
         );
       }
+      const timeoutSeconds = timeout === undefined ? undefined : secondsOf(timeout, '--timeout');
       await watchJobs(context, await context.connect(), {
         ...(meant === undefined ? { ids: named } : { filter: meant }),
-        ...{ untilDone, timeoutSeconds: timeout, json },
+        ...{ untilDone, timeoutSeconds, json },
       });
     });
 }

@@ -287,7 +287,7 @@ export type CreateRuleMutationVariables = Exact<{
 export type CreateRuleMutation = { createScalingRule:
     | { __typename: 'Conflict', code: string, message: string }
     | { __typename: 'Forbidden', code: string, message: string }
-    | { __typename: 'InvalidInput', code: string, message: string }
+    | { __typename: 'InvalidInput', code: string, message: string, issues: Array<{ path: Array<string>, message: string }> }
     | { __typename: 'ScalingRule', containerGroupId: string, minReplicas: number, maxReplicas: number, idleThresholdSeconds: number, updatedAt: string, nextActionAt: string | null, lastDecision: { wanted: number, reason: string, at: string } | null, lastAnswer: { ok: boolean, message: string, at: string } | null }
    };
 
@@ -298,7 +298,7 @@ export type UpdateRuleMutationVariables = Exact<{
 
 export type UpdateRuleMutation = { updateScalingRule:
     | { __typename: 'Forbidden', code: string, message: string }
-    | { __typename: 'InvalidInput', code: string, message: string }
+    | { __typename: 'InvalidInput', code: string, message: string, issues: Array<{ path: Array<string>, message: string }> }
     | { __typename: 'NotFound', code: string, message: string }
     | { __typename: 'ScalingRule', containerGroupId: string, minReplicas: number, maxReplicas: number, idleThresholdSeconds: number, updatedAt: string, nextActionAt: string | null, lastDecision: { wanted: number, reason: string, at: string } | null, lastAnswer: { ok: boolean, message: string, at: string } | null }
    };
@@ -669,6 +669,12 @@ export const CreateRuleDocument = new TypedDocumentString(`
     ... on ScalingRule {
       ...Rule
     }
+    ... on InvalidInput {
+      issues {
+        path
+        message
+      }
+    }
     ...Refusal
   }
 }
@@ -700,6 +706,12 @@ export const UpdateRuleDocument = new TypedDocumentString(`
     __typename
     ... on ScalingRule {
       ...Rule
+    }
+    ... on InvalidInput {
+      issues {
+        path
+        message
+      }
     }
     ...Refusal
   }

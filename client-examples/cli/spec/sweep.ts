@@ -24,6 +24,22 @@ export function expandSweep(template: JobDraft, rows: readonly Row[]): JobDraft[
   return rows.map((row) => fill(template, row) as JobDraft);
 }
 
+/**
+ * A template that nobody fills in would become a job that is called `lr {{lr}}`.
+ * @throws CliError for the first `{{column}}` in any of them
+ */
+export function demandFilled(drafts: readonly JobDraft[]): void {
+  for (const draft of drafts) {
+    const [found] = COLUMN.exec(JSON.stringify(draft)) ?? [];
+    if (found === undefined) continue;
+    throw usage(
+      `${found} stands there, and no table to fill it in: give one by --csv, or say --literal if it is meant so`,
+    );
+  }
+}
+
+const COLUMN = /\{\{\s*([^{}]*?)\s*\}\}/;
+
 function parsed(text: string, path: string): Row[] {
   try {
     return parse<Row>(text, { columns: true, bom: true, trim: true, skip_empty_lines: true });
@@ -41,7 +57,7 @@ function fill(part: unknown, row: Row): unknown {
 }
 
 function fillText(text: string, row: Row): string {
-  return text.replaceAll(/\{\{\s*([^{}]*?)\s*\}\}/g, (_, name: string) => {
+  return text.replaceAll(new RegExp(COLUMN, 'g'), (_, name: string) => {
     const value = Object.hasOwn(row, name) ? row[name] : undefined;
     if (value !== undefined) return value;
     throw usage(`The template says {{${name}}}: expected one of the columns ${Object.keys(row).join(', ')}`);

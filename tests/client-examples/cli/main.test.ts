@@ -8,7 +8,7 @@ import { startTestApp } from '../../support/app.ts';
 import { spec } from '../../support/core.ts';
 import { submit } from '../../support/jobs.ts';
 
-const MAIN = join(import.meta.dirname, '../../../client-examples/cli/main.ts');
+const BIN = join(import.meta.dirname, '../../../client-examples/cli/kelpie-cli.js');
 
 const app = await startTestApp();
 afterAll(() => app.close());
@@ -17,7 +17,7 @@ afterAll(() => app.close());
 let bin: string;
 beforeAll(async () => {
   bin = await mkdtemp(join(tmpdir(), 'kelpie-cli-bin-'));
-  await symlink(MAIN, join(bin, 'kelpie-cli'));
+  await symlink(BIN, join(bin, 'kelpie-cli'));
 });
 afterAll(() => rm(bin, { recursive: true, force: true }));
 
@@ -46,6 +46,18 @@ describe('the program as a process', () => {
     expect(refused.err).not.toContain('wrong');
   });
 
+  test('an older Node is told so in a sentence, not by a stack', async () => {
+    const older = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })`;
+    const { code, out, err } = await shell(process.execPath, [
+      '--import',
+      `data:text/javascript,${older}`,
+      BIN,
+      'list',
+    ]);
+    expect([code, out, err.trim().split('\n').length]).toEqual([2, '', 1]);
+    expect(err).toContain('needs Node 24 or newer, and this is 20.20.2');
+  });
+
   test('a reader that has had enough is no fault', async () => {
     const { viewer, secret } = await app.account();
     // More than a pipe holds.
@@ -67,11 +79,16 @@ describe('completion', () => {
   };
 
   test('knows commands, options and what they may be', async () => {
-    const [commands, roles, statuses] = await Promise.all([
+    const [all, commands, roles, statuses, shells] = await Promise.all([
+      complete(''),
       complete('re'),
       complete('keys', 'create', '--role', ''),
       complete('list', '--status', 'c'),
+      complete('completion', ''),
     ]);
+    expect(all).toEqual(expect.arrayContaining(['submit', 'completion']));
+    expect(all).not.toContain('complete');
+    expect(shells.filter((word) => /^[a-z]/.test(word ?? ''))).toEqual(['bash', 'zsh', 'fish']);
     expect(commands).toContain('retry');
     expect(commands).not.toContain('list');
     expect(roles).toEqual(expect.arrayContaining(['owner', 'submitter', 'agent', 'viewer']));

@@ -50,8 +50,10 @@ describe('a job of flags', () => {
 
   test.for([
     [['--group', 'g'], 'Expected a command'],
-    [['--', 'true'], 'containerGroupId: expected a text'],
-    [['--group', 'g', '--priority', 'high', '--', 'true'], 'priority: expected a whole number'],
+    [['--', 'true'], '--group: expected the id of a container group, got nothing\n'],
+    [['--group', 'g', '--priority', 'high', '--', 'true'], '--priority: expected a whole number, got "high"\n'],
+    [['--group', 'g', '--max-failures', '1.5', '--', 'true'], '--max-failures: expected a whole number, got "1.5"\n'],
+    [['--group', 'g', '--idempotency-key', '', '--', 'true'], '--idempotency-key: expected a key, got ""\n'],
     [['--group', 'g', '--before', 'data', '--', 'true'], '--before: expected path=s3://bucket/prefix, got "data"'],
     [['--group', 'g', '--env', 'SEED', '--', 'true'], '--env: expected name=value, got "SEED"'],
     [['--group', 'g', '--gruop', 'g', '--', 'true'], "unknown option '--gruop'"],
@@ -105,11 +107,14 @@ sync:
   test.for([
     ['command: [', 'Flow sequence'],
     ['just a text', 'expected one job, or a list of jobs'],
-    ['{command: a, containerGroupId: g, comand: b}', 'Unrecognized key: "comand"'],
-    ['[{command: a, containerGroupId: g}, {command: a}]', 'job 2: containerGroupId: expected a text'],
+    ['{command: a, containerGroupId: g, comand: b}', 'comand: unknown field, remove it'],
+    ['[{command: a, containerGroupId: g}, {command: a}]', 'job 2: containerGroupId: expected the id of a container'],
+    ['{command: a, containerGroupId: g, environment: {A: [1]}}', 'environment.A: expected a text, got a list'],
+    ['{command: a, containerGroupId: g, arguments: b c}', 'arguments: expected a list of texts, got "b c"'],
+    ['{command: a, containerGroupId: g, sync: [1]}', 'sync: expected "before", "during" and "after", got a list'],
     [
       '{command: a, containerGroupId: g, sync: {before: [{bucket: b, localPath: l, direction: UPLOAD}]}}',
-      'sync.before.0',
+      'sync.before.0.direction: expected DOWNLOAD, or none at all, got "UPLOAD"',
     ],
   ] as const)('%s is refused', async ([text, fault]) => {
     const { exit, err } = await draft(['--file', await file('bad.yaml', text)]);
@@ -148,6 +153,23 @@ describe('a sweep', () => {
     const { exit, err } = await draft(['--csv', await file('bad.csv', text), '--group', 'g', '--', command]);
     expect(err).toContain(fault);
     expect(exit).toBe(2);
+  });
+
+  test.for([
+    [['--name', 'lr {{lr}}'], '{{lr}} stands there, and no table to fill it in'],
+    [['--label', '{{ key }}=1'], '{{ key }} stands there'],
+  ] as const)('without a table is refused, not submitted as it stands: %j', async ([words, fault]) => {
+    const { exit, err } = await draft([...words, '--group', 'g', '--', 'train']);
+    expect(err).toContain(fault);
+    expect(exit).toBe(2);
+  });
+
+  test('is what {{…}} means, unless --literal says that it stands for itself', async () => {
+    const { jobs } = await draft(['--literal', '--group', 'g', '--', 'docker', 'inspect', '-f', '{{.Id}}']);
+    expect(jobs).toMatchObject([{ arguments: ['inspect', '-f', '{{.Id}}'] }]);
+    const csv = await file('rows.csv', 'a\n1\n');
+    const both = await draft(['--literal', '--csv', csv, '--group', 'g', '--', 'train']);
+    expect([both.exit, both.err]).toEqual([2, expect.stringContaining('--csv or --literal, got both') as string]);
   });
 
   test('of a list of jobs is refused', async () => {

@@ -61,7 +61,12 @@ describe('submit', () => {
   test('says what the server has against a job, and where', async () => {
     const { cli } = await person();
     const { exit, err } = await cli('submit', '--group', 'g', '--priority', '101', '--', 'true');
-    expect([exit, err]).toEqual([2, expect.stringMatching(/priority.*100/) as string]);
+    expect([exit, err]).toEqual([2, '--priority: Expected at most 100, got 101\n']);
+    const path = join(home, 'two.yaml');
+    const job = { command: 'true', containerGroupId: 'g' };
+    await writeFile(path, JSON.stringify([job, { ...job, priority: 101 }]));
+    const ofFile = await cli('submit', '--file', path);
+    expect([ofFile.exit, ofFile.err]).toEqual([2, 'job 2: priority: Expected at most 100, got 101\n']);
   });
 });
 
@@ -86,10 +91,18 @@ describe('list and get', () => {
   });
 
   test.for([
-    [['list', '--status', 'lost'], '--status.0: expected one of pending, running'],
-    [['list', '--limit', 'x'], '--limit: expected a whole number, got "x"'],
+    [['list', '--status', 'lost'], '--status: expected one of pending, running'],
+    [['list', '--limit', '0'], '--limit: expected a whole number of at least 1, got "0"'],
+    [['agents', '--limit', '0'], '--limit: expected a whole number of at least 1'],
+    [['rules', 'set', 'g', '--max', '501'], '--max: Expected at most 500, got 501'],
+    [['completion', 'powershell'], 'Allowed choices are bash, zsh, fish'],
+    [['logs', 'x', '--tail', 'x'], '--tail: expected a whole number, got "x"'],
     [['watch'], 'Expected the ids of jobs, or else --group or --label'],
-    [['watch', 'x', '--timeout', 'soon'], '--timeout: '],
+    [
+      ['watch', 'x', '--timeout', 'soon'],
+      '--timeout: expected a number of seconds above 0, at most 2147483, got "soon"',
+    ],
+    [['watch', 'x', '--timeout', '0'], '--timeout: expected a number of seconds above 0'],
     [['keys', 'create', '--role', 'king'], "argument 'king' is invalid"],
     [['rules', 'set', 'g'], 'Expected --min, --max or --idle'],
     [['lits'], "unknown command 'lits'"],

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test, type TestContext } from 'vitest';
 import { z } from 'zod';
 import { makeTemporaryDirectory } from '../../../lib/temporary.ts';
@@ -10,13 +12,14 @@ const root = join(import.meta.dirname, '../../..');
 const LIMIT_MS = 60_000;
 
 test(
-  'npm run dev has a rule for its group, lets agents come for a rule of one’s own, and ends with all it has started on Ctrl-C',
+  'npm run dev has a rule for its group, lets agents come for a rule of one’s own, does what the README submits, and ends with all it has started on Ctrl-C',
   async (context) => {
     const { dev, directory } = await startDev(context);
     const url = await said(dev, 'API');
     const key = await said(dev, 'key');
     const ask = async (method: string, path: string, body?: object) => {
-      const init = { method, headers: { 'X-Kelpie-Key': key }, ...(body && { body: JSON.stringify(body) }) };
+      const headers = { 'X-Kelpie-Key': key, 'Content-Type': 'application/json' };
+      const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
       const response = await fetch(`${url}${path}`, init);
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };
     };
@@ -38,6 +41,18 @@ test(
     expect(done.machine_id).toMatch(/^local-/);
     expect(processesMarked(`SALAD_MACHINE_ID=${String(done.machine_id)}`)).not.toEqual([]);
 
+    for (const submitted of [await submitAsReadmeHasIt(url, key), await submitAsReadmeHasItInGraphql(ask)]) {
+      await until(
+        'the job of the README to be completed',
+        async () => {
+          const { body } = await ask('GET', `/jobs/${submitted}`);
+          expect(body.status).not.toBe('failed');
+          return body.status === 'completed';
+        },
+        30_000,
+      );
+    }
+
     // A terminal sends it to the whole group.
     process.kill(-dev.pid, 'SIGINT');
     expect(await dev.ended).toEqual({ code: 0, signal: null });
@@ -52,6 +67,34 @@ test('npm run dev is what the test above has started', async () => {
   const { scripts } = manifest.parse(JSON.parse(await readFile(join(root, 'package.json'), 'utf8')));
   expect(scripts.dev).toBe('npm run -s build:dashboard && node deploy/local/dev.ts');
 });
+
+type Ask = (method: string, path: string, body?: object) => Promise<{ body: Record<string, unknown> }>;
+
+/** By the very lines, but for the address, the key, and the time that nobody here has. */
+async function submitAsReadmeHasIt(url: string, key: string): Promise<string> {
+  const script = (await blocksOfReadme('sh')).find((text) => text.includes('monte-carlo.ts')) ?? '';
+  const meant = script
+    .replace('http://127.0.0.1:4000', url)
+    .replace('KEY=…', `KEY=${key}`)
+    .replace('"--pause-ms", "200"', '"--pause-ms", "0"');
+  const { stdout } = await promisify(execFile)('sh', ['-c', meant], { cwd: root });
+  return idIn(JSON.parse(stdout));
+}
+
+async function submitAsReadmeHasItInGraphql(ask: Ask): Promise<string> {
+  const query = (await blocksOfReadme('graphql')).find((text) => text.includes('submitJob'));
+  const { body } = await ask('POST', '/graphql', { query });
+  return idIn(z.object({ data: z.object({ submitJob: z.unknown() }) }).parse(body).data.submitJob);
+}
+
+function idIn(answer: unknown): string {
+  return z.object({ id: z.string() }).parse(answer).id;
+}
+
+async function blocksOfReadme(language: string): Promise<string[]> {
+  const page = await readFile(join(root, 'README.md'), 'utf8');
+  return [...page.matchAll(/^```(\w+)\n(.*?)^```/gms)].flatMap(([, of, text = '']) => (of === language ? [text] : []));
+}
 
 /** In a directory of its own, so that nobody's database is touched, and by which everything it starts can be told. */
 async function startDev({ onTestFinished }: TestContext) {

@@ -24,8 +24,12 @@ async function refusal(path: string, body: unknown) {
   expect(await jobCount()).toBe(0);
   const problem = problemIn(answer);
   expect([problem.error, problem.message]).toEqual(['Bad Request', problem.detail]);
+  expect(JSON.stringify(problem)).not.toMatch(ZODS_OWN_WORDS);
   return problem;
 }
+
+/** What a library says by itself names no way on. */
+const ZODS_OWN_WORDS = /Invalid (input|option|string|key)|received|Too (big|small)|Unrecognized/;
 
 /** Each place once: one value may have several faults. */
 function pointersIn(problem: ReturnType<typeof problemIn>): string[] {
@@ -203,4 +207,14 @@ test('more members than any field may hold are refused before each is looked at'
   expect(pointersIn(await refusal('/jobs/batch', [submission({ arguments: crowd })]))).toEqual(['/0/arguments']);
   const faults = Array.from({ length: 10_000 }, () => 0);
   expect(pointersIn(await refusal('/jobs', submission({ arguments: faults }))).length).toBeLessThanOrEqual(100);
+});
+
+test('a fault says what was expected and what came, and quotes nothing that may be a secret', async () => {
+  const environment = { PASSWORD: 271828 };
+  const { errors } = await refusal('/jobs', { ...submission(), command: 1, priority: 101, environment });
+  expect(errors).toEqual([
+    { pointer: '/command', message: 'Expected a text, got a number' },
+    { pointer: '/environment/PASSWORD', message: 'Expected a text, got a number' },
+    { pointer: '/priority', message: 'Expected at most 100, got 101' },
+  ]);
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { VERSION } from '../../../lib/version.ts';
 import { startTestApp, type TestApp } from '../../support/app.ts';
 import { pointer, readApi, type Api } from '../../support/openapi.ts';
 
@@ -65,3 +66,16 @@ function describedIn(value: unknown, at: string): { fields: number; undescribed:
   }
   return found;
 }
+test('the probes, and nothing else, are described as open to who has no key', async () => {
+  const open = api.routes.filter((route) => !api.guarded.includes(route));
+  expect(open.map(({ name }) => name)).toEqual(['GET /livez', 'GET /readyz']);
+  for (const route of open) {
+    const response = await fetch(`${app.url}${route.path}`);
+    const answer = { status: response.status, contentType: response.headers.get('content-type') };
+    expect(api.faults(route, { ...answer, text: await response.text() })).toEqual([]);
+  }
+});
+
+test('the document has the version of the package', () => {
+  expect(api.document.info.version).toBe(VERSION);
+});
