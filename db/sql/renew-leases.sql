@@ -1,6 +1,7 @@
 -- `renew-lease.sql` for many leases at once, each named once: those that hold are returned. An attempt that somebody else holds just then
 -- is passed over, because nobody is to wait for a row that is none of theirs. Whether that one holds, and any other that is missing here,
 -- is for a statement of its own to say. Attempts of several jobs are locked in the order of the jobs' ids, as everywhere.
+-- The account is compared as in `renew-lease.sql`, by no index.
 with asked as materialized (
   select *
   from unnest(:account_ids::uuid[], :job_ids::uuid[], :attempts::int[], :bytes_downloaded::bigint[], :bytes_uploaded::bigint[],
@@ -10,7 +11,7 @@ with asked as materialized (
 held as materialized (
   select a.account_id, a.job_id, a.number
   from asked
-  join attempts a on a.job_id = asked.job_id and a.number = asked.attempt and a.account_id = asked.account_id
+  join attempts a on a.job_id = asked.job_id and a.number = asked.attempt and (a.account_id = asked.account_id) is true
   where a.outcome is null
   order by a.job_id, a.number
   for no key update of a skip locked

@@ -7,10 +7,11 @@
 -- The progress of a transfer is taken once a second likewise; the agent says it with each heartbeat, so what comes sooner is let go.
 -- A new phase's first is taken at once, whatever the last phase's was.
 -- The trace is how its fraction grew: at most 32 points, 10 s apart, begun anew when the fraction falls.
+-- The account is compared as in `renew-lease.sql`, by no index.
 with job as materialized (
   select id, account_id, container_group_id, event_seq
   from jobs
-  where id = :job_id and account_id = :account_id
+  where id = :job_id and (account_id = :account_id) is true
   for update
 ),
 before as materialized (
