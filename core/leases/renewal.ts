@@ -32,14 +32,14 @@ interface Often {
   seen_every_seconds: number;
 }
 
-const oneStatement = statement<Renewal & Often, Held>('renew-lease');
+const oneStatement = statement<Renewal & Often, Held>('renew-lease', { keepsPlan: true });
 
 type Columns = { [name in keyof Renewal as `${name}${name extends keyof Fence ? 's' : ''}`]: readonly Renewal[name][] };
 
 const manyStatement = statement<
   Columns & { seen_every_seconds: number },
   Held & Omit<Fence, 'attempt'> & { number: number }
->('renew-leases');
+>('renew-leases', { keepsPlan: true });
 
 /** Renews one lease; undefined when it does not hold (rules 2 and 3). What is returned is committed. */
 export type Renew = (renewal: Renewal) => Promise<Held | undefined>;
