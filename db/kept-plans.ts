@@ -4,8 +4,8 @@ const names = new Map<string, string>();
 
 /**
  * Marks a statement that is asked all the time, and takes longer to plan than to execute: each connection plans it for good, under this
- * name, instead of each time. For statements that do the same whatever their parameters are, and name each column that they return:
- * PostgreSQL refuses a kept plan whose columns have changed.
+ * name, instead of each time. For statements that find one row by its primary key: a plan for many rows, made when a table was small, would go on
+ * reading all of it. And for those that name each column that they return: PostgreSQL refuses a kept plan whose columns have changed.
  */
 export function keepPlan(name: string, text: string): void {
   names.set(text, name);

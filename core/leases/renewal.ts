@@ -39,7 +39,7 @@ type Columns = { [name in keyof Renewal as `${name}${name extends keyof Fence ? 
 const manyStatement = statement<
   Columns & { seen_every_seconds: number },
   Held & Omit<Fence, 'attempt'> & { number: number }
->('renew-leases', { keepsPlan: true });
+>('renew-leases');
 
 /** Renews one lease; undefined when it does not hold (rules 2 and 3). What is returned is committed. */
 export type Renew = (renewal: Renewal) => Promise<Held | undefined>;

@@ -24,9 +24,8 @@ before as materialized (
            and (statement_timestamp() >= coalesce(a.transfer_due_at, '-infinity') - interval '0.2 seconds'
              or a.transfer is null
              or a.phase is distinct from coalesce(:phase::attempt_phase, a.phase)) as transfers
-  from attempts a
-  join job on job.id = a.job_id
-  where a.number = :attempt and (a.outcome is null) is true
+  from job, attempts a
+  where a.job_id = :job_id and a.number = :attempt and (a.outcome is null) is true
   for update of a
 ),
 news (type, data) as (

@@ -12,9 +12,9 @@ fresh as materialized (
   select a.number,
          :files::int - a.checkpoint_files as files,
          greatest(:bytes::bigint - a.checkpoint_bytes, 0) as bytes
-  from attempts a
-  join job on job.id = a.job_id
-  where a.number = :attempt
+  from job, attempts a
+  where a.job_id = :job_id
+    and a.number = :attempt
     and (a.outcome is null or a.number = job.resumable_attempt)
     and a.checkpoint_files < :files::int
   for update of a
