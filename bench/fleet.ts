@@ -3,14 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Tally } from './support/agents.ts';
 import { addAgents, reports, submit, used, withFleet, type Fleet } from './support/fleet.ts';
+import { growth } from './support/growth.ts';
 import { startBenchPostgres } from './support/postgres.ts';
 import { quantile, rounded, say } from './support/stats.ts';
 import { rssKib } from './support/usage.ts';
+import { submitOneByOne, wokenBy, type Woken } from './support/wakes.ts';
 
 /**
  * What a fleet costs a server, and how long it takes over what cannot wait: 5,000 idle agents and 1,000 busy ones, over real sockets, in
- * processes of their own, each speaking as our agents do. First with one server, then with three. With `--grow`, agents are added to one
- * server until it takes more than half a second over a heartbeat.
+ * processes of their own, each speaking as our agents do. First with one server, then with three. With `--grow`, busy agents are added to one
+ * server until it is late, and it is told why; with `--pin` the server has a processor for itself.
  *
  * Agents, servers and PostgreSQL share this machine, so processor time is told for each of them. The bounds that a server has by
  * default are raised for it by their variables, as an operator would.
@@ -20,8 +22,8 @@ const WAKES = 100;
 const WAKE_EVERY_MS = 150;
 /** Those who found nothing ask again after a minute at the earliest: at rest that goes on all the time. */
 const SETTLED_MS = 50_000;
-
-const GROWN = { by: 3_000, most: 18_000, seconds: 12, settledMs: 3_000, wakes: 20, withinMs: 220_000, tooLongMs: 500 };
+/** Where steps are short. */
+const LOOK_EVERY_MS = 1_000;
 
 export async function fleet(flags: string[]): Promise<Record<string, unknown>> {
   const { values } = parseArgs({
@@ -31,16 +33,18 @@ export async function fleet(flags: string[]): Promise<Record<string, unknown>> {
       busy: { type: 'string', default: '1000' },
       servers: { type: 'string', default: '1,3' },
       grow: { type: 'boolean', default: false },
+      pin: { type: 'boolean', default: false },
       profile: { type: 'string' },
     },
   });
   const counts = { idle: Number(values.idle), busy: Number(values.busy) };
+  const options = { profile: values.profile, isPinned: values.pin, ...(values.grow && { lookEveryMs: LOOK_EVERY_MS }) };
   const figures: Record<string, unknown> = {};
   const postgres = await startBenchPostgres();
   try {
     for (const servers of values.grow ? [1] : values.servers.split(',').map(Number)) {
-      const found = await withFleet(postgres, servers, values.profile, (it) =>
-        values.grow ? growth(it, counts) : round(it, counts),
+      const found = await withFleet(postgres, { servers, ...options }, (it) =>
+        values.grow ? growth(it, { ...counts, isPinned: values.pin }) : round(it, counts),
       );
       // The first is the benchmark's figure, the others stand beside it.
       Object.assign(figures, Object.keys(figures).length === 0 ? found : { [`servers_${servers}`]: found });
@@ -72,8 +76,8 @@ async function bringUp(fleet: Fleet, { idle, busy }: Counts): Promise<{ up_s: nu
   const began = performance.now();
   const before = used(fleet);
   await submit(fleet, 'busy', busy);
-  await addAgents(fleet, { group: 'busy', count: busy, isBusy: true });
-  await addAgents(fleet, { group: 'idle', count: idle, isBusy: false });
+  await addAgents(fleet, { group: 'busy', count: busy, duty: 'KEEP' });
+  await addAgents(fleet, { group: 'idle', count: idle, duty: 'COMPLETE' });
   const seconds = rounded((performance.now() - began) / 1_000);
   const computed = rounded(used(fleet).servers - before.servers);
   await delay(SETTLED_MS);
@@ -135,26 +139,12 @@ function holdupsOf(fleet: Fleet, tallies: readonly Tally[]) {
 async function wakeUps(fleet: Fleet, count: number): Promise<Record<string, number>> {
   await reports(fleet);
   fleet.holdups.report();
-  const submitted: { id: string; at: number }[] = [];
-  for (let n = 0; n < count; n++) {
-    const at = performance.timeOrigin + performance.now();
-    const [id = ''] = await submit(fleet, 'idle', 1);
-    submitted.push({ id, at });
-    await delay(WAKE_EVERY_MS);
-  }
-  await delay(1_000);
+  const submitted = await submitOneByOne(fleet, count, WAKE_EVERY_MS);
   const tallies = await reports(fleet);
-  const wakes = tallies.flatMap((tally) => tally.wakes).sort((a, b) => a - b);
-  const claims = new Map(tallies.flatMap((tally) => tally.claims).map((claim) => [claim.jobId, claim]));
-  const found = submitted.flatMap(({ id, at }) => {
-    const claim = claims.get(id);
-    const wake = wakes.find((time) => time > at);
-    return claim === undefined || wake === undefined
-      ? []
-      : [{ wake: wake - at, got: claim.gotAt - at, claim: claim.gotAt - claim.askedAt }];
-  });
+  const woken = tallies.reduce((sum, { wakes }) => sum + wakes.length, 0);
+  const found = wokenBy(submitted, tallies);
   if (found.length !== count) throw new Error(`${count} jobs were submitted, and ${found.length} were claimed`);
-  const at = (of: keyof (typeof found)[number], share: number) =>
+  const at = (of: keyof Woken, share: number) =>
     rounded(
       quantile(
         found.map((one) => one[of]),
@@ -166,7 +156,7 @@ async function wakeUps(fleet: Fleet, count: number): Promise<Record<string, numb
     ...{ wake_p50_ms: at('wake', 0.5), wake_p99_ms: at('wake', 0.99) },
     ...{ claim_p50_ms: at('claim', 0.5), claim_p99_ms: at('claim', 0.99) },
     ...{ submit_to_claim_p50_ms: at('got', 0.5), submit_to_claim_p99_ms: at('got', 0.99) },
-    woken_per_job: rounded(wakes.length / count),
+    woken_per_job: rounded(woken / count),
     wakes_failed: holdups.figures.failed,
   };
   say(`  job submitted → an agent is told p50 ${figures.wake_p50_ms} ms, p99 ${figures.wake_p99_ms} ms (n = ${count})`);
@@ -176,21 +166,4 @@ async function wakeUps(fleet: Fleet, count: number): Promise<Record<string, numb
   );
   say(`    ${holdups.text}`);
   return figures;
-}
-
-/** More and more idle agents on one server, until it is late, or there are as many as this machine opens files for. */
-async function growth(fleet: Fleet, counts: Counts): Promise<Record<string, unknown>> {
-  const began = performance.now();
-  await bringUp(fleet, counts);
-  const steps: Record<string, number>[] = [];
-  for (;;) {
-    say(`${fleet.agentCount} agents`);
-    const rest = await atRest(fleet, GROWN.seconds);
-    steps.push({ agents: fleet.agentCount, ...rest, ...(await wakeUps(fleet, GROWN.wakes)) });
-    const isLate = rest.heartbeat_p99_ms > GROWN.tooLongMs;
-    const isOver = performance.now() - began > GROWN.withinMs;
-    if (isLate || isOver || fleet.agentCount + GROWN.by > GROWN.most) return { steps };
-    await addAgents(fleet, { group: 'idle', count: GROWN.by, isBusy: false });
-    await delay(GROWN.settledMs);
-  }
 }

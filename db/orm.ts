@@ -19,6 +19,7 @@ import { Sweep } from './entities/sweep.ts';
 import { WebhookDelivery } from './entities/webhook-delivery.ts';
 import { WebhookSecret } from './entities/webhook-secret.ts';
 import { WebhookTry } from './entities/webhook-try.ts';
+import { keepPlans } from './kept-plans.ts';
 import { migrations } from './migrations.ts';
 
 export type { EntityManager };
@@ -58,7 +59,11 @@ export async function createOrm(options: {
     schemaGenerator: { ignoreRoutines: true },
     pool: { min: 0, max: options.maxConnections ?? 10, idleTimeoutMillis: 30_000 },
     ...(options.pooled !== true && { onCreateConnection: withoutJit }),
-    driverOptions: { ...limitsOf(options), ...CONNECT_WITHIN },
+    driverOptions: {
+      ...limitsOf(options),
+      ...CONNECT_WITHIN,
+      ...(options.pooled !== true && { onPoolCreated: keepPlans }),
+    },
     forceUtcTimezone: true,
   });
 }

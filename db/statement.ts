@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CompiledQuery } from 'kysely';
+import { keepPlan } from './kept-plans.ts';
 import type { EntityManager } from './orm.ts';
 
 type Parameter =
@@ -8,11 +9,14 @@ type Parameter =
 /**
  * One statement of `db/sql/`, whole and visible in its file. `:name` stands for a bound parameter (never interpolated).
  * Rows come back as PostgreSQL names them, times as strings: `em.map(Entity, row)` makes an entity of one.
+ * @param options.keepsPlan for what `keepPlan` says; no
  */
 export function statement<Parameters extends { [name in keyof Parameters]: Parameter }, Row>(
   file: string,
+  { keepsPlan = false }: { keepsPlan?: boolean } = {},
 ): (em: EntityManager, parameters: Parameters) => Promise<Row[]> {
   const { text, names } = positional(readFileSync(new URL(`./sql/${file}.sql`, import.meta.url), 'utf8'));
+  if (keepsPlan) keepPlan(file, text);
   return async (em, parameters) => {
     const values: Record<string, Parameter> = parameters;
     const query = CompiledQuery.raw(

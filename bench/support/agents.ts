@@ -1,21 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
-import { WebSocket } from 'ws';
 import {
   AgentSignalsDocument,
   ClaimJobDocument,
   CompleteAttemptDocument,
   HeartbeatDocument,
   RegisterAgentDocument,
-  type TypedDocumentString,
 } from '../../agent/generated/graphql.ts';
 import { jittered } from '../../lib/backoff.ts';
 import { createLatch } from '../../lib/latch.ts';
+import { createReporter, takeTurns, type Lease, type ReportTally, type Turns } from './reporting.ts';
+import { openWire, type Wire, type WireTally } from './wire.ts';
 
 /** What a process of agents is told, and tells. Times are in milliseconds since 1970, of one machine's clock. */
-export type Order = { is: 'OPEN'; wanted: Wanted } | { is: 'REPORT' };
+export type Order = { is: 'OPEN'; wanted: Wanted } | { is: 'PACE'; everyMs: number } | { is: 'REPORT' };
 export type Answer = { is: 'DONE' } | { is: 'REPORT'; tally: Tally };
 
 export interface Wanted {
@@ -23,32 +21,29 @@ export interface Wanted {
   key: string;
   group: string;
   count: number;
-  /** Whether they keep the job that they get; else they complete it at once, and are idle again. */
-  isBusy: boolean;
+  duty: Duty;
 }
 
+/**
+ * What they do with a job: complete it at once, and be idle again; keep it, and say no more than that they live; keep it, and report of its
+ * command at the pace that was ordered.
+ */
+export type Duty = 'COMPLETE' | 'KEEP' | 'REPORT';
+
 /** What has happened since the last report. */
-export interface Tally {
-  /** How long heartbeats took, in milliseconds. */
-  heartbeats: number[];
+export interface Tally extends WireTally, ReportTally {
   /** When work was announced to some agent. */
   wakes: number[];
   /** Jobs that were claimed. */
   claims: { jobId: string; askedAt: number; gotAt: number }[];
   /** Questions for work that were answered with nothing. */
   inVain: number;
-  /** Operations that the server could not do just then, and that were asked for again. */
-  failed: number;
-  /** Sockets that the server, or the network, has ended. */
-  cut: number;
   /** How late this process itself was, at p99, in milliseconds: what it measures may be late by as much. */
   lateMs: number;
 }
 
 /** Opened at a time: more, and the server's queue of connections overflows. */
 const AT_ONCE = 25;
-const PING_MS = 2_000;
-const AGAIN_MS = 1_000;
 
 /** The clock by which lateness is measured. */
 const CLOCK_MS = 10;
@@ -56,7 +51,7 @@ const lateness = monitorEventLoopDelay({ resolution: CLOCK_MS });
 
 /** A process of its own, so that the server's costs are the server's alone. */
 function main(): void {
-  const book = { tally: emptyTally() };
+  const book = { tally: emptyTally(), turns: takeTurns() };
   lateness.enable();
   process.on('message', (order: Order) => void obey(order, book).then((answer) => process.send?.(answer)));
 }
@@ -64,6 +59,8 @@ function main(): void {
 /** Where all agents of this process write down what happens to them. */
 interface Book {
   tally: Tally;
+  /** Of those that report. */
+  turns: Turns;
 }
 
 async function obey(order: Order, book: Book): Promise<Answer> {
@@ -73,6 +70,9 @@ async function obey(order: Order, book: Book): Promise<Answer> {
         const some = Math.min(AT_ONCE, order.wanted.count - from);
         await Promise.all(Array.from({ length: some }, (_, n) => beginAgent(order.wanted, from + n, book)));
       }
+      return { is: 'DONE' };
+    case 'PACE':
+      book.turns.every(order.everyMs);
       return { is: 'DONE' };
     case 'REPORT': {
       const tally = { ...book.tally, lateMs: Math.max(0, lateness.percentile(99) / 1e6 - CLOCK_MS) };
@@ -84,7 +84,8 @@ async function obey(order: Order, book: Book): Promise<Answer> {
 }
 
 function emptyTally(): Tally {
-  return { heartbeats: [], wakes: [], claims: [], inVain: 0, failed: 0, cut: 0, lateMs: 0 };
+  const none = { inVain: 0, failed: 0, cut: 0, chunks: 0, passedOver: 0, lost: 0, lateMs: 0 };
+  return { heartbeats: [], wakes: [], claims: [], ...none };
 }
 
 /** An agent that speaks as ours do, without a command to run. Resolves when it is watched, and asks for work from then on. */
@@ -107,7 +108,7 @@ async function beginAgent(wanted: Wanted, index: number, book: Book): Promise<vo
     wake.set();
   });
   await greeted.promise;
-  void work({ wire, agentId, wake, book, isBusy: wanted.isBusy });
+  void work({ wire, agentId, wake, book, duty: wanted.duty });
 }
 
 interface Worker {
@@ -115,10 +116,10 @@ interface Worker {
   agentId: string;
   wake: ReturnType<typeof createLatch>;
   book: Book;
-  isBusy: boolean;
+  duty: Duty;
 }
 
-async function work({ wire, agentId, wake, book, isBusy }: Worker): Promise<void> {
+async function work({ wire, agentId, wake, book, duty }: Worker): Promise<void> {
   for (;;) {
     wake.clear();
     const askedAt = now();
@@ -134,16 +135,22 @@ async function work({ wire, agentId, wake, book, isBusy }: Worker): Promise<void
     const lease = { jobId: claimJob.job.id, attempt: claimJob.attempt.number };
     book.tally.claims.push({ jobId: lease.jobId, askedAt, gotAt: now() });
     await wire.ask(HeartbeatDocument, { input: { ...lease, phase: 'RUNNING' } });
-    if (isBusy) {
-      keepAlive(wire, lease, claimJob.leaseMillis, book);
-      return;
+    switch (duty) {
+      case 'COMPLETE':
+        await wire.ask(CompleteAttemptDocument, { input: lease });
+        break;
+      case 'KEEP':
+        keepAlive(wire, lease, claimJob.leaseMillis, book);
+        return;
+      case 'REPORT':
+        book.turns.add(createReporter(wire, lease, book));
+        return;
     }
-    await wire.ask(CompleteAttemptDocument, { input: lease });
   }
 }
 
 /** As often as agents do whose connection is watched; the first after a part of that, so that not all beat at once. */
-function keepAlive(wire: Wire, input: { jobId: string; attempt: number }, leaseMillis: number, book: Book): void {
+function keepAlive(wire: Wire, input: Lease, leaseMillis: number, book: Book): void {
   const everyMs = leaseMillis / 3;
   const beat = async (): Promise<void> => {
     const sentAt = now();
@@ -152,75 +159,6 @@ function keepAlive(wire: Wire, input: { jobId: string; attempt: number }, leaseM
     book.tally.heartbeats.push(now() - sentAt);
   };
   setTimeout(() => setInterval(() => void beat(), everyMs), Math.random() * everyMs);
-}
-
-/** One socket of graphql-transport-ws. */
-interface Wire {
-  ask<Data, Variables>(document: TypedDocumentString<Data, Variables>, variables: Variables): Promise<Data>;
-  follow<Data, Variables>(
-    document: TypedDocumentString<Data, Variables>,
-    variables: Variables,
-    onNext: (data: Data) => void,
-  ): void;
-}
-
-async function openWire(url: string, key: string, book: Book): Promise<Wire> {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
-    perMessageDeflate: false,
-  });
-  const listeners = new Map<string, (message: Message) => void>();
-  const letIn = Promise.withResolvers<undefined>();
-  const say = (message: object): void => socket.send(JSON.stringify(message));
-  // As the agents' client does: the next ping when the last one was answered.
-  const pingSoon = (): void => void setTimeout(() => say({ type: 'ping' }), PING_MS);
-  let ids = 0;
-  const begin = (document: { toString(): string }, variables: unknown, heed: (message: Message) => void): void => {
-    const id = String(++ids);
-    listeners.set(id, heed);
-    say({ id, type: 'subscribe', payload: { query: document.toString(), variables } });
-  };
-  socket.on('message', (data: Buffer) => {
-    const message = JSON.parse(data.toString()) as Message;
-    if (message.type === 'pong') pingSoon();
-    else if (message.type === 'connection_ack') letIn.resolve(undefined);
-    else if (message.id !== undefined) listeners.get(message.id)?.(message);
-    if (message.type === 'complete' && message.id !== undefined) listeners.delete(message.id);
-  });
-  socket.on('error', () => undefined);
-  socket.on('close', () => (book.tally.cut += 1));
-  await once(socket, 'open');
-  say({ type: 'connection_init', payload: { 'X-Kelpie-Key': key } });
-  await letIn.promise;
-  pingSoon();
-  return {
-    async ask(document, variables) {
-      for (;;) {
-        const { payload } = await new Promise<Message>((resolve) => begin(document, variables, resolve));
-        // What comes is what the document asked for: the server holds to its schema.
-        if (payload?.data !== undefined && payload.data !== null) return payload.data as never;
-        book.tally.failed += 1;
-        await delay(AGAIN_MS);
-      }
-    },
-    follow(document, variables, onNext) {
-      const followAnew = (): void =>
-        begin(document, variables, ({ type, payload }) => {
-          if (type === 'next' && payload?.data !== undefined && payload.data !== null) {
-            onNext(payload.data as never);
-          } else {
-            book.tally.failed += 1;
-            setTimeout(followAnew, AGAIN_MS);
-          }
-        });
-      followAnew();
-    },
-  };
-}
-
-interface Message {
-  id?: string;
-  type: string;
-  payload?: { data?: unknown; errors?: unknown };
 }
 
 function now(): number {

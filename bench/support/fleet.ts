@@ -11,12 +11,15 @@ import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import type { Answer, Order, Tally, Wanted } from './agents.ts';
 import { watchHoldups, type HoldupWatch } from './holdups.ts';
 import { sql, type BenchPostgres } from './postgres.ts';
+import { pin } from './processors.ts';
 import { say } from './stats.ts';
 import { cpuSeconds, family, parentOf } from './usage.ts';
 
 const PROCESSES = 2;
 /** A round that takes longer to begin is given up: on a machine that is busy otherwise it would prove nothing. */
 const UP_MS = 150_000;
+/** Jobs that are submitted at once, at most. */
+const BATCH = 1_000;
 const MASTER_KEY = 'only of this benchmark';
 
 /** What an operator of so many agents would raise. */
@@ -24,6 +27,16 @@ const SETTINGS = {
   KELPIE_MAX_SOCKETS_PER_KEY: '30000',
   KELPIE_MAX_CONNECTIONS: '30000',
 };
+
+export interface FleetOptions {
+  servers: number;
+  /** A directory to which each server writes where its time went. */
+  profile?: string | undefined;
+  /** Each server gets a processor for itself, and everything else the others. */
+  isPinned?: boolean;
+  /** How often servers are asked what holds them up, in milliseconds; every five seconds where this is not set. */
+  lookEveryMs?: number;
+}
 
 /** Servers on one database, and processes full of agents. */
 export interface Fleet {
@@ -35,14 +48,14 @@ export interface Fleet {
   agents: ChildProcess[];
   keys: { owner: string; agent: string };
   postmaster: number;
+  databaseUrl: string;
   agentCount: number;
 }
 
 /** Starts servers, without agents, and ends everything when it is measured. */
 export async function withFleet<Figures>(
   postgres: BenchPostgres,
-  servers: number,
-  profile: string | undefined,
+  { servers, profile, isPinned = false, lookEveryMs }: FleetOptions,
   measure: (fleet: Fleet) => Promise<Figures>,
 ): Promise<Figures> {
   const directory = await makeTemporaryDirectory('kelpie-fleet-');
@@ -51,10 +64,13 @@ export async function withFleet<Figures>(
     ...{ servers: [], urls: [], metricsUrls: [], holdups: watchHoldups([]), agents: [], agentCount: 0 },
     keys: await provision(databaseUrl),
     postmaster: await postmasterOf(databaseUrl),
+    databaseUrl,
   };
   try {
     for (let n = 0; n < servers; n++) await addServer(fleet, { databaseUrl, directory, profile });
-    fleet.holdups = watchHoldups(fleet.metricsUrls);
+    fleet.holdups = watchHoldups(fleet.metricsUrls, lookEveryMs);
+    for (let n = 0; n < PROCESSES; n++) fleet.agents.push(fork(join(import.meta.dirname, 'agents.ts')));
+    if (isPinned) pinServers(fleet);
     return await measure(fleet);
   } finally {
     await fleet.holdups.stop();
@@ -63,6 +79,13 @@ export async function withFleet<Figures>(
     await Promise.all(fleet.servers.map((server) => server.stop()));
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+function pinServers({ servers, postmaster, agents }: Fleet): void {
+  pin(
+    servers.map(({ pid }) => pid),
+    [...family(postmaster), process.pid, ...agents.flatMap(({ pid }) => pid ?? [])],
+  );
 }
 
 async function provision(databaseUrl: string): Promise<Fleet['keys']> {
@@ -110,8 +133,7 @@ async function addServer(
   fleet.metricsUrls.push(`http://127.0.0.1:${metricsPort}/metrics`);
 }
 
-export async function addAgents(fleet: Fleet, wanted: Pick<Wanted, 'group' | 'count' | 'isBusy'>): Promise<void> {
-  while (fleet.agents.length < PROCESSES) fleet.agents.push(fork(join(import.meta.dirname, 'agents.ts')));
+export async function addAgents(fleet: Fleet, wanted: Pick<Wanted, 'group' | 'count' | 'duty'>): Promise<void> {
   fleet.agentCount += wanted.count;
   const share = wanted.count / PROCESSES;
   const { urls, keys } = fleet;
@@ -133,7 +155,14 @@ export function used({ servers, postmaster, agents }: Fleet) {
 }
 
 /** @returns the jobs' ids */
-export async function submit({ urls, keys }: Fleet, containerGroupId: string, count: number): Promise<string[]> {
+export async function submit(fleet: Fleet, containerGroupId: string, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  while (ids.length < count)
+    ids.push(...(await submitBatch(fleet, containerGroupId, Math.min(BATCH, count - ids.length))));
+  return ids;
+}
+
+async function submitBatch({ urls, keys }: Fleet, containerGroupId: string, count: number): Promise<string[]> {
   const job = { command: 'true', container_group_id: containerGroupId };
   const response = await fetch(`${urls[0]}/jobs/batch`, {
     method: 'POST',
@@ -144,10 +173,20 @@ export async function submit({ urls, keys }: Fleet, containerGroupId: string, co
   return ((await response.json()) as { id: string }[]).map(({ id }) => id);
 }
 
+/** Those that report do so once in so many milliseconds from now on, each. */
+export async function setPace({ agents }: Fleet, everyMs: number): Promise<void> {
+  await Promise.all(agents.map((child) => ordered(child, { is: 'PACE', everyMs })));
+}
+
+/** What has happened since it was last asked. */
+export async function tallied(fleet: Fleet): Promise<Tally[]> {
+  const answers = await Promise.all(fleet.agents.map((child) => ordered(child, { is: 'REPORT' })));
+  return answers.flatMap((answer) => (answer.is === 'REPORT' ? [answer.tally] : []));
+}
+
 /** @throws when a socket was cut: a fleet that is not whole proves nothing */
 export async function reports(fleet: Fleet): Promise<Tally[]> {
-  const answers = await Promise.all(fleet.agents.map((child) => ordered(child, { is: 'REPORT' })));
-  const tallies = answers.flatMap((answer) => (answer.is === 'REPORT' ? [answer.tally] : []));
+  const tallies = await tallied(fleet);
   const cut = tallies.reduce((sum, tally) => sum + tally.cut, 0);
   if (cut > 0) throw new Error(`${cut} of ${fleet.agentCount} agents lost their connection`);
   return tallies;
@@ -160,7 +199,7 @@ async function ordered(child: ChildProcess, order: Order, late?: AbortSignal): P
   const ended = once(child, 'exit', { signal }).then(() => {
     throw new Error('A process of agents has ended');
   });
-  const answered = once(child, 'message', { signal }).then(([answer]) => answer as Answer);
+  const answered = answerTo(child, order, signal);
   child.send(order);
   try {
     return await Promise.race([answered, ended]);
@@ -176,4 +215,19 @@ async function ordered(child: ChildProcess, order: Order, late?: AbortSignal): P
     over.abort();
     await Promise.allSettled([answered, ended]);
   }
+}
+
+/** One that was given up may still be answered, beside the next. */
+function answerTo(child: ChildProcess, order: Order, signal: AbortSignal): Promise<Answer> {
+  const wanted: Answer['is'] = order.is === 'REPORT' ? 'REPORT' : 'DONE';
+  return new Promise((resolve, reject) => {
+    const heed = (answer: Answer): void => {
+      if (answer.is === wanted) resolve(answer);
+    };
+    child.on('message', heed);
+    signal.addEventListener('abort', () => {
+      child.off('message', heed);
+      reject(new Error('No answer is waited for any more', { cause: signal.reason }));
+    });
+  });
 }

@@ -4,7 +4,7 @@ import { pause } from '../../lib/pause.ts';
 export interface Holdups {
   /** How late the event loop of the slowest was at the worst, in milliseconds. */
   server_late_ms: number;
-  /** How many operations of one waited for a connection to the database, at most, in looks once in five seconds. */
+  /** How many operations of one waited for a connection to the database, at most, of the moments when that was looked at. */
   database_waiting: number;
 }
 
@@ -19,8 +19,8 @@ const LOOK_EVERY_MS = 5_000;
 /** The clock by which servers measure their lateness: nobody is earlier. */
 const CLOCK_MS = 10;
 
-/** Asks servers' own metrics now and then. */
-export function watchHoldups(metricsUrls: readonly string[]): HoldupWatch {
+/** Asks servers' own metrics now and then; every five seconds where nothing else is wanted. */
+export function watchHoldups(metricsUrls: readonly string[], everyMs: number = LOOK_EVERY_MS): HoldupWatch {
   const stopping = new AbortController();
   let worst: Holdups = { server_late_ms: 0, database_waiting: 0 };
   const look = async (url: string): Promise<void> => {
@@ -36,7 +36,7 @@ export function watchHoldups(metricsUrls: readonly string[]): HoldupWatch {
       while (!stopping.signal.aborted) {
         // One that is not there says so by everything else that fails.
         await look(url).catch(() => undefined);
-        await pause(LOOK_EVERY_MS, stopping.signal);
+        await pause(everyMs, stopping.signal);
       }
     }),
   );

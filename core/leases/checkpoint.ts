@@ -14,7 +14,7 @@ export const MAX_KEYS = 10;
 const saveStatement = statement<
   { account_id: string; job_id: string; attempt: number; files: number; bytes: string; keys: readonly string[] },
   { events: number }
->('save-checkpoint');
+>('save-checkpoint', { keepsPlan: true });
 
 /**
  * Takes down what has been published since the last report, as one CHECKPOINT_SAVED. The same totals said again, and those of

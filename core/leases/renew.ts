@@ -27,7 +27,7 @@ const reportStatement = statement<
     warning: string | null;
   },
   { events: number }
->('report-attempt');
+>('report-attempt', { keepsPlan: true });
 
 /** What an agent says of its attempt when its heart beats. */
 export interface Pulse extends Transferred {

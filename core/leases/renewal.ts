@@ -32,7 +32,7 @@ interface Often {
   seen_every_seconds: number;
 }
 
-const oneStatement = statement<Renewal & Often, Held>('renew-lease');
+const oneStatement = statement<Renewal & Often, Held>('renew-lease', { keepsPlan: true });
 
 type Columns = { [name in keyof Renewal as `${name}${name extends keyof Fence ? 's' : ''}`]: readonly Renewal[name][] };
 

@@ -18,7 +18,7 @@ interface AppendParameters {
 const appendStatement = statement<
   { [name in keyof AppendParameters]: AppendParameters[name] },
   { next_offset: number; stored: boolean }
->('append-logs');
+>('append-logs', { keepsPlan: true });
 
 /**
  * Stores what an attempt's command has written. Safe to send twice: what is there already is passed over. Of a log that is

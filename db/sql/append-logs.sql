@@ -2,10 +2,11 @@
 -- The attempt's row is held, so that one attempt's chunks come one after another. The newest chunk says how far the log is:
 -- lines before that are there already and are passed over, and a gap after it stays one.
 -- The first part of a log stays for good; of the rest, what lies further back than the last `half` bytes goes with each append.
+-- Account and outcome are asked for as in `renew-lease.sql`, by no index.
 with attempt as materialized (
   select job_id, number
   from attempts
-  where account_id = :account_id and job_id = :job_id and number = :attempt and outcome is null
+  where job_id = :job_id and number = :attempt and (account_id = :account_id and outcome is null) is true
   for no key update
 ),
 newest as materialized (

@@ -1,5 +1,7 @@
 -- Rule 2 and 3: the check and the write are one statement. An attempt that is still live keeps (or, if its lease ran out and
 -- nobody has noticed yet, gets back) its lease by the database's clock. A lease lasts 2 × heartbeat_interval.
+-- Account and outcome are asked for in a way that no index serves: where PostgreSQL has not looked at a table yet (a new one, a restored
+-- one), it takes those of accounts, and of living attempts, for as good as the primary key, and they hold the whole fleet.
 update attempts
 set heartbeat_at = clock_timestamp(),
     lease_expires_at = clock_timestamp() + make_interval(secs => 2 * heartbeat_interval),
@@ -11,10 +13,9 @@ set heartbeat_at = clock_timestamp(),
     files_downloaded = greatest(files_downloaded, :files_downloaded::int),
     files_uploaded = greatest(files_uploaded, :files_uploaded::int),
     sync_lag_seconds = :sync_lag_seconds::float8
-where account_id = :account_id
-  and job_id = :job_id
+where job_id = :job_id
   and number = :attempt
-  and outcome is null
+  and (account_id = :account_id and outcome is null) is true
 returning heartbeat_interval, phase, warning, checkpoint_files, agent_id, machine_id, container_group_id,
           (agent_id is null or exists (
             select from agents g

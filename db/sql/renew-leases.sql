@@ -1,6 +1,7 @@
 -- `renew-lease.sql` for many leases at once, each named once: those that hold are returned. An attempt that somebody else holds just then
 -- is passed over, because nobody is to wait for a row that is none of theirs. Whether that one holds, and any other that is missing here,
 -- is for a statement of its own to say. Attempts of several jobs are locked in the order of the jobs' ids, as everywhere.
+-- Account and outcome are asked for as in `renew-lease.sql`, by no index.
 with asked as materialized (
   select *
   from unnest(:account_ids::uuid[], :job_ids::uuid[], :attempts::int[], :bytes_downloaded::bigint[], :bytes_uploaded::bigint[],
@@ -10,8 +11,8 @@ with asked as materialized (
 held as materialized (
   select a.account_id, a.job_id, a.number
   from asked
-  join attempts a on a.job_id = asked.job_id and a.number = asked.attempt and a.account_id = asked.account_id
-  where a.outcome is null
+  join attempts a on a.job_id = asked.job_id and a.number = asked.attempt
+  where (a.account_id = asked.account_id and a.outcome is null) is true
   order by a.job_id, a.number
   for no key update of a skip locked
 )
@@ -27,7 +28,7 @@ set heartbeat_at = clock_timestamp(),
     sync_lag_seconds = asked.sync_lag_seconds
 from held
 join asked on asked.job_id = held.job_id and asked.attempt = held.number and asked.account_id = held.account_id
-where a.job_id = held.job_id and a.number = held.number and a.outcome is null
+where a.job_id = held.job_id and a.number = held.number and (a.outcome is null) is true
 returning a.account_id, a.job_id, a.number, a.heartbeat_interval, a.phase, a.warning, a.checkpoint_files, a.agent_id, a.machine_id,
           a.container_group_id,
           (a.agent_id is null or exists (

@@ -7,10 +7,11 @@
 -- The progress of a transfer is taken once a second likewise; the agent says it with each heartbeat, so what comes sooner is let go.
 -- A new phase's first is taken at once, whatever the last phase's was.
 -- The trace is how its fraction grew: at most 32 points, 10 s apart, begun anew when the fraction falls.
+-- Account and outcome are asked for as in `renew-lease.sql`, by no index.
 with job as materialized (
   select id, account_id, container_group_id, event_seq
   from jobs
-  where id = :job_id and account_id = :account_id
+  where id = :job_id and (account_id = :account_id) is true
   for update
 ),
 before as materialized (
@@ -23,9 +24,8 @@ before as materialized (
            and (statement_timestamp() >= coalesce(a.transfer_due_at, '-infinity') - interval '0.2 seconds'
              or a.transfer is null
              or a.phase is distinct from coalesce(:phase::attempt_phase, a.phase)) as transfers
-  from attempts a
-  join job on job.id = a.job_id
-  where a.number = :attempt and a.outcome is null
+  from job, attempts a
+  where a.job_id = :job_id and a.number = :attempt and (a.outcome is null) is true
   for update of a
 ),
 news (type, data) as (

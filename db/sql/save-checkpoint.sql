@@ -1,19 +1,20 @@
 -- What was published while the command ran, told once however often it is reported: the totals of the attempt are the
 -- watermark, and only what is beyond them is news. `keys` are the newest names, in order; of those that were told before, none
 -- is told again. An attempt whose lease ran out may still report (rule 3). Locked job first, then attempt, as everywhere.
+-- The account is compared as in `renew-lease.sql`, by no index.
 with job as materialized (
   select id, account_id, container_group_id, event_seq, resumable_attempt
   from jobs
-  where id = :job_id and account_id = :account_id
+  where id = :job_id and (account_id = :account_id) is true
   for update
 ),
 fresh as materialized (
   select a.number,
          :files::int - a.checkpoint_files as files,
          greatest(:bytes::bigint - a.checkpoint_bytes, 0) as bytes
-  from attempts a
-  join job on job.id = a.job_id
-  where a.number = :attempt
+  from job, attempts a
+  where a.job_id = :job_id
+    and a.number = :attempt
     and (a.outcome is null or a.number = job.resumable_attempt)
     and a.checkpoint_files < :files::int
   for update of a

@@ -1,10 +1,13 @@
 -- Why pending jobs wait: machines with a connected agent in their group, those of them that are banned from the job, those that may
 -- have it, how many jobs stand before each in the queue (counted up to a bound, by the queue's own index), and what the rule of the
 -- group can do.
+-- A group's machines are looked at once, not for each of its jobs: a batch has a thousand of those, and a fleet thousands of machines. Of
+-- bans there are few, so what is banned from a job begins with them.
 with waiting as materialized (
-  select id, account_id, container_group_id, priority, position from jobs where id = any(:job_ids::uuid[])
+  select id, account_id, container_group_id, priority, position
+  from jobs
+  where id = any(:job_ids::uuid[])
 ),
--- Once for all jobs of a group.
 machines as materialized (
   select seen.*,
          (select count(*) from (select from bans b where b.account_id = seen.account_id and b.machine_id = seen.machine_id
@@ -14,11 +17,27 @@ machines as materialized (
         join agents g on g.account_id = asked.account_id and g.container_group_id = asked.container_group_id
         where g.draining_at is null
           and g.last_seen_at > now() - make_interval(secs => :seen_within_seconds)) seen
+),
+in_group as materialized (
+  select account_id, container_group_id, count(*)::int as agents, count(*) filter (where not is_barred)::int as free
+  from machines
+  group by account_id, container_group_id
+),
+bans_of_waiting as materialized (
+  select w.id, w.account_id, w.container_group_id, b.machine_id
+  from waiting w
+  join bans b on b.job_id = w.id
+),
+banned as materialized (
+  select b.id, count(*)::int as machines, count(*) filter (where not m.is_barred)::int as free
+  from bans_of_waiting b
+  join machines m using (account_id, container_group_id, machine_id)
+  group by b.id
 )
 select j.id as job_id,
-       there.agents,
-       there.banned,
-       there.allowed,
+       coalesce(in_group.agents, 0) as agents,
+       coalesce(banned.machines, 0) as banned,
+       coalesce(in_group.free, 0) - coalesce(banned.free, 0) as allowed,
        (select count(*)::int
         from (select 1
               from jobs q
@@ -31,15 +50,8 @@ select j.id as job_id,
        r.max_replicas,
        r.answer_ok
 from waiting j
-cross join lateral (
-  select count(*)::int as agents,
-         count(*) filter (where each.is_banned)::int as banned,
-         count(*) filter (where not each.is_banned and not each.is_barred)::int as allowed
-  from (select m.is_barred,
-               exists (select from bans b where b.job_id = j.id and b.machine_id = m.machine_id) as is_banned
-        from machines m
-        where m.account_id = j.account_id and m.container_group_id = j.container_group_id) each
-) there
+left join in_group using (account_id, container_group_id)
+left join banned on banned.id = j.id
 -- One that has been looked at, by a provider that knows the group.
 left join scaling_rules r
   on r.account_id = j.account_id and r.container_group_id = j.container_group_id

@@ -1,7 +1,7 @@
-import { ACTIONLINT, EXAMPLE_PACKAGES, installTool, nameOf, PG_DUMP, VERSITYGW, WEED } from './tools.ts';
+import { ACTIONLINT, EXAMPLE_PACKAGES, installTool, nameOf, PG_DUMP, PROMTOOL, VERSITYGW, WEED } from './tools.ts';
 
 /** Installs the named tools, or those that the suite uses everywhere; what can't be had is told, and no failure. */
-const USUAL = [WEED, EXAMPLE_PACKAGES, PG_DUMP, ACTIONLINT];
+const USUAL = [WEED, EXAMPLE_PACKAGES, PG_DUMP, ACTIONLINT, PROMTOOL];
 const KNOWN = [...USUAL, VERSITYGW];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !KNOWN.some((tool) => nameOf(tool) === name));

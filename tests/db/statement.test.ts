@@ -1,11 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createOrm } from '../../db/orm.ts';
+import { createOrm, type EntityManager } from '../../db/orm.ts';
 import { positional, statement } from '../../db/statement.ts';
 import { createDatabase } from '../support/database.ts';
 
 const database = await createDatabase();
-const orm = await createOrm({ url: database.url });
+const orm = await createOrm({ url: database.url, maxConnections: 1 });
 afterAll(async () => {
   await orm.close(true);
   await database.drop();
@@ -39,6 +40,40 @@ describe('the statements', () => {
     const jobTotals = statement<{ job_ids: readonly string[] }, unknown>('job-totals');
     await expect(jobTotals(orm.em.fork(), { job_ids: ["'; drop table jobs; --"] })).rejects.toThrow('uuid');
     await expect(database.query('select count(*) from jobs')).resolves.toHaveLength(1);
+  });
+
+  test('one that keeps its plan is planned once for each connection, and is given its parameters like any other', async () => {
+    const read = statement<{ job_id: string; account_id: string; attempt: number; machine_id: null }, unknown>(
+      'own-lease',
+      { keepsPlan: true },
+    );
+    const lease = { job_id: randomUUID(), account_id: randomUUID(), attempt: 1, machine_id: null };
+    const kept = (em: EntityManager) =>
+      em.execute<{ name: string; times: number }[]>(
+        'select name, (generic_plans + custom_plans)::int as times from pg_prepared_statements',
+      );
+    // A transaction has one connection.
+    await orm.em
+      .fork()
+      .transactional(async (em) => {
+        for (let n = 0; n < 3; n++) await expect(read(em, lease)).resolves.toEqual([]);
+        await expect(read(em, { ...lease, job_id: 'none' })).rejects.toThrow('uuid');
+      })
+      .catch(() => undefined);
+    expect(await kept(orm.em.fork())).toEqual([{ name: 'own-lease', times: 3 }]);
+  });
+
+  test('of a connection to a pooler nothing is kept', async () => {
+    const pooled = await createOrm({ url: database.url, pooled: true, maxConnections: 1 });
+    try {
+      const read = statement<{ job_id: string; account_id: string; attempt: number; machine_id: null }, unknown>(
+        'own-lease',
+      );
+      await read(pooled.em.fork(), { job_id: randomUUID(), account_id: randomUUID(), attempt: 1, machine_id: null });
+      expect(await pooled.em.fork().execute('select name from pg_prepared_statements')).toEqual([]);
+    } finally {
+      await pooled.close(true);
+    }
   });
 
   test('a file that is not there is an error when the program starts', () => {

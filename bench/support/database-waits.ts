@@ -1,0 +1,61 @@
+import pg from 'pg';
+import { pause } from '../../lib/pause.ts';
+
+/** What the connections of a database did, in the time that was looked at. */
+export interface DatabaseWaits {
+  /** How many worked, on the average. */
+  active: number;
+  /** What they waited for, in percent of those that worked, the most frequent first; COMPUTING is no wait. */
+  waits: { event: string; percent: number }[];
+}
+
+export interface DatabaseWatch {
+  /** Since the last report. */
+  report(): DatabaseWaits;
+  stop(): Promise<void>;
+}
+
+const LOOK_EVERY_MS = 100;
+const MOST_NAMED = 3;
+
+/** Looks again and again at what each connection is at. */
+export async function watchDatabase(databaseUrl: string): Promise<DatabaseWatch> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  const stopping = new AbortController();
+  let seen = new Map<string, number>();
+  let looks = 0;
+  const looking = (async () => {
+    while (!stopping.signal.aborted) {
+      const { rows } = await client.query<{ event: string; count: number }>(LOOK);
+      looks += 1;
+      for (const { event, count } of rows) seen.set(event, (seen.get(event) ?? 0) + count);
+      await pause(LOOK_EVERY_MS, stopping.signal);
+    }
+  })();
+  return {
+    report() {
+      const all = [...seen.values()].reduce((sum, count) => sum + count, 0);
+      const waits = [...seen].map(([event, count]) => ({ event, percent: Math.round((count / all) * 100) }));
+      const found = {
+        active: Math.round((all / Math.max(looks, 1)) * 10) / 10,
+        waits: waits.sort(byPercent).slice(0, MOST_NAMED),
+      };
+      seen = new Map();
+      looks = 0;
+      return found;
+    },
+    async stop() {
+      stopping.abort();
+      await looking;
+      await client.end();
+    },
+  };
+}
+
+const LOOK = `select coalesce(wait_event, 'COMPUTING') as event, count(*)::int as count from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and state = 'active' and pid <> pg_backend_pid() group by 1`;
+
+function byPercent(a: { percent: number }, b: { percent: number }): number {
+  return b.percent - a.percent;
+}
