@@ -21,8 +21,8 @@ export default defineConfig({
     env: Object.fromEntries(PROXIES.map((name) => [name, ''])),
     globalSetup: ['tests/support/global-setup.ts'],
     // No new process per file: ten files with a database each in 3.6 s instead of 11.8 s. Most tests wait for something, so
-    // three processes keep two cores busy.
-    maxWorkers: 3,
+    // four processes keep two cores busy.
+    maxWorkers: 4,
     isolate: false,
     retry,
     sequence: { sequencer: LongOnesFirst },

@@ -25,7 +25,11 @@ export function healthRoutes({ ready, log }: Pick<RestParts, 'ready' | 'log'>): 
   return router;
 }
 
-const well = jsonOutput('It is', z.object({ status: z.literal('ok') }), { status: 'ok' });
+const well = jsonOutput(
+  'It is',
+  z.object({ status: z.literal('ok').describe('Always this: who is not well answers otherwise, or not at all') }),
+  { status: 'ok' },
+);
 const open = { method: 'get' as const, tags: ['probes'], security: [] };
 
 const live = createRoute({

@@ -46,7 +46,7 @@ test('a machine counts once however many agents it has, in its own group, and no
   await connect(viewer, 'group', 'one');
   await connect(viewer, 'elsewhere', 'one');
   expect(await reasons()).toEqual([
-    'Every connected machine (1) is banned from this job.',
+    'Every connected machine (1) is banned from this job: lift a ban, or connect another machine.',
     '1 job is before it in the queue.',
     next,
     'No agent of container group nobody is connected.',
