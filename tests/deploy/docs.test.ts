@@ -28,7 +28,9 @@ describe('CONTRIBUTING.md', () => {
   });
 
   test('names every benchmark', () => {
-    const benchmarks = [...read('bench/main.ts').matchAll(/^import \{ (\w+) \} from '\.\//gm)].map(([, name = '']) => name);
+    const benchmarks = [...read('bench/main.ts').matchAll(/^import \{ (\w+) \} from '\.\//gm)].map(
+      ([, name = '']) => name,
+    );
     expect(benchmarks.length).toBeGreaterThan(10);
     const [row = ''] = /^\| `npm run bench.*$/m.exec(page) ?? [];
     expect(benchmarks.filter((name) => !new RegExp(`\\b${name}\\b`).test(row))).toEqual([]);
