@@ -13,6 +13,8 @@ const TOPICS = ['keys', 'logs', 'jobs'] as const satisfies Topic[];
 /** About 50 notifications a second per server, however many jobs change. */
 const ANNOUNCE_EVERY_MS = 20;
 const RECONNECT_AFTER_MS = 500;
+/** What failed over a connection that stays would fail again at once, for as long as the reason lasts. */
+const SAY_AGAIN_AFTER_MS = 500;
 const GOODBYE_MS = 1_000;
 /** A connection over which nothing is answered for so long is given up, and made anew. */
 const ANSWER_WITHIN_MS = 10_000;
@@ -55,9 +57,9 @@ export function startAnnouncements(options: AnnouncementOptions): Announcements 
     unsaid.add(topic);
     if (!sending) schedule();
   };
-  const schedule = (): void => {
-    // The first one goes at once, for latency's sake; those that follow within the window share the next.
-    const waitMs = Math.max(0, lastSent + ANNOUNCE_EVERY_MS - performance.now());
+  // The first one goes at once, for latency's sake; those that follow within the window share the next.
+  const schedule = (waitMs = Math.max(0, lastSent + ANNOUNCE_EVERY_MS - performance.now())): void => {
+    if (stopping.signal.aborted) return;
     scheduled ??= outside(() => setTimeout(() => void send(), waitMs));
   };
   const send = async (): Promise<void> => {
@@ -76,12 +78,15 @@ export function startAnnouncements(options: AnnouncementOptions): Announcements 
     });
     sending = false;
     if (!isSaid) for (const topic of topics) unsaid.add(topic);
-    // Over the same connection it would fail again at once: that is looked after, and what follows it says the rest.
-    if (unsaid.size > 0 && (isSaid || client !== speaker)) schedule();
+    if (unsaid.size > 0) schedule(isSaid || client !== speaker ? undefined : SAY_AGAIN_AFTER_MS);
   };
   const listening = keepListening(options, stopping.signal, (next) => {
     client = next;
-    if (client !== undefined && unsaid.size > 0 && !sending) schedule();
+    if (client === undefined || unsaid.size === 0 || sending) return;
+    // It has not failed over this one yet.
+    clearTimeout(scheduled);
+    scheduled = undefined;
+    schedule();
   });
 
   return {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseInput } from '../core/input.ts';
-import { historyLength, scalingHistory } from '../core/scaling/history.ts';
+import { historyLength, scalingDecisions, scalingHistory } from '../core/scaling/history.ts';
 import type { ScalingEvent } from '../db/entities/scaling-event.ts';
 import { builder } from './builder.ts';
 import { ScalingRuleRef } from './scaling-rule.ts';
@@ -55,7 +55,10 @@ const EventRef = builder.objectRef<ScalingEvent>('ScalingEvent').implement({
   }),
 });
 
-const historyArgs = z.object({ first: historyLength.nullish().transform((first) => first ?? 50) });
+const historyArgs = z.object({
+  first: historyLength.nullish().transform((first) => first ?? 50),
+  decisions: z.boolean().nullish(),
+});
 
 builder.objectFields(ScalingRuleRef, (t) => ({
   containerGroupName: t.exposeString('groupName', { nullable: true, description: 'As the provider calls the group.' }),
@@ -88,8 +91,16 @@ builder.objectFields(ScalingRuleRef, (t) => ({
   scalingEvents: t.field({
     type: [EventRef],
     description:
-      'What was newly wanted or done, and queues that had changed by a tenth, newest first; the last 1,000 are kept.',
-    args: { first: t.arg.int({ description: 'How many at most, 1 to 1,000 (50).' }) },
-    resolve: (rule, args, { core }) => scalingHistory(core, rule, parseInput(historyArgs, args).first),
+      'What was newly wanted or done, and queues that had changed by a tenth, of those one a minute, newest first; the last 1,000 are kept.',
+    args: {
+      first: t.arg.int({ description: 'How many at most, 1 to 1,000 (50).' }),
+      decisions: t.arg.boolean({
+        description: 'Only what was newly wanted or done, or went wrong, not what is of the queue alone (false).',
+      }),
+    },
+    resolve: (rule, args, { core }) => {
+      const { first, decisions } = parseInput(historyArgs, args);
+      return (decisions === true ? scalingDecisions : scalingHistory)(core, rule, first);
+    },
   }),
 }));

@@ -43,10 +43,11 @@ export type LeaseNames = (by: NamedBy, report: Report) => Promise<string | undef
 /**
  * Names leases that there are. What is named and is none, or another account's, has no name: whoever makes leases up would ask as often as
  * it likes, each time for another one. Accounts take turns to have theirs looked up, so nobody waits for what others make up.
+ * @param options.missedMs for how long what is none is remembered, in milliseconds (2,000)
  */
-export function createLeaseNames(core: Core): LeaseNames {
+export function createLeaseNames(core: Core, { missedMs = MISSED_MS }: { missedMs?: number } = {}): LeaseNames {
   const known = createMemory(MAX_KNOWN, KNOWN_MS);
-  const missed = createMemory(MAX_MISSED, MISSED_MS);
+  const missed = createMemory(MAX_MISSED, missedMs);
   const looks = createFairSlots({ atOnce: LOOKS_AT_ONCE, mostWaiting: MOST_WAITING, crowded });
 
   const recall = (key: string): boolean | undefined => {

@@ -24,10 +24,13 @@ export function createUnread(mostBytes: number): Unread {
 
   const look = (): void => {
     let sum = 0;
+    const now = performance.now();
     for (const [answered, standing] of open) {
       const bytes = answered.unreadBytes();
       sum += bytes;
-      if (bytes !== standing.bytes) open.set(answered, { bytes, since: performance.now() });
+      // More is no sign of a reader: who reads nothing, and has a little more sent all the time, would be taken for the liveliest.
+      if (bytes === 0 || bytes < standing.bytes) standing.since = now;
+      standing.bytes = bytes;
     }
     if (sum <= mostBytes) return;
     const stuck = [...open].filter(([, { bytes }]) => bytes > 0).sort(([, one], [, other]) => one.since - other.since);
@@ -54,6 +57,6 @@ export function createUnread(mostBytes: number): Unread {
 
 interface Standing {
   bytes: number;
-  /** When that was another number. */
+  /** When that was last less than before, or nothing. */
   since: number;
 }

@@ -94,7 +94,7 @@ function newFollower(core: Core, fitting: Fitting, viewer: Viewer, filter: JobFi
     },
     find: (ids) =>
       filter.search === undefined
-        ? fitting.jobsThatFit(viewer, filter, ids)
+        ? fitting.jobsThatFit(viewer, filter, ids, leaving.signal)
         : jobsThatFit(core, viewer, filter, ids, leaving.signal),
   };
 }

@@ -11,6 +11,8 @@ const TURN_SECONDS = 45;
 export const SWEEP_SECONDS = 60;
 /** History kept per rule. */
 export const KEPT_EVENTS = 1_000;
+/** Of a queue alone that changes all the time, history has an entry so often: all of it together is that of many hours. */
+const QUEUE_EVENT_SECONDS = 60;
 /** A backlog is counted so far: no rule allows as many replicas. */
 const COUNTED = 10_000;
 /** An agent that was not seen for longer is not there. */
@@ -35,6 +37,7 @@ interface FinishParameters {
   acted: boolean;
   orphaned: boolean;
   next_seconds: number;
+  queue_seconds: number;
   kept: number;
 }
 interface OfGroup {
@@ -117,8 +120,12 @@ export async function takeTurns(core: Core, batch: number): Promise<Turn[]> {
  * Writes down what came of a turn; nothing when it was taken over.
  * @returns in how many seconds the rule is due again; none where that is not known
  */
-export async function finishTurn(core: Core, finish: Omit<FinishParameters, 'kept'>): Promise<number[]> {
-  return (await finishStatement(core.em.fork(), { ...finish, kept: KEPT_EVENTS })).flatMap(secondsOf);
+export async function finishTurn(
+  core: Core,
+  finish: Omit<FinishParameters, 'queue_seconds' | 'kept'>,
+): Promise<number[]> {
+  const bounds = { queue_seconds: QUEUE_EVENT_SECONDS, kept: KEPT_EVENTS };
+  return (await finishStatement(core.em.fork(), { ...finish, ...bounds })).flatMap(secondsOf);
 }
 
 function secondsOf({ due_in_seconds: seconds }: DueRow): number[] {

@@ -17,7 +17,6 @@ type Rule = ScalingRulesQuery['scalingRules'][number];
 const EVERY_MS = 5_000;
 /** So much of what was seen of a queue is kept: an hour and a half, when it changes twice a second all the time. */
 const MOST_POINTS = 10_000;
-const MOST_EVENTS = 8;
 
 /** How many machines each group should have, and why. */
 export function Scaling() {
@@ -124,18 +123,14 @@ function At({ at }: { at: string }) {
   return <time dateTime={at}>{new Date(at).toLocaleTimeString('en-GB')}</time>;
 }
 
-function History({ rule: { scalingEvents } }: { rule: Rule }) {
-  if (scalingEvents.length === 0) return null;
-  // A queue alone that has changed is in the chart.
-  const decisions = scalingEvents.filter((event, index) => {
-    const before = scalingEvents[index + 1];
-    return before === undefined || before.wanted !== event.wanted || before.message !== event.message;
-  });
+/** A queue alone that has changed is in the chart. */
+function History({ rule: { decisions } }: { rule: Rule }) {
+  if (decisions.length === 0) return null;
   return (
     <div>
       <h3>What was newly wanted or done</h3>
       <ol className={styles.history}>
-        {decisions.slice(0, MOST_EVENTS).map((event) => (
+        {decisions.map((event) => (
           <li key={`${event.at} ${event.message}`}>
             <Ago at={event.at} />
             <span>{event.reason === null ? event.message : `${event.message}: ${event.reason}`}</span>

@@ -1,6 +1,7 @@
 -- What came of a turn, unless it was taken over; a rule that was changed meanwhile is due again, one whose queue changed in a second.
 -- Only what is new makes history, of which the last rows are kept: what was wanted or done, and a queue that has changed by a tenth, as
--- within a rule's bounds it may without any of that.
+-- within a rule's bounds it may without any of that. Of one that changes all the time a row a minute is enough: decisions are kept in the
+-- same number of rows.
 with done as (
   update scaling_rules r
   set turn = null, turn_ends_at = null,
@@ -26,13 +27,14 @@ with done as (
              or (not :ok::boolean and old.answer is distinct from r.answer)
              or exists (
                select from (
-                 select e.pending, e.running from scaling_events e
+                 select e.at, e.pending, e.running from scaling_events e
                  where e.account_id = r.account_id and e.container_group_id = r.container_group_id
                  order by e.id desc limit 1
                ) last
-               where (last.pending is null and :pending::int is not null)
-                  or abs(:pending::int - last.pending) * 10 > greatest(:pending::int, last.pending)
-                  or abs(:running::int - last.running) * 10 > greatest(:running::int, last.running)
+               where last.at <= clock_timestamp() - make_interval(secs => :queue_seconds)
+                 and ((last.pending is null and :pending::int is not null)
+                      or abs(:pending::int - last.pending) * 10 > greatest(:pending::int, last.pending)
+                      or abs(:running::int - last.running) * 10 > greatest(:running::int, last.running))
              )) as is_news
 ),
 written as (

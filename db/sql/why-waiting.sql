@@ -15,7 +15,7 @@ machines as materialized (
   from (select distinct g.account_id, g.container_group_id, g.machine_id
         from (select distinct account_id, container_group_id from waiting) asked
         join agents g on g.account_id = asked.account_id and g.container_group_id = asked.container_group_id
-        where g.draining_at is null
+        where g.draining_at is null and g.retiring_at is null
           and g.last_seen_at > now() - make_interval(secs => :seen_within_seconds)) seen
 ),
 in_group as materialized (

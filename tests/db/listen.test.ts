@@ -15,6 +15,8 @@ afterEach(async () => {
 });
 afterAll(() => database.drop());
 
+const SYNTAX_ERROR = '42601';
+
 interface Ear {
   announcements: Announcements;
   changes: number;
@@ -54,9 +56,17 @@ const backends = () =>
 async function between() {
   const { port, hostname } = new URL(database.url);
   const sockets: Socket[] = [];
+  let isGarbling = false;
   const gate = createServer((near) => {
     const far = connect(Number(port), hostname);
     sockets.push(near, far);
+    // Before it is passed on, and of the same length.
+    near.on('data', (sent: Buffer) => {
+      const at = sent.indexOf('notify');
+      if (at < 0 || !isGarbling) return;
+      sent.write('nought', at);
+      isGarbling = false;
+    });
     couple(near, far);
   });
   gate.listen(0, '127.0.0.1');
@@ -66,6 +76,8 @@ async function between() {
   url.port = String((gate.address() as AddressInfo).port);
   return {
     url: url.href,
+    /** The next announcement is nothing that the database understands. */
+    garble: () => (isGarbling = true),
     silence: () => sockets.forEach((socket) => socket.unpipe().pause()),
     async close() {
       for (const socket of sockets) socket.destroy();
@@ -134,6 +146,18 @@ describe('announcements', () => {
     const before = hearer.changes;
     speaker.announcements.announce();
     await until('the announcement', () => hearer.changes > before);
+  });
+
+  test('that failed over a connection that stays are made again over it', async () => {
+    const gate = await between();
+    const ear = await listen({ url: gate.url });
+    const before = ear.changes;
+    gate.garble();
+    ear.announcements.announce();
+    await until('the announcement', () => ear.changes > before);
+    expect(ear.errors.map((error) => 'code' in error && error.code)).toEqual([SYNTAX_ERROR]);
+    await ear.announcements.stop();
+    await gate.close();
   });
 
   test('notice that nobody answers any more, and connect anew', async () => {

@@ -9,7 +9,7 @@ import { findJob } from '../../../core/jobs/find.ts';
 import { whyWaiting } from '../../../core/jobs/waiting.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
 import { openCore, type OpenCore } from '../../../core/open.ts';
-import { scalingHistory } from '../../../core/scaling/history.ts';
+import { scalingDecisions, scalingHistory } from '../../../core/scaling/history.ts';
 import { createSaladProvider } from '../../../core/scaling/providers/salad.ts';
 import {
   createScalingRule,
@@ -116,14 +116,46 @@ describe('a group', () => {
     await look(scaler);
     expect(group.replicas).toBe(3);
     expect((await rule()).reason).toBe('3 = clamped from 5 by max_replicas (5 pending)');
-    // The queue makes history also where nothing else is wanted, when it has changed by a tenth.
+    // The queue makes history also where nothing else is wanted, when it has changed by a tenth, once a minute.
     const counts = async () => (await scalingHistory(core, await rule(), 10)).map(({ pending }) => pending);
+    const later = () => fixture.database.query("update scaling_events set at = at - interval '1 minute'");
+    const lookWith = async (jobs: number) => {
+      for (let count = 0; count < jobs; count++) await submit(core, viewer, { containerGroupId: group.id });
+      await look(scaler);
+      return counts();
+    };
     expect(await counts()).toEqual([5, 0]);
-    for (let count = 0; count < 6; count++) await submit(core, viewer, { containerGroupId: group.id });
-    await look(scaler);
+    expect(await lookWith(6)).toEqual([5, 0]);
+    await later();
+    expect(await lookWith(0)).toEqual([11, 5, 0]);
+    await later();
+    expect(await lookWith(1)).toEqual([11, 5, 0]);
+    // What is newly wanted is told at once.
+    await updateScalingRule(core, viewer, group.id, { maxReplicas: 4 });
+    expect(await lookWith(6)).toEqual([18, 11, 5, 0]);
+  });
+
+  test('has decisions and refusals that are found behind any number of changes of its queue alone', async () => {
+    const { viewer, group, rule } = await world({ maxReplicas: 1 });
+    const scaler = start();
+    const queueChanges = () =>
+      fixture.database.query(
+        `insert into scaling_events (account_id, container_group_id, wanted, reason, pending, running, ok, message)
+         select account_id, container_group_id, wanted, reason, pending + n, running, ok, message
+         from generate_series(1, 70) n, (select * from scaling_events order by id desc limit 1) last`,
+      );
     await submit(core, viewer, { containerGroupId: group.id });
     await look(scaler);
-    expect(await counts()).toEqual([11, 5, 0]);
+    await queueChanges();
+    api.brokenAbout = group.name;
+    await look(scaler);
+    await queueChanges();
+    const decisions = async (first: number) =>
+      (await scalingDecisions(core, await rule(), first)).map(({ wanted, ok, pending }) => ({ wanted, ok, pending }));
+    const refused = { wanted: 1, ok: false, pending: 1 };
+    expect(await decisions(8)).toEqual([refused, { ...refused, ok: true }]);
+    expect(await decisions(1)).toEqual([refused]);
+    expect(await scalingHistory(core, await rule(), 1_000)).toHaveLength(142);
   });
 
   test('is scaled by one rule, whatever account it is of, and by another one when that is gone', async () => {

@@ -54,6 +54,9 @@ const Explained = z.object({
       lastAnswer: z.object({ ok: z.boolean(), message: z.string(), at: z.iso.datetime() }).nullable(),
       nextActionAt: z.iso.datetime().nullable(),
       orphanedAt: z.iso.datetime().nullable(),
+      decisions: z.array(
+        z.object({ at: z.iso.datetime(), ok: z.boolean(), wanted: z.int().nullable(), message: z.string() }),
+      ),
       scalingEvents: z.array(
         z.object({
           at: z.iso.datetime(),
@@ -71,6 +74,7 @@ const Explained = z.object({
 async function explained() {
   const query = `query ($id: String!) { scalingRule(containerGroupId: $id) {
     containerGroupName lastDecision { wanted reason at } lastAnswer { ok message at } nextActionAt orphanedAt
+    decisions: scalingEvents(first: 1, decisions: true) { at ok wanted message }
     scalingEvents(first: 10) { at wanted reason ok message } } }`;
   const headers = { ...person, 'Content-Type': 'application/json' };
   const { body } = await rest(headers, 'POST', '/graphql', { query, variables: { id: group.id } });
@@ -136,7 +140,9 @@ describe('with credentials of Salad’s', () => {
       });
       expect(told.lastAnswer?.message).toBe('Salad answered with status 500');
       expect(told.lastDecision?.reason).toBe('1 = 1 pending');
-      expect(told.scalingEvents[0]).toMatchObject({ ok: false, wanted: 1, message: 'Salad answered with status 500' });
+      const refusal = { ok: false, wanted: 1, message: 'Salad answered with status 500' };
+      expect(told.scalingEvents[0]).toMatchObject(refusal);
+      expect(told.decisions).toMatchObject([refusal]);
       expect(Date.parse(told.nextActionAt ?? '')).toBeGreaterThan(Date.parse(told.lastAnswer?.at ?? ''));
     } finally {
       machines.brokenAbout = undefined;
