@@ -2,6 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { BUCKET } from '../../deploy/local/stack.ts';
+import { BUCKET as BUCKET_OF_IMAGES } from '../images/jobs.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -15,6 +17,25 @@ const pages = [
 test.for(pages.filter((path) => path.endsWith('.md')))('what %s points to is there', (path) => {
   const targets = [...read(path).matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, target = '']) => target);
   expect(targets.filter((target) => !existsSync(join(ROOT, dirname(path), target)))).toEqual([]);
+});
+
+describe('the store of `npm run dev` and that of docker-compose.yml have the bucket', () => {
+  test.for(['README.md', 'docs/getting-started.md', 'docs/clients.md', 'client-examples/github-actions/job.yaml'])(
+    'that %s has jobs use',
+    (path) => {
+      const named = [...read(path).matchAll(/\bbucket\\?"?: *\\?"?([\w-]+)/g)].map(([, name]) => name);
+      expect(named.length).toBeGreaterThan(0);
+      expect(new Set(named)).toEqual(new Set([BUCKET]));
+    },
+  );
+
+  test('in common with each other, and with the jobs that CI has them do', () => {
+    const compose = read('docker-compose.yml');
+    expect(compose.match(/mkdir -p \/data\/([\w-]+)/)?.[1]).toBe(BUCKET);
+    expect(compose.match(/in the bucket `([\w-]+)`/)?.[1]).toBe(BUCKET);
+    expect(read('.github/workflows/ci.yml').match(/find \/data\/([\w-]+)/)?.[1]).toBe(BUCKET);
+    expect(BUCKET_OF_IMAGES).toBe(BUCKET);
+  });
 });
 
 describe('CONTRIBUTING.md', () => {

@@ -5,7 +5,7 @@ import { until } from '../support/until.ts';
 
 /** On a machine that does much else, a server may take its time. */
 export const PATIENCE_MS = 120_000;
-export const BUCKET = 'kelpie';
+export const BUCKET = 'my-bucket';
 /** Of the agents of docker-compose.yml. */
 const GROUP = 'compose';
 
