@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, type TestContext, test } from 'vitest';
+import { canOrMust } from '../support/podman.ts';
 
 const LEAVER = join(import.meta.dirname, 'support/leaver.ts');
 /** What starts a program as process 1 of its own small world, as in a container that has no other init. */
@@ -49,7 +50,7 @@ describe.concurrent('a process', () => {
   });
 
   // Of process 1 the kernel keeps even SIGKILL.
-  test.skipIf(!canBeProcessOne)(
+  test.runIf(canOrMust(canBeProcessOne, 'a process 1'))(
     'that is process 1 leaves by a fault, and without a core that would hold its keys',
     async ({ onTestFinished }) => {
       const { code, said, left } = await endOf('POOL_HANGS', onTestFinished, [...AS_PROCESS_ONE, ...WITH_CORES]);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { areContainersDemanded } from '../support/podman.ts';
+import { areContainersDemanded, canOrMust } from '../support/podman.ts';
 
 /** Of a machine without podman. */
 async function run(script: string, demand: Record<string, string>): Promise<{ code: number | null; said: string }> {
@@ -36,4 +36,13 @@ test('a slip is not taken for a demand that is not there', () => {
   vi.stubEnv('KELPIE_TEST_CONTAINERS', 'demand');
   onTestFinished(() => void vi.unstubAllEnvs());
   expect(() => areContainersDemanded()).toThrow('to be demanded, or not set; got demand');
+});
+
+test('a test of what root alone can make is skipped where it can’t be, unless it is demanded: then that is an error', () => {
+  onTestFinished(() => void vi.unstubAllEnvs());
+  vi.stubEnv('KELPIE_TEST_CONTAINERS', '');
+  expect([true, false].map((can) => canOrMust(can, 'a disk'))).toEqual([true, false]);
+  vi.stubEnv('KELPIE_TEST_CONTAINERS', 'demanded');
+  expect(canOrMust(true, 'a disk')).toBe(true);
+  expect(() => canOrMust(false, 'a disk')).toThrow('Expected a disk, which KELPIE_TEST_CONTAINERS demands; got none');
 });

@@ -84,6 +84,20 @@ describe('a change, and so a release,', () => {
     }
   });
 
+  test('is tried with what root alone can make, and a skip of that is a failure', () => {
+    const needRoot = ['tests/agent/workers.test.ts', 'tests/agent/end-to-end/dead-disk.test.ts'];
+    const found = commands.filter(({ run }) => needRoot.every((file) => run.includes(file)));
+    expect(found.map(({ env }) => env)).toEqual([{ KELPIE_TEST_CONTAINERS: 'demanded' }]);
+    expect(found[0]?.run).toMatch(/^sudo --preserve-env=\S*\bKELPIE_TEST_CONTAINERS\b/);
+    for (const file of needRoot) expect(readFileSync(join(ROOT, file), 'utf8')).toContain('canOrMust(');
+  });
+
+  test('is tried by the suite where everything is that its tests use', () => {
+    const runs = jobs['check']!.steps.map(({ run = '' }) => run);
+    expect(runs).toContain('sudo .ci/install');
+    expect(runs.indexOf('sudo .ci/install')).toBeLessThan(runs.indexOf('.ci/run'));
+  });
+
   test('is tried as an upgrade, from a clone that has the release before', () => {
     const [found] = Object.values(jobs).filter(({ steps }) => steps.some(({ run }) => run === 'npm run test:upgrade'));
     expect(found?.steps[0]).toMatchObject({ with: { 'fetch-depth': 0 } });

@@ -61,6 +61,17 @@ export function areContainersDemanded(): boolean {
 }
 
 /**
+ * Whether a test can be, for one that needs root as containers do: it is skipped where this says no.
+ * @param what is needed, in a word
+ * @throws Error where there is not that, and what needs it is demanded
+ */
+export function canOrMust(can: boolean, what: string): boolean {
+  if (!can && areContainersDemanded())
+    throw new Error(`Expected ${what}, which KELPIE_TEST_CONTAINERS demands; got none`);
+  return can;
+}
+
+/**
  * One command of podman.
  * @param options.timeoutMs when it is given up (60,000)
  * @returns what it printed

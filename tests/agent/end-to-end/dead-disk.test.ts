@@ -1,8 +1,9 @@
 import { expect } from 'vitest';
 import { scenarios } from '../../support/fleet.ts';
+import { canOrMust } from '../../support/podman.ts';
 import { besideDeadDisk, canHaveDeadDisk } from '../support/dead-disk.ts';
 
-const scenario = scenarios().runIf(canHaveDeadDisk());
+const scenario = scenarios().runIf(canOrMust(canHaveDeadDisk(), 'a disk that does not answer'));
 
 scenario(
   'an agent whose disk does not answer takes work, and when it is told to stop gives the job back and ends',
