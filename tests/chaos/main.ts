@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { z } from 'zod';
+import { messageOf } from '../../lib/errors.ts';
 import { numberText } from '../../lib/number-text.ts';
 import { wordsOrExit } from '../../lib/program-words.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
@@ -39,22 +40,30 @@ async function main(): Promise<number> {
   const options = readOptions();
   const signal = interruption();
   signal.addEventListener('abort', () => say('Stopping and cleaning up …'));
-  const directory = await makeTemporaryDirectory('kelpie-chaos-');
-  let isEvidence = options.keep;
+  try {
+    return await runIn(await makeTemporaryDirectory('kelpie-chaos-'), options, signal);
+  } catch (error) {
+    if (error instanceof Interrupted) return error.exitCode;
+    say(`The run could not be done: ${error instanceof Error ? String(error.stack) : String(error)}`);
+    return FAULTY;
+  }
+}
+
+/** @returns the exit code of a run that came to its end */
+async function runIn(directory: string, options: z.output<typeof Options>, signal: AbortSignal): Promise<number> {
+  let isEvidence = true;
   try {
     const report = await runChaos({ ...options, directory, signal, say });
-    isEvidence ||= !report.held;
+    isEvidence = options.keep || !report.held;
     tell(report, options.seed);
     if (options.json) say(JSON.stringify({ seed: options.seed, ...report }));
     return report.held ? 0 : 1;
   } catch (error) {
-    if (error instanceof Interrupted) return error.exitCode;
-    isEvidence = true;
-    say(`The run could not be done: ${error instanceof Error ? String(error.stack) : String(error)}`);
-    return FAULTY;
+    if (error instanceof Interrupted) isEvidence = options.keep;
+    throw error;
   } finally {
     if (isEvidence) say(`Logs, records and facts.json: ${directory}`);
-    else await rm(directory, { recursive: true, force: true });
+    else await rm(directory, { recursive: true, force: true }).catch((error: unknown) => say(messageOf(error)));
   }
 }
 
