@@ -17,7 +17,7 @@ import uuid
 import boto3
 from botocore.config import Config
 from gql import Client, gql
-from gql.transport.exceptions import TransportClosed, TransportConnectionFailed
+from gql.transport.exceptions import TransportClosed, TransportConnectionFailed, TransportQueryError
 from gql.transport.websockets import WebsocketsTransport
 
 SUBMIT = gql("""
@@ -44,6 +44,9 @@ EVENTS = gql("""
 # How the server closes a connection whose key is not, or no longer, good.
 REFUSALS = {4401, 4403}
 
+# What may be asked again: the server is busy, cannot reach what it needs just now, or has failed for once.
+PASSING = {"RATE_LIMITED", "UNAVAILABLE", "INTERNAL_SERVER_ERROR"}
+
 ENDINGS = {"COMPLETED", "FAILED", "CANCELED", "PURGED"}
 
 
@@ -60,7 +63,7 @@ async def main():
         jobs = [describe(row, number, prefix, options) for number, row in enumerate(rows, 1)]
         answer = (await session.execute(SUBMIT, variable_values={"input": jobs}))["submitJobs"]
     if "jobs" not in answer:
-        sys.exit(f"refused: {answer.get('issues') or answer['message']}")
+        end(f"refused: {answer.get('issues') or answer['message']}")
     names = {job["id"]: number for number, job in enumerate(answer["jobs"], 1)}
     print(f"submitted {len(names)} jobs")
 
@@ -121,7 +124,7 @@ async def wait_for_all(waiting, cursor, group):
                 async for answer in session.subscribe(EVENTS, variable_values={"after": cursor, "group": group}):
                     event = answer["jobEvents"]
                     if "cursor" not in event:
-                        sys.exit(event["message"])
+                        end(event["message"])
                     cursor = event["cursor"]
                     if event["type"] in ENDINGS and event["jobId"] in waiting:
                         waiting.remove(event["jobId"])
@@ -131,10 +134,23 @@ async def wait_for_all(waiting, cursor, group):
         except (TransportClosed, TransportConnectionFailed, OSError) as error:
             close = getattr(error.__cause__, "rcvd", None)
             if close is not None and close.code in REFUSALS:
-                sys.exit(close.reason)
+                end(close.reason)
             print("connection lost, going on after the last event", file=sys.stderr)
             await asyncio.sleep(1)
+        except TransportQueryError as error:
+            faults = error.errors or [{"message": str(error)}]
+            lasting = [fault["message"] for fault in faults if (fault.get("extensions") or {}).get("code") not in PASSING]
+            if lasting:
+                end(" ".join(lasting))
+            print(f"{faults[0]['message']}, going on after the last event", file=sys.stderr)
+            await asyncio.sleep(1)
     return endings
+
+
+def end(reason):
+    """Not by 1, which says that a job has failed."""
+    print(reason, file=sys.stderr)
+    sys.exit(2)
 
 
 def read_result(bucket, prefix):

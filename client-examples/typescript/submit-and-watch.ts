@@ -23,14 +23,17 @@ if (job.__typename !== 'Job') end(`The job was refused: ${job.message}`);
 console.log(`submitted ${job.id}`);
 
 const REFUSALS: readonly number[] = [CloseCode.Unauthorized, CloseCode.Forbidden];
+/** What may be asked again: the server is busy, cannot reach what it needs just now, or has failed for once. */
+const PASSING: readonly unknown[] = ['RATE_LIMITED', 'UNAVAILABLE', 'INTERNAL_SERVER_ERROR'];
 let ending: string | undefined;
 while (ending === undefined) {
   try {
     ending = await followTo(job.id);
   } catch (error) {
     const refusal = refusalOf(error);
-    if (refusal !== undefined) throw new Error(refusal);
-    console.log('connection lost, going on after the last event');
+    if (refusal !== undefined) end(refusal);
+    const [fault] = faultsOf(error);
+    console.log(`${fault?.message ?? 'connection lost'}, going on after the last event`);
   }
   if (ending === undefined) await delay(1_000);
 }
@@ -43,7 +46,7 @@ function end(why: unknown): never {
   process.exit(2);
 }
 
-/** How the job has ended; undefined when the server went away in good order. Throws when the connection is lost. */
+/** How the job has ended; undefined when the server went away in good order. Throws the server's faults, and when the connection is lost. */
 async function followTo(id: string): Promise<string | undefined> {
   const client = createClient({
     url: `${url.replace(/^http/, 'ws')}/graphql`,
@@ -57,7 +60,7 @@ async function followTo(id: string): Promise<string | undefined> {
       query,
       variables: { after: cursor, group },
     })) {
-      if (data == null) throw new Error(errors?.[0]?.message ?? 'no data');
+      if (data == null) throw new AggregateError(errors ?? [], 'no data');
       const event = data.jobEvents;
       if (event.__typename === 'EventGap') {
         console.log(event.message);
@@ -76,8 +79,20 @@ async function followTo(id: string): Promise<string | undefined> {
 
 /** What the server has against the key or the question: asked again, it would say the same. */
 function refusalOf(error: unknown): string | undefined {
-  if (Array.isArray(error)) return (error as { message: string }[]).map(({ message }) => message).join(' ');
-  return error instanceof CloseEvent && REFUSALS.includes(error.code) ? error.reason : undefined;
+  if (error instanceof CloseEvent && REFUSALS.includes(error.code)) return error.reason;
+  const lasting = faultsOf(error).filter(({ extensions }) => !PASSING.includes(extensions?.code));
+  return lasting.length === 0 ? undefined : lasting.map(({ message }) => message).join(' ');
+}
+
+interface Fault {
+  message: string;
+  extensions?: { code?: unknown };
+}
+
+/** Of a question that the server did not take, they are thrown as they came. */
+function faultsOf(error: unknown): Fault[] {
+  const faults: unknown = error instanceof AggregateError ? error.errors : error;
+  return Array.isArray(faults) ? (faults as Fault[]) : [];
 }
 
 function tell(type: string, attempt: number | null | undefined, data: Record<string, unknown>): void {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, type TestContext } from 'vitest';
+import { z } from 'zod';
 import { EXAMPLE_PACKAGES, findTool } from '../../deploy/local/tools.ts';
 import { openGateway } from '../support/gateway.ts';
 import { BUCKET } from '../agent/sync/support/bench.ts';
@@ -8,6 +9,12 @@ import { startProgram, type TestProgram } from '../support/program.ts';
 import { EXAMPLES, expectTranscript } from './transcript.ts';
 
 const test = scenarios();
+
+/** As much of a message of graphql-transport-ws as tells what is asked. */
+const subscribing = z.object({
+  id: z.string().optional(),
+  payload: z.object({ query: z.string().optional() }).optional(),
+});
 
 const running = new Set<TestProgram>();
 afterAll(async () => {
@@ -59,7 +66,7 @@ describe('who follows jobs under a key that is revoked ends, and says why', () =
     const revoke = 'mutation ($id: ID!) { revokeApiKey(id: $id) { __typename } }';
     await app.graphql(ownerKey, revoke, { id: viewer.keyId });
     const { code } = await program.ended;
-    expect([code, program.lines.join('\n')]).toEqual([1, expect.stringContaining('revoked') as string]);
+    expect([code, program.lines.join('\n')]).toEqual([2, expect.stringContaining('revoked') as string]);
   };
 
   test('the one in TypeScript', async ({ scene }) => {
@@ -69,6 +76,34 @@ describe('who follows jobs under a key that is revoked ends, and says why', () =
   test('the one in Python', async ({ scene, skip }) => {
     const sweep = [example('python-graphql/sweep.py'), example('python-graphql/sweep.csv'), '--group', scene.group];
     await revoked(scene, pythonOr(skip), [...sweep, '--bucket', BUCKET]);
+  });
+});
+
+describe('who follows jobs asks again what may be asked again, and ends with 2, which no failed job gives, when refused', () => {
+  const asksAgain = async (scene: Scene, file: string, args: string[]) => {
+    const gateway = await openGateway(scene.fleet.app.url);
+    const answers = ['UNAVAILABLE', 'RATE_LIMITED', 'FORBIDDEN'];
+    gateway.answerInstead = (message) => {
+      const { id, payload } = subscribing.parse(JSON.parse(message));
+      if (payload?.query?.includes('jobEvents') !== true) return undefined;
+      const code = answers.shift();
+      return JSON.stringify({ id, type: 'error', payload: [{ message: `It is ${code}`, extensions: { code } }] });
+    };
+    const program = startExample(scene, file, args, { KELPIE_API_URL: gateway.url, PYTHONUNBUFFERED: '1' });
+    const { code } = await program.ended;
+    const told = program.lines.filter((line) => line.startsWith('It is '));
+    const goingOn = ['UNAVAILABLE', 'RATE_LIMITED'].map((name) => `It is ${name}, going on after the last event`);
+    expect([code, told], program.lines.join('\n')).toEqual([2, [...goingOn, expect.stringMatching(/FORBIDDEN/)]]);
+    await gateway.close();
+  };
+
+  test('the one in TypeScript', async ({ scene }) => {
+    await asksAgain(scene, process.execPath, [example('typescript/submit-and-watch.ts'), scene.group, 'true']);
+  });
+
+  test('the one in Python', async ({ scene, skip }) => {
+    const sweep = [example('python-graphql/sweep.py'), example('python-graphql/sweep.csv'), '--group', scene.group];
+    await asksAgain(scene, pythonOr(skip), [...sweep, '--bucket', BUCKET]);
   });
 });
 

@@ -9,6 +9,8 @@ export interface Gateway {
   websockets: 'OPEN' | 'REFUSED';
   /** Asked for each message of the server's; `true` hangs up both sides instead of passing it on. */
   hangUpOn: (message: string) => boolean;
+  /** Asked for each message of a client's; what it returns is the answer, and the server does not get the message. */
+  answerInstead: (message: string) => string | undefined;
   /** Cuts every plain request that is open, as a network does: neither side is told more than that. */
   cutRequests(): void;
   close(): Promise<void>;
@@ -16,7 +18,8 @@ export interface Gateway {
 
 /** `server` is the address of the server, `http://host:port`. */
 export async function openGateway(server: string): Promise<Gateway> {
-  const gateway: Gateway = { url: '', websockets: 'OPEN', hangUpOn: () => false, cutRequests, close };
+  const hooks = { hangUpOn: () => false, answerInstead: () => undefined };
+  const gateway: Gateway = { url: '', websockets: 'OPEN', ...hooks, cutRequests, close };
   const listener = createServer((incoming, outgoing) => pass(server, incoming, outgoing));
   const websockets = new WebSocketServer({ noServer: true });
   listener.on('upgrade', (incoming, socket, head) => {
@@ -55,7 +58,9 @@ function join(gateway: Gateway, server: string, near: WebSocket): void {
   const far = new WebSocket(`${server.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
   const early: string[] = [];
   near.on('message', (data: Buffer) => {
-    if (far.readyState === WebSocket.OPEN) far.send(String(data));
+    const answer = gateway.answerInstead(String(data));
+    if (answer !== undefined) near.send(answer);
+    else if (far.readyState === WebSocket.OPEN) far.send(String(data));
     else early.push(String(data));
   });
   far.on('open', () => early.forEach((text) => far.send(text)));
