@@ -28,7 +28,12 @@ export function keepPlans(pool: Pool): void {
         await query('discard plans');
         plannedAt = performance.now();
       }
-      return query({ name, text, values });
+      try {
+        return await query({ name, text, values });
+      } catch (error) {
+        if (isRefused(error)) dropWhenReleased(client);
+        throw error;
+      }
     };
     const named: Query = (text, values, ...more) => {
       const name = typeof text === 'string' && more.length === 0 ? names.get(text) : undefined;
@@ -40,3 +45,19 @@ export function keepPlans(pool: Pool): void {
 }
 
 type Query = (text: unknown, ...rest: unknown[]) => unknown;
+
+/**
+ * The columns that it returns have changed (0A000), or there is no statement of this name (26000): as it is with everything that is asked of this
+ * connection under that name from now on.
+ */
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === '0A000' || error.code === '26000');
+}
+
+/** Not at once: whoever has it may be in a transaction, which is to be rolled back. */
+function dropWhenReleased(client: PoolClient): void {
+  const release = client.release.bind(client);
+  client.release = () => {
+    release(true);
+  };
+}

@@ -82,6 +82,21 @@ describe('the statements', () => {
     }
   });
 
+  test('a connection whose plan is refused, as its columns have changed, is not used again', async () => {
+    await renew(orm.em.fork(), lease);
+    await database.query('alter table attempts alter column checkpoint_files type bigint');
+    const inTransaction = orm.em.fork().transactional((em) => renew(em, lease));
+    await expect(inTransaction).rejects.toThrow('cached plan must not change result type');
+    await expect(renew(orm.em.fork(), lease)).resolves.toEqual([]);
+  });
+
+  test('nor is one that has lost its plans to somebody else', async () => {
+    await renew(orm.em.fork(), lease);
+    await orm.em.fork().execute('deallocate all');
+    await expect(renew(orm.em.fork(), lease)).rejects.toThrow('does not exist');
+    await expect(renew(orm.em.fork(), lease)).resolves.toEqual([]);
+  });
+
   test('a file that is not there is an error when the program starts', () => {
     expect(() => statement('no-such-statement')).toThrow('no-such-statement');
   });
