@@ -1,11 +1,18 @@
 import type { Pool, PoolClient } from 'pg';
 
+/**
+ * In milliseconds. A plan is made for the tables as they are then: one for a table of a page or two reads all of it, and is kept until
+ * PostgreSQL looks at its statistics again, which may be never. So each connection makes its plans anew after this time, by the sizes that
+ * the tables have by then (1.7 ms for all of ours). That counts as well for the plans of PostgreSQL's own checks of foreign keys.
+ */
+export const KEPT_FOR_MS = 2_000;
+
 const names = new Map<string, string>();
 
 /**
- * Marks a statement that is asked all the time, and takes longer to plan than to execute: each connection plans it for good, under this
- * name, instead of each time. For statements that find one row by its primary key: a plan for many rows, made when a table was small, would go on
- * reading all of it. And for those that name each column that they return: PostgreSQL refuses a kept plan whose columns have changed.
+ * Marks a statement that is asked all the time, and takes longer to plan than to execute: each connection keeps its plan, under this
+ * name, for `KEPT_FOR_MS`. For statements that find their rows by the values of a primary key that they are given, not by a join; and for
+ * those that name each column that they return, as PostgreSQL refuses a kept plan whose columns have changed.
  */
 export function keepPlan(name: string, text: string): void {
   names.set(text, name);
@@ -15,9 +22,22 @@ export function keepPlan(name: string, text: string): void {
 export function keepPlans(pool: Pool): void {
   pool.on('connect', (client: PoolClient) => {
     const query = client.query.bind(client) as Query;
+    let plannedAt = performance.now();
+    const askKept = async (name: string, text: unknown, values: unknown): Promise<unknown> => {
+      if (performance.now() - plannedAt >= KEPT_FOR_MS) {
+        await query('discard plans');
+        plannedAt = performance.now();
+      }
+      try {
+        return await query({ name, text, values });
+      } catch (error) {
+        if (isRefused(error)) dropWhenReleased(client);
+        throw error;
+      }
+    };
     const named: Query = (text, values, ...more) => {
-      const name = typeof text === 'string' ? names.get(text) : undefined;
-      return name === undefined ? query(text, values, ...more) : query({ name, text, values }, ...more);
+      const name = typeof text === 'string' && more.length === 0 ? names.get(text) : undefined;
+      return name === undefined ? query(text, values, ...more) : askKept(name, text, values);
     };
     // One function in place of one with a dozen signatures, all of which it hands on.
     client.query = named as typeof client.query;
@@ -25,3 +45,19 @@ export function keepPlans(pool: Pool): void {
 }
 
 type Query = (text: unknown, ...rest: unknown[]) => unknown;
+
+/**
+ * The columns that it returns have changed (0A000), or there is no statement of this name (26000): as it is with everything that is asked of this
+ * connection under that name from now on.
+ */
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === '0A000' || error.code === '26000');
+}
+
+/** Not at once: whoever has it may be in a transaction, which is to be rolled back. */
+function dropWhenReleased(client: PoolClient): void {
+  const release = client.release.bind(client);
+  client.release = () => {
+    release(true);
+  };
+}

@@ -24,7 +24,8 @@ import { QueuesRemembered } from './migrations/0022-queues-remembered.ts';
  *
  * They run while servers serve. So one that alters a table that everybody uses alters that one alone, as whoever holds one and waits for
  * another deadlocks with those who take them the other way round. `migrate` lets each wait for two seconds at a time, because whoever comes
- * after a waiting one waits too, and tries again.
+ * after a waiting one waits too, and tries again. One that gives a column another type has the plans that connections keep (`kept-plans.ts`)
+ * refused, where they return it: each connection fails one heartbeat and is replaced, so better add a column and leave the old one.
  */
 export const migrations = [
   { name: '0001-spine', class: Spine },

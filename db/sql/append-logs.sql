@@ -11,8 +11,8 @@ with attempt as materialized (
 ),
 newest as materialized (
   select l."offset" + l.lines as lines, l.position + l.bytes as bytes
-  from attempt
-  join job_logs l on l.job_id = attempt.job_id and l.attempt = attempt.number
+  from job_logs l
+  where l.job_id = :job_id and l.attempt = :attempt
   order by l.position desc
   limit 1
 ),
@@ -43,8 +43,8 @@ stored as (
 dropped as (
   delete from job_logs l
   using fresh
-  where l.job_id = fresh.job_id
-    and l.attempt = fresh.number
+  where l.job_id = :job_id
+    and l.attempt = :attempt
     and l.position >= :half::bigint
     and l.position < fresh.bytes + fresh.size - :half::bigint
 )

@@ -88,8 +88,7 @@ attempt as (
 counted as (
   update jobs j
   set event_seq = j.event_seq + (select count(*)::int from numbered)
-  from job
-  where j.id = job.id and exists (select from numbered)
+  where j.id = :job_id and exists (select from numbered)
 ),
 event as (
   insert into job_events (job_id, seq, account_id, container_group_id, type, attempt, data)

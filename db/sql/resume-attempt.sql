@@ -1,12 +1,11 @@
 -- Rule 3: late is not lost. The attempt whose lease ran out gets it back if nobody has claimed the job since; the
 -- interruption that was counted is taken back with it.
--- The account is compared as in `renew-lease.sql`, by no index.
+-- Account and state are compared as in `renew-lease.sql`, by no index: that of the queue holds all that waits.
 with job as materialized (
   select id, event_seq
   from jobs
   where id = :job_id
-    and (account_id = :account_id) is true
-    and status = 'PENDING'
+    and (account_id = :account_id and status = 'PENDING') is true
     and attempt_number = :attempt
     and resumable_attempt = :attempt
   for update

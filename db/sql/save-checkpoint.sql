@@ -30,8 +30,8 @@ saved as (
   update jobs j
   set event_seq = j.event_seq + 1,
       last_checkpoint_at = clock_timestamp()
-  from job, fresh
-  where j.id = job.id
+  from fresh
+  where j.id = :job_id
   returning j.id, j.account_id, j.container_group_id, j.event_seq, j.last_checkpoint_at
 ),
 named as (

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createOrm, type EntityManager } from '../../db/orm.ts';
+import { createOrm, type Orm } from '../../db/orm.ts';
 import { positional, statement } from '../../db/statement.ts';
 import { createDatabase } from '../support/database.ts';
 
@@ -11,6 +11,24 @@ afterAll(async () => {
   await orm.close(true);
   await database.drop();
 });
+
+/** As the core marks it. */
+const renew = statement<
+  Record<'job_id' | 'account_id' | 'bytes_downloaded' | 'bytes_uploaded', string> &
+    Record<'attempt' | 'files_downloaded' | 'files_uploaded' | 'sync_lag_seconds' | 'seen_every_seconds', number>,
+  unknown
+>('renew-lease', { keepsPlan: true });
+const lease = {
+  ...{ job_id: randomUUID(), account_id: randomUUID(), attempt: 1, sync_lag_seconds: 0, seen_every_seconds: 10 },
+  ...{ bytes_downloaded: '0', bytes_uploaded: '0', files_downloaded: 0, files_uploaded: 0 },
+};
+
+const kept = ({ em }: Orm) =>
+  em
+    .fork()
+    .execute<{ name: string; times: number }[]>(
+      'select name, (generic_plans + custom_plans)::int as times from pg_prepared_statements',
+    );
 
 describe('positional', () => {
   test('numbers each name once, in the order of first appearance', () => {
@@ -42,38 +60,41 @@ describe('the statements', () => {
     await expect(database.query('select count(*) from jobs')).resolves.toHaveLength(1);
   });
 
-  test('one that keeps its plan is planned once for each connection, and is given its parameters like any other', async () => {
-    const read = statement<{ job_id: string; account_id: string; attempt: number; machine_id: null }, unknown>(
-      'own-lease',
-      { keepsPlan: true },
-    );
-    const lease = { job_id: randomUUID(), account_id: randomUUID(), attempt: 1, machine_id: null };
-    const kept = (em: EntityManager) =>
-      em.execute<{ name: string; times: number }[]>(
-        'select name, (generic_plans + custom_plans)::int as times from pg_prepared_statements',
-      );
+  test('one that keeps its plan is planned for each connection, and is given its parameters like any other', async () => {
     // A transaction has one connection.
     await orm.em
       .fork()
       .transactional(async (em) => {
-        for (let n = 0; n < 3; n++) await expect(read(em, lease)).resolves.toEqual([]);
-        await expect(read(em, { ...lease, job_id: 'none' })).rejects.toThrow('uuid');
+        for (let n = 0; n < 3; n++) await expect(renew(em, lease)).resolves.toEqual([]);
+        await expect(renew(em, { ...lease, job_id: 'none' })).rejects.toThrow('uuid');
       })
       .catch(() => undefined);
-    expect(await kept(orm.em.fork())).toEqual([{ name: 'own-lease', times: 3 }]);
+    expect(await kept(orm)).toEqual([{ name: 'renew-lease', times: 3 }]);
   });
 
   test('of a connection to a pooler nothing is kept', async () => {
     const pooled = await createOrm({ url: database.url, pooled: true, maxConnections: 1 });
     try {
-      const read = statement<{ job_id: string; account_id: string; attempt: number; machine_id: null }, unknown>(
-        'own-lease',
-      );
-      await read(pooled.em.fork(), { job_id: randomUUID(), account_id: randomUUID(), attempt: 1, machine_id: null });
-      expect(await pooled.em.fork().execute('select name from pg_prepared_statements')).toEqual([]);
+      await renew(pooled.em.fork(), lease);
+      expect(await kept(pooled)).toEqual([]);
     } finally {
       await pooled.close(true);
     }
+  });
+
+  test('a connection whose plan is refused, as its columns have changed, is not used again', async () => {
+    await renew(orm.em.fork(), lease);
+    await database.query('alter table attempts alter column checkpoint_files type bigint');
+    const inTransaction = orm.em.fork().transactional((em) => renew(em, lease));
+    await expect(inTransaction).rejects.toThrow('cached plan must not change result type');
+    await expect(renew(orm.em.fork(), lease)).resolves.toEqual([]);
+  });
+
+  test('nor is one that has lost its plans to somebody else', async () => {
+    await renew(orm.em.fork(), lease);
+    await orm.em.fork().execute('deallocate all');
+    await expect(renew(orm.em.fork(), lease)).rejects.toThrow('does not exist');
+    await expect(renew(orm.em.fork(), lease)).resolves.toEqual([]);
   });
 
   test('a file that is not there is an error when the program starts', () => {

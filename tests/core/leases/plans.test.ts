@@ -1,9 +1,14 @@
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { submitJobs } from '../../../core/jobs/submit.ts';
+import { heartbeat } from '../../../core/leases/renew.ts';
+import type { LeaseRef } from '../../../core/leases/terms.ts';
+import { appendLogs } from '../../../core/logs/append.ts';
+import { KEPT_FOR_MS, keepPlans } from '../../../db/kept-plans.ts';
 import { positional } from '../../../db/statement.ts';
 import { openTestCore, spec } from '../../support/core.ts';
+import type { TestDatabase } from '../../support/database.ts';
 import { claim } from '../../support/jobs.ts';
 
 /**
@@ -25,49 +30,105 @@ const often = { seen_every_seconds: 10 };
 const ofOneLease: [statement: string, parameters: Record<string, unknown>][] = [
   ['renew-lease', { ...moved, ...often, sync_lag_seconds: 0 }],
   ['report-attempt', said],
-  ['save-checkpoint', { files: 1, bytes: '10', keys: ['checkpoint'] }],
-  ['append-logs', { offset: 0, content: line, half: 524_288 }],
+  ['save-checkpoint', { files: 2, bytes: '20', keys: ['checkpoint'] }],
+  ['append-logs', { offset: 100, content: line, half: 524_288 }],
   ['end-attempt', { ...ending, ...moved }],
   ['resume-attempt', { sync_lag_seconds: 0 }],
   ['store-gpu-use', { gpu_use: '[]', age_seconds: 1, at_most_every_seconds: 5 }],
 ];
 
-const { core, database, account, close } = await openTestCore();
-const client = new pg.Client({ connectionString: database.url });
-const fences: { account_id: string; job_id: string; attempt: number }[] = [];
+const KEPT = ['append-logs', 'renew-lease', 'report-attempt', 'save-checkpoint'];
 
-beforeAll(async () => {
-  const { viewer } = await account();
-  const take = async (): Promise<void> => {
-    const { lease } = await claim(core, viewer, `machine-${fences.length}`);
-    fences.push({ account_id: viewer.accountId, job_id: lease.jobId, attempt: lease.attempt });
-  };
-  await submitJobs(core, viewer, Array<ReturnType<typeof spec>>(2 * LIVE).fill(spec()));
-  await take();
-  await client.connect();
-  for (const [statement, parameters] of ofOneLease) await plan(statement, { ...fences[0], ...parameters });
-  await plan('renew-leases', renewalOf(fences));
-  while (fences.length < LIVE) await take();
-  // As heartbeats leave them: each makes another version of a row, and an entry in every index.
+interface Fence {
+  account_id: string;
+  job_id: string;
+  attempt: number;
+}
+
+describe.for([
+  ['never looked at', false],
+  ['looked at when they held one job', true],
+] as const)('of tables that PostgreSQL has %s', ([, isAnalyzed]) => {
+  const fences: Fence[] = [];
+  const closers: (() => Promise<void>)[] = [];
+  let client: pg.PoolClient;
+
+  beforeAll(async () => {
+    const { core, database, account, close } = await openTestCore();
+    closers.push(close);
+    const { viewer } = await account();
+    const submit = (count: number) => submitJobs(core, viewer, Array<ReturnType<typeof spec>>(count).fill(spec()));
+    const take = async (): Promise<LeaseRef> => {
+      const { lease } = await claim(core, viewer, `machine-${fences.length}`);
+      fences.push({ account_id: viewer.accountId, job_id: lease.jobId, attempt: lease.attempt });
+      return lease;
+    };
+    await submit(1);
+    const first = await take();
+    await heartbeat(core, viewer, first, {
+      phase: 'RUNNING',
+      checkpoints: { files: 1, bytes: '10', newestKeys: ['a'] },
+    });
+    const lines = [{ stream: 'STDOUT', afterMillis: 0, text: 'a line' } as const];
+    await appendLogs(core, viewer, first, { offset: 0, lines });
+    if (isAnalyzed) await database.query('analyze');
+    const pool = new pg.Pool({ connectionString: database.url, max: 1 });
+    keepPlans(pool);
+    closers.unshift(() => pool.end());
+    client = await pool.connect();
+    for (const [statement, parameters] of ofOneLease) await plan(client, statement, { ...fences[0], ...parameters });
+    await plan(client, 'renew-leases', renewalOf(fences));
+    await submit(2 * LIVE - 1);
+    while (fences.length < LIVE) await take();
+    await age(database);
+    await passTime(client, fences[0]!);
+  });
+  afterAll(async () => {
+    client.release();
+    for (const closes of closers) await closes();
+  });
+
+  test.for(ofOneLease)('%s looks at its own rows alone', async ([statement, parameters]) => {
+    expect(await blocksRead(client, statement, { ...fences.at(-1), ...parameters })).toBeLessThan(MOST_BLOCKS);
+  });
+
+  test('renew-leases looks at the rows that it renews alone', async () => {
+    const blocks = await blocksRead(client, 'renew-leases', renewalOf(fences.slice(-RENEWED)));
+    expect(blocks).toBeLessThan(RENEWED * MOST_BLOCKS);
+  });
+
+  test('the plans that connections keep are those of what is asked all the time', async () => {
+    const { rows } = await client.query<{ name: string }>(
+      'select name from pg_prepared_statements where not from_sql order by name',
+    );
+    expect(rows.map(({ name }) => name)).toEqual(KEPT);
+  });
+});
+
+/** As heartbeats and logs leave them: each makes another version of a row, and heartbeats an entry in every index. */
+async function age(database: TestDatabase): Promise<void> {
   for (let n = 0; n < 4; n++) {
-    await client.query(`update attempts set lease_expires_at = lease_expires_at + interval '1 second'`);
+    await database.query(`update attempts set lease_expires_at = lease_expires_at + interval '1 second'`);
+    await database.query('update jobs set event_seq = event_seq + 1');
   }
-});
-afterAll(async () => {
-  await client.end();
-  await close();
-});
+  await database.query(
+    `insert into job_logs (job_id, attempt, position, "offset", lines, bytes, content)
+     select job_id, number, 1000 * n, n, 1, 1000, jsonb_build_array(repeat('a line ', 40))
+     from attempts, generate_series(1, 10) n`,
+  );
+}
 
-test.for(ofOneLease)('%s looks at its own rows alone', async ([statement, parameters]) => {
-  expect(await blocksRead(statement, { ...fences.at(-1), ...parameters })).toBeLessThan(MOST_BLOCKS);
-});
+/** Until whatever is kept is too old, and the first statement has been asked that finds it so. */
+async function passTime(client: pg.PoolClient, fence: Fence): Promise<void> {
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + KEPT_FOR_MS);
+  try {
+    await ask(client, 'renew-lease', { ...fence, ...moved, ...often, sync_lag_seconds: 0 });
+  } finally {
+    clock.mockRestore();
+  }
+}
 
-test('renew-leases looks at the rows that it renews alone', async () => {
-  const blocks = await blocksRead('renew-leases', renewalOf(fences.slice(-RENEWED)));
-  expect(blocks).toBeLessThan(RENEWED * MOST_BLOCKS);
-});
-
-function renewalOf(renewed: typeof fences): Record<string, unknown> {
+function renewalOf(renewed: Fence[]): Record<string, unknown> {
   const columns = Object.entries({ ...moved, sync_lag_seconds: 0 });
   return {
     account_ids: renewed.map((fence) => fence.account_id),
@@ -78,20 +139,41 @@ function renewalOf(renewed: typeof fences): Record<string, unknown> {
   };
 }
 
-/** Makes the plan that this connection keeps, by the statement's first execution, of which nothing else stays. */
-async function plan(statement: string, parameters: Record<string, unknown>): Promise<void> {
-  await client.query(`prepare "${statement}" as ${read(statement).text}`);
-  await blocksOf(statement, 'force_generic_plan', parameters);
+/** Makes a plan that this connection keeps: as a server's does where it keeps this one's, and otherwise as one would that did. */
+async function plan(client: pg.PoolClient, statement: string, parameters: Record<string, unknown>): Promise<void> {
+  await ask(client, statement, parameters);
+  if (!KEPT.includes(statement)) await client.query(`prepare "${statement}" as ${read(statement).text}`);
+  await blocksOf(client, statement, 'force_generic_plan', parameters);
+}
+
+/** As a server asks, but nothing of it stays. */
+async function ask(client: pg.PoolClient, statement: string, parameters: Record<string, unknown>): Promise<void> {
+  const { text, names } = read(statement);
+  await client.query('begin');
+  await client.query(
+    text,
+    names.map((name) => parameters[name]),
+  );
+  await client.query('rollback');
 }
 
 /** The more of what the plan reads that was kept, and what one reads that is made now. */
-async function blocksRead(statement: string, parameters: Record<string, unknown>): Promise<number> {
-  const kept = await blocksOf(statement, 'force_generic_plan', parameters);
-  return Math.max(kept, await blocksOf(statement, 'force_custom_plan', parameters));
+async function blocksRead(
+  client: pg.PoolClient,
+  statement: string,
+  parameters: Record<string, unknown>,
+): Promise<number> {
+  const kept = await blocksOf(client, statement, 'force_generic_plan', parameters);
+  return Math.max(kept, await blocksOf(client, statement, 'force_custom_plan', parameters));
 }
 
 /** Of tables and indexes. */
-async function blocksOf(statement: string, mode: string, parameters: Record<string, unknown>): Promise<number> {
+async function blocksOf(
+  client: pg.PoolClient,
+  statement: string,
+  mode: string,
+  parameters: Record<string, unknown>,
+): Promise<number> {
   const values = read(statement).names.map((name) => {
     if (!(name in parameters)) throw new Error(`Expected a value of :${name} for ${statement}`);
     return literal(parameters[name]);
