@@ -1,4 +1,4 @@
-import { pause } from '../lib/pause.ts';
+import { inTime } from '../lib/pause.ts';
 import type { Finding } from './finding.ts';
 import { causeOf } from './sync/cause.ts';
 import type { ObjectStore } from './sync/s3.ts';
@@ -25,15 +25,3 @@ export async function checkStorage(store: CheckedStore, withinMs: number): Promi
 }
 
 const WITHOUT = 'jobs that have files to sync fail, others do not mind; check AWS_ENDPOINT_URL and the AWS_ variables';
-
-/** Not everything that is asked heeds a signal. */
-async function inTime<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const over = new AbortController();
-  const late = pause(ms, over.signal).then(() => Promise.reject(new Error(`no answer within ${ms} ms`)));
-  try {
-    return await Promise.race([work(over.signal), late]);
-  } finally {
-    late.catch(() => undefined);
-    over.abort();
-  }
-}

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { pino } from 'pino';
 import { messageOf } from '../lib/errors.ts';
+import { inTime } from '../lib/pause.ts';
 import { type CheckedStore, checkStorage } from './check-storage.ts';
 import type { AgentConfig } from './config.ts';
 import type { Credentials } from './credentials.ts';
@@ -33,22 +34,34 @@ export async function check({ config, credentials, store, withinMs = 10_000 }: C
   const findings = await Promise.all([
     checkServer(server),
     checkStorage(store, withinMs),
-    checkWritable('working directory', config.workingDirectory, LOCAL_PATHS, 'WRONG'),
-    checkWritable(
-      'temporary files',
-      tmpdir(),
-      'there is no progress of jobs, and no state file: set TMPDIR',
-      'LIMITED',
-    ),
-    ...Object.entries(config.directories).map(([name, path]: [string, string]) =>
-      checkWritable(`${name} directory`, path, `${OLDER_FORM} ${name.toUpperCase()}_DIR`, 'LIMITED'),
-    ),
+    ...placesOf(config).map((place) => checkWritable(place, withinMs)),
   ]);
   return [...findings.flat(), ...checkProcessOne()];
 }
 
 const LOCAL_PATHS = 'jobs with relative local paths fail: start the agent in a directory that its user may write to';
 const OLDER_FORM = 'jobs in the older form of three buckets fail, others do not mind: set';
+
+interface Place {
+  what: string;
+  path: string;
+  /** What follows where nothing can be written there, */
+  otherwise: string;
+  /** and how bad that is. */
+  bad: Finding['verdict'];
+}
+
+function placesOf({ workingDirectory, directories }: CheckParts['config']): Place[] {
+  const noProgress = 'there is no progress of jobs, and no state file: set TMPDIR';
+  return [
+    { what: 'working directory', path: workingDirectory, otherwise: LOCAL_PATHS, bad: 'WRONG' },
+    { what: 'temporary files', path: tmpdir(), otherwise: noProgress, bad: 'LIMITED' },
+    ...Object.entries(directories).map(([name, path]: [string, string]): Place => {
+      const otherwise = `${OLDER_FORM} ${name.toUpperCase()}_DIR`;
+      return { what: `${name} directory`, path, otherwise, bad: 'LIMITED' };
+    }),
+  ];
+}
 
 /** As lines for a person. */
 export function reportOf(findings: readonly Finding[]): string {
@@ -112,15 +125,21 @@ function ask(transport: Transport, withinMs: number) {
   return transport.request(ViewerDocument, {}, AbortSignal.timeout(withinMs));
 }
 
-async function checkWritable(what: string, path: string, otherwise: string, bad: Finding['verdict']): Promise<Finding> {
-  const found = await nearest(path);
+async function checkWritable({ what, path, otherwise, bad }: Place, withinMs: number): Promise<Finding> {
   try {
-    if (!(await stat(found)).isDirectory()) throw new Error(`${found} is no directory`);
-    await access(found, constants.W_OK | constants.X_OK);
+    const found = await inTime(withinMs, () => writableOf(path));
     return { what, verdict: 'GOOD', says: found === path ? path : `${path} can be made` };
   } catch (error) {
     return { what, verdict: bad, says: `${path} cannot be written to (${messageOf(error)}): ${otherwise}` };
   }
+}
+
+/** What is there of a path, which rejects where it is nothing to write to. */
+async function writableOf(path: string): Promise<string> {
+  const found = await nearest(path);
+  if (!(await stat(found)).isDirectory()) throw new Error(`${found} is no directory`);
+  await access(found, constants.W_OK | constants.X_OK);
+  return found;
 }
 
 /** What is there of a path: it, or the directory in which the rest would be made. */

@@ -32,8 +32,10 @@ const LAST_CHANCE_MS = 1000;
 /** Characters; above what twenty lines of stderr take. */
 const LONGEST_REASON = 8000;
 
+export type JobLimits = Pick<Claim['job'], 'timeoutSeconds' | 'stallTimeoutSeconds'>;
+
 /** What the end of a command means for its attempt: nothing yet where it has succeeded. */
-export function endingOf({ rule, exit }: Verdict, job: Claim['job'], shutdown: Shutdown): Ending | undefined {
+export function endingOf({ rule, exit }: Verdict, job: JobLimits, shutdown: Shutdown): Ending | undefined {
   const ending = endingByRule(rule, exit, job, shutdown);
   const { survivor } = exit;
   if (survivor === undefined) return ending;
@@ -49,7 +51,7 @@ export function endingOf({ rule, exit }: Verdict, job: Claim['job'], shutdown: S
 function endingByRule(
   rule: Verdict['rule'],
   exit: CommandExit,
-  { timeoutSeconds, stallTimeoutSeconds }: Claim['job'],
+  { timeoutSeconds, stallTimeoutSeconds }: JobLimits,
   shutdown: Shutdown,
 ): Ending | undefined {
   switch (rule) {

@@ -5,7 +5,7 @@ import { anyOf } from '../lib/signals.ts';
 import type { Slots } from '../lib/slots.ts';
 import type { Tracer } from '../lib/traces/tracer.ts';
 import { type AttemptTrace, traceAttempt } from './attempt-trace.ts';
-import { lastCallOf, purge, stopSync, unlessLeaving } from './closing.ts';
+import { type Course, givenUp, lastCallOf, purge, stopSync, unlessLeaving } from './closing.ts';
 import type { AgentConfig } from './config.ts';
 import { type CutReason, cutShort, type Ending, endingOf, released, settle } from './ending.ts';
 import { type HandOver, createHandOver } from './hand-over.ts';
@@ -71,6 +71,7 @@ interface Attempt extends AttemptParts {
   patience: AbortSignal;
   /** Whether what survives SIGKILL may be waited for no longer. */
   hurries: () => boolean;
+  course: Course;
   progress: ProgressFile;
   activity: Activity;
   logs: LogShipper;
@@ -115,7 +116,7 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
 
 const STOPPED_WITHIN_MS = 5000;
 async function seeThrough(
-  parts: Omit<Attempt, 'progress' | 'activity' | 'patience' | 'hurries' | 'logs'>,
+  parts: Omit<Attempt, 'course' | 'progress' | 'activity' | 'patience' | 'hurries' | 'logs'>,
 ): Promise<Ending> {
   const { log, lease, sync, link, claim, cut, shutdown, handOver, trace } = parts;
   log.info({ command: claim.job.command }, 'Attempt begins');
@@ -128,8 +129,9 @@ async function seeThrough(
   const named = { jobId: claim.job.id, attempt: claim.attempt.number };
   const { leaseMillis } = claim;
   const logs = shipLogs({ ...named, ...shutdown, link, cut, leaseMillis, beganAt: parts.askedAt, log });
-  const attempt: Attempt = { ...parts, activity, patience, hurries, logs, progress: await createProgressFile(log) };
   const lastCall = lastCallOf(shutdown, parts.config, over.signal);
+  const progress = await createProgressFile(log);
+  const attempt: Attempt = { ...parts, activity, patience, hurries, logs, progress, course: {} };
   const ending = await Promise.race([pursue(attempt), whenAborted(lastCall, over.signal).then(() => givenUp(attempt))]);
   handOver.cease();
   over.abort();
@@ -143,15 +145,11 @@ async function seeThrough(
   trace.ended(ending);
   lease.stop();
   // What a survivor still works on is left to the next agent, which empties what it finds of a job that is not its own.
-  const cleaned = (ending.survivor === undefined ? purge(attempt) : Promise.resolve()).then(() => handOver.end());
-  await unlessLeaving(shutdown, cleaned);
+  await unlessLeaving(shutdown, async (leaving) => {
+    if (ending.survivor === undefined) await purge(attempt, leaving);
+    await handOver.end();
+  });
   return ending;
-}
-
-/** A step is held up, as by a disk that does not answer: the job goes on elsewhere before this agent is killed. */
-function givenUp({ cut, shutdown, log }: Attempt): Ending {
-  log.warn('What the attempt is at does not end in time, and is left');
-  return isAborted(cut) ? cutShort(cut) : released(shutdown);
 }
 
 async function pursue(attempt: Attempt): Promise<Ending> {
@@ -214,10 +212,12 @@ async function run(attempt: Attempt): Promise<Ending | undefined> {
 }
 
 async function runCommand(attempt: Attempt, traceParent: string | undefined): Promise<Verdict> {
-  const { claim, config, lease, progress, activity, cut, shutdown, trace } = attempt;
+  const { claim, config, lease, progress, activity, cut, shutdown, trace, course } = attempt;
   const command = await launch(attempt, traceParent);
-  void command.exited.then(({ deaths }) => {
-    attempt.sync.commandMayHaveDied(deaths);
+  course.command = command;
+  void command.exited.then((exit) => {
+    course.exit = exit;
+    attempt.sync.commandMayHaveDied(exit.deaths);
     // While the last uploads go on.
     void attempt.logs.end();
   });
@@ -228,7 +228,10 @@ async function runCommand(attempt: Attempt, traceParent: string | undefined): Pr
   const { timeoutSeconds, stallTimeoutSeconds } = claim.job;
   const { shutdownGraceMs, killGraceMs } = config;
   const limits = { timeoutSeconds, stallTimeoutSeconds, shutdownGraceMs, killGraceMs };
-  const verdict = await supervise({ command, cut, shutdown, activity, ...limits });
+  const verdict = await supervise({
+    ...{ command, cut, shutdown, activity, ...limits },
+    onRule: (rule) => (course.rule = rule),
+  });
   trace.exited(verdict.exit);
   return verdict;
 }

@@ -10,7 +10,9 @@ const MOST_WAITING_BYTES = 2 ** 20;
  */
 export function createLog(level: string, sink: Writable = process.stderr): Logger {
   let lost = 0;
-  const log = pino(
+  // Of a level of its own: what is lost is told also where nothing but errors is.
+  const notices = pino({ level: 'warn', base: null }, { write: (line: string) => void sink.write(line) });
+  return pino(
     { level, base: null },
     {
       write(line: string) {
@@ -20,10 +22,9 @@ export function createLog(level: string, sink: Writable = process.stderr): Logge
         }
         const before = lost;
         lost = 0;
-        if (before > 0) log.warn({ lines: before }, 'Lines of this log were lost here, as nobody read it');
+        if (before > 0) notices.warn({ lines: before }, 'Lines of this log were lost here, as nobody read it');
         sink.write(line);
       },
     },
   );
-  return log;
 }

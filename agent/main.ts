@@ -80,10 +80,12 @@ function configOrExit(): AgentConfig {
 
 async function look(): Promise<void> {
   const config = configOrExit();
+  survivePipesWithoutReader();
   const credentials = credentialsOf(config, serviceOf(config));
   const findings = await check({ config, credentials, store: createS3Store(config.storage) });
   process.stdout.write(reportOf(findings));
-  process.exit(findings.some(({ verdict }) => verdict === 'WRONG') ? EXIT_SOMETHING_WRONG : 0);
+  const isWrong = findings.some(({ verdict }) => verdict === 'WRONG');
+  await leave(isWrong ? EXIT_SOMETHING_WRONG : 0, createLog(config.logLevel));
 }
 
 function survivePipesWithoutReader(): void {

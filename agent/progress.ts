@@ -1,12 +1,15 @@
 import { constants } from 'node:fs';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { atMost } from '../lib/pause.ts';
 import { storable } from '../lib/storable.ts';
 
 const REREAD_MS = 1000;
+/** A disk that does not answer must keep no job from its start, nor from its end. */
+const [MADE_WITHIN_MS, FINISHED_WITHIN_MS, REMOVED_WITHIN_MS] = [3_000, 2_000, 2_000];
 /** Progress is a glance, not a channel for data; the server takes no more either. */
 const LARGEST_FILE_BYTES = 64 * 1024;
 const LONGEST_MESSAGE = 1000;
@@ -29,14 +32,15 @@ export interface ProgressFile {
   readonly path: string | undefined;
   /** From now on looks for a new content once a second, and tells it. */
   watch(tell: (progress: Progress) => void): void;
-  /** Looks a last time, and stops looking. */
+  /** Looks a last time, and stops looking. Waits no longer than some seconds for a disk that does not answer. */
   finish(): Promise<void>;
+  /** Waits no longer than that either: then the place may be there still. */
   remove(): Promise<void>;
 }
 
 /** Makes the place for one attempt's progress file; the file itself is the command's to write. */
 export async function createProgressFile(log: Logger): Promise<ProgressFile> {
-  const folder = await mkdtemp(join(tmpdir(), 'kelpie-')).catch((error: unknown) => {
+  const folder = await folderInTime().catch((error: unknown) => {
     log.warn({ err: error }, 'No temporary folder could be made, so this job cannot report progress');
     return undefined;
   });
@@ -44,7 +48,28 @@ export async function createProgressFile(log: Logger): Promise<ProgressFile> {
     return { path: undefined, watch: () => undefined, finish: async () => undefined, remove: async () => undefined };
   }
   const path = join(folder, 'progress.json');
-  return { path, ...follow(path, log), remove: () => rm(folder, { recursive: true, force: true }) };
+  const remove = () => atMost(REMOVED_WITHIN_MS, rm(folder, { recursive: true, force: true }));
+  return { path, ...follow(path, log), remove };
+}
+
+/** Whether a folder was asked for that is not made yet: each further question would hold one more of the few threads that ask disks. */
+let isAwaited = false;
+
+async function folderInTime(): Promise<string> {
+  const unanswered = new Error(
+    `${tmpdir()} does not answer: expected a disk that does; restart this agent, or set TMPDIR`,
+  );
+  if (isAwaited) throw unanswered;
+  isAwaited = true;
+  let folder: string | undefined;
+  const made = mkdtemp(join(tmpdir(), 'kelpie-')).finally(() => (isAwaited = false));
+  await atMost(
+    MADE_WITHIN_MS,
+    made.then((path) => (folder = path)),
+  );
+  if (folder !== undefined) return folder;
+  void made.then(rmdir).catch(() => undefined);
+  throw unanswered;
 }
 
 function follow(path: string, log: Logger): Pick<ProgressFile, 'watch' | 'finish'> {
@@ -72,8 +97,7 @@ function follow(path: string, log: Logger): Pick<ProgressFile, 'watch' | 'finish
     },
     async finish() {
       clearInterval(timer);
-      await looking;
-      await look();
+      await atMost(FINISHED_WITHIN_MS, Promise.resolve(looking).then(look));
     },
   };
 }

@@ -25,7 +25,9 @@ export function graceAfter({ signaled }: Pick<Shutdown, 'signaled'>, graceMs: nu
   const graceOver = new AbortController();
   void whenAborted(signaled, over)
     .then(() => pause(graceMs, over))
-    .then(() => graceOver.abort(new Error(`the ${graceMs / 1000} s of grace are over`)));
+    .then(() => {
+      if (!over.aborted) graceOver.abort(new Error(`the ${graceMs / 1000} s of grace are over`));
+    });
   return graceOver.signal;
 }
 

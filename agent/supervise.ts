@@ -19,6 +19,8 @@ export interface Supervision {
   timeoutSeconds: number | null;
   /** How long the command may go without a sign of life. */
   stallTimeoutSeconds: number | null;
+  /** Told which rule applies, before the command has ended by it. */
+  onRule?: (rule: Verdict['rule']) => void;
   /** How long it may take to end by itself when the agent was told to stop (milliseconds), */
   shutdownGraceMs: number;
   /** and in any other case. */
@@ -28,6 +30,7 @@ export interface Supervision {
 /** Waits until the command has ended, by itself or by the first rule that applies. */
 export async function supervise(supervision: Supervision): Promise<Verdict> {
   const rule = await firstRule(supervision);
+  supervision.onRule?.(rule);
   return { rule, exit: await endBy(rule, supervision) };
 }
 

@@ -3,6 +3,7 @@ import { getAsset, isSea } from 'node:sea';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { pause } from '../lib/pause.ts';
+import { watchPool } from './pool.ts';
 
 const threads = new Set<Worker>();
 
@@ -21,33 +22,50 @@ function noted(worker: Worker): Worker {
   return worker.once('exit', () => threads.delete(worker));
 }
 
-/** How long all that holds this process has to end before the process does. */
+/** How long each thing that holds this process has to end before the process does, */
 const ENDS_WITHIN_MS = 2_000;
+/** and all of them together, as what answers may go on and on. */
+const ALL_END_WITHIN_MS = 6_000;
 const LOOK_AGAIN_MS = 5;
 
 /**
- * Ends this process. Node waits for its threads, those of its pool as well, deaf to signals: one that hangs in the kernel, on a disk that does
- * not answer, would keep a process that does nothing more, and with it the container, for ever. So where one does, this process
- * ends by SIGKILL (status 137) and not with `code`; as process 1 of a container, by a fault (139, on arm64 133).
+ * Ends this process, when what it has said is out. Node waits for its threads, those of its pool as well, deaf to signals: one that hangs in the
+ * kernel, on a disk that does not answer, would keep a process that does nothing more, and with it the container, for ever. So where one does,
+ * this process ends by SIGKILL (status 137) and not with `code`; as process 1 of a container, by a fault (139, on arm64 133).
  */
 export async function leave(code: number, log: Pick<Logger, 'fatal'>): Promise<never> {
   for (const thread of threads) void thread.terminate();
-  const late = performance.now() + ENDS_WITHIN_MS;
-  // Nobody tells when the pool has nothing more to do.
-  while (isHeld() && performance.now() < late) await pause(LOOK_AGAIN_MS);
-  if (isHeld()) {
+  if (await isHeld()) {
     log.fatal(
       { code },
       'A disk does not answer this process, which would wait for it for ever: it is killed in place of ending with its code',
     );
+    await lastWords();
     fall();
   }
+  await lastWords();
   process.exit(code);
 }
 
-/** Whether something goes on in a thread of ours, or in one of the pool that may be waiting for a disk. */
-function isHeld(): boolean {
-  return threads.size > 0 || process.getActiveResourcesInfo().some((what) => /^(?:FSReq|CloseReq)/.test(what));
+/** Waits until nothing goes on in a thread of ours, or of the pool. Resolves to whether something hangs there. */
+async function isHeld(): Promise<boolean> {
+  const pool = watchPool();
+  const began = performance.now();
+  // Nobody tells when the pool has nothing more to do.
+  while (threads.size > 0 || pool.isBusy()) {
+    const waitedMs = performance.now() - began;
+    if (waitedMs >= ENDS_WITHIN_MS && (threads.size > 0 || pool.hangs(ENDS_WITHIN_MS))) return true;
+    if (waitedMs >= ALL_END_WITHIN_MS) return false;
+    await pause(LOOK_AGAIN_MS);
+  }
+  return false;
+}
+
+/** Who reads slowly, or pauses, hears them nevertheless; who reads no more keeps nobody. */
+async function lastWords(): Promise<void> {
+  const late = performance.now() + ENDS_WITHIN_MS;
+  const isUnsaid = () => [process.stdout, process.stderr].some(({ writableLength }) => writableLength > 0);
+  while (isUnsaid() && performance.now() < late) await pause(LOOK_AGAIN_MS);
 }
 
 function fall(): never {

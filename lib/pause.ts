@@ -30,6 +30,18 @@ export async function atMost(millis: number, work: Promise<unknown>): Promise<vo
   }
 }
 
+/** Does `work`, and rejects when it takes longer than `millis`, or as it does: not everything that is asked heeds the signal it is given. */
+export async function inTime<T>(millis: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const late = pause(millis, over.signal).then(() => Promise.reject(new Error(`no answer within ${millis} ms`)));
+  try {
+    return await Promise.race([work(over.signal), late]);
+  } finally {
+    late.catch(() => undefined);
+    over.abort();
+  }
+}
+
 /** `signal.aborted`, asked anew: the type checker takes a property it has once seen to be false for false for ever. */
 export function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;

@@ -1,12 +1,12 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 import { type Guard, isOrHolds } from './guard.ts';
 import type { Ledger, LedgerRecord } from './ledger.ts';
 import type { Logger } from './logger.ts';
-import { asidesOf, unmark } from './marks.ts';
+import { asideMarkOf, asidesOf, unmark } from './marks.ts';
 import { mountPoints } from './mounts.ts';
 import { type Moved, moveContents, moveWhole, NotRestored } from './move.ts';
+import { removeTree } from './remove.ts';
 import { isSame, looksSame, type Observed, type Scan, scanDirectory } from './scan.ts';
 
 /**
@@ -25,8 +25,11 @@ export interface Aside {
   move(): Promise<boolean>;
   /** What was there when it was moved, by the path that each file had; empty unless it was. */
   readonly left: ReadonlyMap<string, Observed>;
-  /** Removes what was moved, after waiting for a move under way. Resolves to whether everything was. Never rejects. */
-  remove(): Promise<boolean>;
+  /**
+   * Removes what was moved, after waiting for a move under way. Resolves to whether everything was moved. Never rejects. What is left
+   * when `signal` is aborted the next agent removes.
+   */
+  remove(signal: AbortSignal): Promise<boolean>;
 }
 
 export interface AsideParts {
@@ -78,12 +81,12 @@ export function createAside(parts: AsideParts): Aside {
       return run.finally(() => tasks.delete(run));
     },
     move: () => (moving ??= move()),
-    async remove() {
+    async remove(signal) {
       const isMoved = await moving?.catch(() => false);
       if (isMoved !== true) return false;
       left = new Map();
       for (const path of made) {
-        await rm(path, { recursive: true, force: true, maxRetries: 2 }).catch((error: unknown) => {
+        await removeTree(path, signal, asideMarkOf(path)).catch((error: unknown) => {
           log.warn({ path, reason: messageOf(error) }, 'what was moved aside could not all be removed');
         });
         asides.delete(path);

@@ -88,8 +88,11 @@ export interface AttemptSync {
   resume(): void;
   /** Ends everything at once; nothing is uploaded after it resolves. Idempotent. */
   stop(): Promise<void>;
-  /** Stops, and removes the contents of the local paths, except of paths that the machine needs. */
-  purge(): Promise<void>;
+  /**
+   * Stops, and removes the contents of the local paths, except of paths that the machine needs. What is left when `signal` is aborted the
+   * next agent removes, whichever job it has.
+   */
+  purge(signal: AbortSignal): Promise<void>;
   /** Bytes over the wire, and files, of transfers that are complete. */
   counts(): SyncCounts;
   /** What can be seen of it now. */
@@ -129,7 +132,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     await Promise.all([watching.stop(), work.settled(), mirrored.settled()]);
   };
   return {
-    prepare: () => places.prepare(),
+    prepare: () => places.prepare(stopping.signal),
     download: (signal) => work.run(signal, (own) => bringAll({ ...common, signal: own }, entries.before, observation)),
     // What is begun from then on is this attempt's own.
     watch: () => discard().then(() => watching.start()),
@@ -145,9 +148,9 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     suspend: () => gate.close(),
     resume: () => gate.open(),
     stop,
-    purge: async () => {
+    purge: async (signal) => {
       await stop();
-      await places.purge();
+      await places.purge(signal);
     },
     ...{ counts: observation.counts, state: observation.state, onNews: observation.onNews },
   };

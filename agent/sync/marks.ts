@@ -1,4 +1,4 @@
-import { lstat, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { TEMPORARY_PREFIX } from './scan.ts';
 
@@ -11,11 +11,16 @@ export async function markAs(root: string, jobId: string): Promise<void> {
   await writeFile(markOf(root), jobId, { flag: 'wx' });
 }
 
-/** Whoever finds the directory so marked takes it for another job's, and empties it. Says whether there was a mark. */
+/**
+ * Whoever finds the directory so marked takes it for another job's, and empties it. Says whether there was a mark; there always is one
+ * then, whenever this process dies.
+ */
 export async function markAsBroken(root: string): Promise<boolean> {
   if ((await ownerOf(root)) === undefined) return false;
-  await unmark(root);
-  await writeFile(markOf(root), '', { flag: 'wx' });
+  const beside = `${markOf(root)}.broken`;
+  await rm(beside, { force: true });
+  await writeFile(beside, '', { flag: 'wx' });
+  await rename(beside, markOf(root));
   return true;
 }
 
@@ -52,7 +57,7 @@ export async function asideOwnerOf(directory: string): Promise<string | undefine
   return stats?.isDirectory() === true ? readMark(asideMarkOf(directory)) : undefined;
 }
 
-function asideMarkOf(directory: string): string {
+export function asideMarkOf(directory: string): string {
   return join(directory, `${TEMPORARY_PREFIX}aside-of-job`);
 }
 

@@ -11,10 +11,10 @@ import type { ObjectStore } from './s3.ts';
 /** The directories of an attempt, from its beginning to its end. */
 export interface Places {
   /** Makes them, and takes them from whoever died here. Rejects with SyncError, also when the store has no credentials. */
-  prepare(): Promise<void>;
+  prepare(signal: AbortSignal): Promise<void>;
   aside: Aside;
-  /** Removes the attempt's files from where they are. Never rejects. */
-  purge(): Promise<void>;
+  /** Removes the attempt's files from where they are, until `signal` is aborted. Never rejects. */
+  purge(signal: AbortSignal): Promise<void>;
 }
 
 export interface PlacesParts {
@@ -36,13 +36,13 @@ export function createPlaces({ store, keep, ...parts }: PlacesParts): Places {
   const aside = createAside({ ...parts, guard });
   return {
     aside,
-    async prepare() {
+    async prepare(signal) {
       if (parts.roots.length > 0) await makeReady(store, parts.roots);
-      await purger.takeOver();
+      await purger.takeOver(signal);
     },
-    async purge() {
+    async purge(signal) {
       // Once they have made way, the local paths are the next job's.
-      if (!(await aside.remove())) await purger.purge();
+      if (!(await aside.remove(signal))) await purger.purge(signal);
     },
   };
 }

@@ -1,9 +1,10 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 import { type Guard, isOrHolds } from './guard.ts';
 import type { Logger } from './logger.ts';
-import { asideOwnerOf, asidesOf, markAs, ownerOf, unmark } from './marks.ts';
+import { asideMarkOf, asideOwnerOf, asidesOf, markAs, markAsBroken, ownerOf, unmark } from './marks.ts';
+import { removeTree } from './remove.ts';
 
 export interface PurgeParts {
   /** Absolute paths of directories whose contents are a job's. */
@@ -17,18 +18,23 @@ export interface PurgeParts {
 
 /** Keeps the data of one job from the next. Never throws: what could not be removed is told. */
 export interface Purger {
-  /** Removes what an agent that died left of another job, and marks the directories as this job's. */
-  takeOver(): Promise<void>;
+  /** Removes what an agent that died left of another job, and marks the directories as this job's. Ends early with `signal`. */
+  takeOver(signal: AbortSignal): Promise<void>;
   /**
    * Removes the contents of the directories, not the directories. Links are removed, what they point to stays. A path
-   * that is or holds something the machine needs is left alone, with a warning.
+   * that is or holds something the machine needs is left alone, with a warning. Ends between two files once `signal` is aborted:
+   * from its beginning the directories are marked so that the next agent empties them, whichever job it has.
    */
-  purge(): Promise<void>;
+  purge(signal: AbortSignal): Promise<void>;
 }
 
 export function createPurger({ roots, guard, jobId, asides, log }: PurgeParts): Purger {
-  const guarded = async (handle: (root: string, reason: string | undefined) => Promise<void>) => {
+  const guarded = async (
+    signal: AbortSignal,
+    handle: (root: string, reason: string | undefined) => Promise<void>,
+  ): Promise<void> => {
     for (const root of new Set(roots)) {
+      if (signal.aborted) return;
       try {
         const reason = await guard.reasonToKeep(root);
         if (reason !== 'missing') await handle(root, reason);
@@ -38,26 +44,31 @@ export function createPurger({ roots, guard, jobId, asides, log }: PurgeParts): 
     }
   };
   return {
-    async takeOver() {
+    async takeOver(signal) {
       await guard.remember();
-      await guarded(async (root, reason) => {
+      await guarded(signal, async (root, reason) => {
         if (reason !== undefined) return;
-        await removeLeftAside(guard.realOf(root), asides, log);
+        await removeLeftAside(guard.realOf(root), { asides, signal, log });
         const owner = await ownerOf(root);
         if (owner !== undefined && owner !== jobId) {
           log.warn({ path: root, owner }, 'an agent that died left data of another job here; it is removed');
-          await removeContents(guard.realOf(root), asides, log);
+          await removeContents(guard.realOf(root), { asides, signal, log });
           await unmark(root);
         }
         if (owner !== jobId) await tryToMark(root, jobId, log);
       });
     },
-    purge: () =>
-      guarded(async (root, reason) => {
-        if (reason === undefined) await removeContents(guard.realOf(root), asides, log);
+    async purge(signal) {
+      // All of them first: nobody may go on from half of a job's data.
+      await guarded(signal, async (root, reason) => {
+        if (reason === undefined) await tryToMarkAsBroken(root, log);
+      });
+      await guarded(signal, async (root, reason) => {
+        if (reason === undefined) await removeContents(guard.realOf(root), { asides, signal, log });
         else log.warn({ path: root, reason }, 'this local path is synced, but never purged');
         await unmark(root);
-      }),
+      });
+    },
   };
 }
 
@@ -70,26 +81,41 @@ async function tryToMark(root: string, jobId: string, log: Logger): Promise<void
   });
 }
 
+/** On a disk that is full it may not be possible, and to purge is worth more. */
+async function tryToMarkAsBroken(root: string, log: Logger): Promise<void> {
+  await markAsBroken(root).catch((error: unknown) => {
+    log.debug({ path: root, reason: messageOf(error) }, 'should this agent die now, its data here is taken for whole');
+  });
+}
+
+interface Removal {
+  asides: ReadonlySet<string>;
+  signal: AbortSignal;
+  log: Logger;
+}
+
 /** What an attempt had moved aside whose agent died before all of it was uploaded. */
-async function removeLeftAside(root: string, asides: ReadonlySet<string>, log: Logger): Promise<void> {
+async function removeLeftAside(root: string, { asides, signal, log }: Removal): Promise<void> {
   const { beside, inside } = asidesOf(root);
   for (const path of [beside, inside].filter((one) => !asides.has(one))) {
     const owner = await asideOwnerOf(path);
     if (owner === undefined) continue;
     log.warn({ path, owner }, 'an agent that died left files here that it had not yet uploaded; they are removed');
-    await rm(path, { recursive: true, force: true, maxRetries: 2 });
+    await removeTree(path, signal, asideMarkOf(path));
   }
 }
 
-async function removeContents(root: string, asides: ReadonlySet<string>, log: Logger): Promise<void> {
+/** Rejects with the reason of `signal` where not all could be gone through. */
+async function removeContents(root: string, removal: Removal): Promise<void> {
+  const { asides, signal, log } = removal;
   for (const name of await readdir(root)) {
+    signal.throwIfAborted();
     const path = join(root, name);
     if (asides.has(path)) continue;
     const holdsAside = [...asides].some((aside) => isOrHolds(path, aside));
-    const removed = holdsAside
-      ? removeContents(path, asides, log)
-      : rm(path, { recursive: true, force: true, maxRetries: 2 });
+    const removed = holdsAside ? removeContents(path, removal) : removeTree(path, signal);
     await removed.catch((error: unknown) => {
+      signal.throwIfAborted();
       log.warn({ path, reason: messageOf(error) }, 'a file of the ended job could not be removed');
     });
   }

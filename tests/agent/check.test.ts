@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,9 +13,11 @@ import { freePort } from '../../lib/port.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { openGateway } from '../support/gateway.ts';
 import { openStore, type TestStore } from './sync/support/store.ts';
+import { besideDeadDisk, canHaveDeadDisk } from './support/dead-disk.ts';
 import { startMetadataService } from '../support/metadata-service.ts';
 
 const MAIN = join(import.meta.dirname, '../../agent/main.ts');
+const CHECKER = join(import.meta.dirname, 'support/checker.ts');
 let app: TestApp;
 let folder: string;
 let keys: Record<'AGENT' | 'OWNER' | 'SUBMITTER', string>;
@@ -239,4 +241,13 @@ test('where https was assumed of a server that speaks plain http, it says what t
   const { server } = await found({ url: app.url.replace('http:', 'https:') });
   expect(server).toMatchObject({ verdict: 'WRONG', says: expect.stringContaining('write http://') as string });
   expect(server?.says).not.toMatch(/[\r\n]|SSL routines/);
+});
+
+test.runIf(canHaveDeadDisk())('a disk that does not answer is told like anything else, and keeps nobody', () => {
+  const [file, ...words] = [...besideDeadDisk('dead'), process.execPath, CHECKER, 'dead'];
+  const { stdout, stderr, status } = spawnSync(file, words, { cwd: folder, encoding: 'utf8', timeout: 20_000 });
+  expect(stdout).toMatch(/LIMITED +input directory +.*dead cannot be written to \(no answer within 500 ms\)/);
+  expect(stdout).toMatch(/GOOD +working directory/);
+  expect(stderr).toMatch(/disk does not answer/);
+  expect(status).toBe(137);
 });

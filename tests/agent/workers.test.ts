@@ -36,7 +36,7 @@ async function endOf(work: string, onTestFinished: TestContext['onTestFinished']
 }
 
 describe.concurrent('a process', () => {
-  test.for(['THREAD_HANGS', 'POOL_HANGS'])(
+  test.for(['THREAD_HANGS', 'POOL_HANGS', 'POOL_WORKS_AND_HANGS'])(
     'leaves although a thread hangs in the kernel: %s',
     async (work, { onTestFinished }) => {
       const { code, signal, said } = await endOf(work, onTestFinished);
@@ -47,6 +47,16 @@ describe.concurrent('a process', () => {
 
   test('whose thread ends leaves with its code', async ({ onTestFinished }) => {
     expect(await endOf('THREAD_ENDS', onTestFinished)).toMatchObject({ code: 3, signal: null, said: '' });
+  });
+
+  test('that still asks a disk which answers leaves with its code', async ({ onTestFinished }) => {
+    expect(await endOf('POOL_WORKS', onTestFinished)).toMatchObject({ code: 3, signal: null, said: '' });
+  });
+
+  test('leaves when its last words are out', async ({ onTestFinished }) => {
+    const { code, said } = await endOf('TALKS', onTestFinished);
+    expect(code).toBe(3);
+    expect(said.split('\n').filter((line) => line.startsWith('{') && line.endsWith('}'))).toHaveLength(900);
   });
 
   // Of process 1 the kernel keeps even SIGKILL.

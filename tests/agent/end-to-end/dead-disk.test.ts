@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { scenarios } from '../../support/fleet.ts';
 import { canOrMust } from '../../support/podman.ts';
-import { besideDeadDisk, canHaveDeadDisk } from '../support/dead-disk.ts';
+import { besideDeadDisk, canHaveDeadDisk, DEADEN } from '../support/dead-disk.ts';
 
 const scenario = scenarios().runIf(canOrMust(canHaveDeadDisk(), 'a disk that does not answer'));
 
@@ -10,8 +10,9 @@ scenario(
   async ({ scene }) => {
     const environment = {
       KELPIE_STATE_FILE: 'dead/folder/state.json',
-      KELPIE_SHUTDOWN_GRACE_S: '1',
-      KELPIE_UPLOAD_GRACE_S: '1',
+      KELPIE_SHUTDOWN_GRACE_S: '0',
+      KELPIE_UPLOAD_GRACE_S: '0',
+      KELPIE_KILL_GRACE_S: '0',
     };
     const agent = await scene.agent('stuck', environment, { under: besideDeadDisk('dead') });
     await agent.said('nobody is told what this agent does');
@@ -25,3 +26,23 @@ scenario(
     expect(await agent.ended).toEqual({ code: 137, signal: null });
   },
 );
+
+scenario('a job is done although the temporary directory does not answer', async ({ scene }) => {
+  const environment = { TMPDIR: 'dead', KELPIE_STATE_FILE: 'state.json' };
+  const agent = await scene.agent('stuck', environment, { under: besideDeadDisk('dead') });
+  const jobs = [await scene.submit({ script: 'exit 0' }), await scene.submit({ script: 'exit 0' })];
+  for (const job of jobs) expect(await job.end()).toMatchObject({ status: 'COMPLETED', numInterruptions: 0 });
+  expect(agent.lines.filter((line) => line.includes('this job cannot report progress'))).toHaveLength(2);
+  agent.signalAll('SIGTERM');
+  expect(await agent.ended).toEqual({ code: 137, signal: null });
+});
+
+scenario('a job is done although the temporary directory answers no more', async ({ scene }) => {
+  const over = scene.gate('over');
+  const agent = await scene.agent('stuck', {}, { under: ['unshare', '--mount'] });
+  const job = await scene.submit({ script: `${DEADEN} "$(dirname "$KELPIE_PROGRESS_FILE")" '${over.script}'` });
+  expect(await job.end()).toMatchObject({ status: 'COMPLETED', numInterruptions: 0 });
+  await over.open();
+  agent.signal('SIGTERM');
+  expect(await agent.ended).toEqual({ code: 0, signal: null });
+});

@@ -223,3 +223,19 @@ async function report(scene: Scene, job: FollowedJob, machineId: string): Promis
 function resultIn(text: string | undefined): { resumedAfterStep: number; pi: number } {
   return JSON.parse(text ?? '') as { resumedAfterStep: number; pi: number };
 }
+
+scenario.concurrent(
+  'a command that saves as its time is over keeps the time for that when the agent is told to stop',
+  async ({ scene }) => {
+    const grace = { KELPIE_SHUTDOWN_GRACE_S: '0', KELPIE_UPLOAD_GRACE_S: '0', KELPIE_KILL_GRACE_S: '30' };
+    const agent = await scene.agent('machine', grace);
+    const script = "trap 'echo saving; sleep 4; echo saved; exit 0' TERM; while :; do sleep 0.05; done";
+    const job = await scene.submit({ script, timeoutSeconds: 1 });
+    await agent.said('saving');
+    agent.signal('SIGTERM');
+    const state = await job.until(({ attempts }) => (attempts.nodes[0]?.outcome ?? null) !== null);
+    expect(state.attempts.nodes).toMatchObject([{ outcome: 'TIMED_OUT' }]);
+    expect(agent.lines).toContain('saved');
+    expect(await agent.ended).toEqual({ code: 0, signal: null });
+  },
+);

@@ -28,7 +28,7 @@ async function running(given: SyncGiven): Promise<AttemptSync> {
 async function finish(sync: AttemptSync): Promise<void> {
   await sync.flush(always);
   await sync.uploadAfter(always);
-  await sync.purge();
+  await sync.purge(always);
 }
 
 describe('files that make way', () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { watch } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -87,7 +88,7 @@ describe('purge', () => {
     await sync.prepare();
     for (const path of ['in/a', 'ckpt/deep/b', 'out/.hidden', 'other/kept']) await bench.write(path, 'x');
     await symlink(local('other'), local('out/link'));
-    await sync.purge();
+    await sync.purge(always);
     for (const path of ['in', 'ckpt', 'out']) expect(await readdir(local(path))).toEqual([]);
     expect(await readFile(local('other/kept'), 'utf8')).toBe('x');
   });
@@ -112,8 +113,8 @@ describe('purge', () => {
       );
       const guard = createGuard([root], [bench.directory()]);
       const purger = createPurger({ roots: [root], guard, jobId: 'a-job', asides: new Set(), log });
-      await purger.takeOver();
-      await purger.purge();
+      await purger.takeOver(always);
+      await purger.purge(always);
       expect(warned).toEqual(present ? ['this local path is synced, but never purged'] : []);
       expect(await readFile(local('here'), 'utf8')).toBe('x');
     },
@@ -132,7 +133,7 @@ describe('purge', () => {
     await mkdir(local('precious/out'));
     await writeFile(local('precious/out/file'), 'x');
     await symlink(local('precious'), local('real'));
-    await sync.purge();
+    await sync.purge(always);
     expect(await readFile(local('precious/file'), 'utf8')).toBe('x');
     expect(await readFile(local('precious/out/file'), 'utf8')).toBe('x');
     expect(bench.logged.filter(({ level }) => level === 'warn')).toHaveLength(2);
@@ -150,8 +151,24 @@ describe('purge', () => {
     await bench.write('ckpt/step-1', 'of job b');
     await next.flush(always);
     expect(await bench.keys('job-b/')).toEqual(['job-b/step-1']);
-    await next.purge();
+    await next.purge(always);
     expect(await readdir(bench.directory())).toEqual(['ckpt']);
+  });
+
+  it('that has no time to end leaves nothing that an attempt of the same job would go on from', async () => {
+    const given = { after: [instruction('UPLOAD', 'hurried', 'out')], jobId: 'job-a' };
+    const sync = bench.sync(given);
+    await sync.prepare();
+    for (let file = 0; file < 1000; file++) await bench.write(`out/${file}`, 'x');
+    const begun = new AbortController();
+    const watcher = watch(local('out'), () => begun.abort(new Error('no more time')));
+    await sync.purge(begun.signal);
+    watcher.close();
+    const left = await readdir(local('out'));
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.length).toBeLessThan(1000);
+    await bench.sync(given).prepare();
+    expect(await readdir(local('out'))).toEqual([]);
   });
 
   it('spares what lies in a local path that no job has used, and what is never purged', async () => {
@@ -168,7 +185,7 @@ describe('purge', () => {
     await sync.prepare();
     await bench.write('out/model', 'x');
     await sync.flush(always);
-    await sync.purge();
+    await sync.purge(always);
     await expect(sync.flush(always)).rejects.toThrow('stopped');
     expect(await bench.keys('purged/')).toEqual(['purged/model']);
   });
