@@ -245,7 +245,12 @@ test('where https was assumed of a server that speaks plain http, it says what t
 
 test.runIf(canHaveDeadDisk())('a disk that does not answer is told like anything else, and keeps nobody', () => {
   const [file, ...words] = [...besideDeadDisk('dead'), process.execPath, CHECKER, 'dead'];
-  const { stdout, stderr, status } = spawnSync(file, words, { cwd: folder, encoding: 'utf8', timeout: 20_000 });
+  const { stdout, stderr, status } = spawnSync(file, words, {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: 20_000,
+    killSignal: 'SIGKILL',
+  });
   expect(stdout).toMatch(/LIMITED +input directory +.*dead cannot be written to \(no answer within 500 ms\)/);
   expect(stdout).toMatch(/GOOD +working directory/);
   expect(stderr).toMatch(/disk does not answer/);
