@@ -115,6 +115,7 @@ export function executeAttempt(parts: AttemptParts): LiveAttempt {
 }
 
 const STOPPED_WITHIN_MS = 5000;
+
 async function seeThrough(
   parts: Omit<Attempt, 'course' | 'progress' | 'activity' | 'patience' | 'hurries' | 'logs'>,
 ): Promise<Ending> {
