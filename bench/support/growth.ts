@@ -32,6 +32,7 @@ export interface Step extends Taken, Late {
   /** How often each busy one reports. */
   every_ms: number;
   heartbeats_per_s: number;
+  commits_per_s: number;
   server_late_ms: number;
   agents_late_p99_ms: number;
   heartbeat_p50_ms: number;
@@ -122,13 +123,13 @@ async function measured(
   { isPinned, database }: Pick<Growing, 'isPinned' | 'database'>,
 ) {
   await tallied(fleet);
-  database.report();
+  await database.report();
   fleet.holdups.report();
   const before = spent(fleet);
   const submitted = await submitOneByOne(fleet, WAKES, WAKE_EVERY_MS, SUBMIT_WITHIN_MS);
   const tallies = await tallied(fleet);
   const after = spent(fleet);
-  const { active, waits } = database.report();
+  const { active, waits, commitsPerSecond } = await database.report();
   const woken = wokenBy(submitted, tallies);
   const heartbeats = tallies.flatMap((tally) => tally.heartbeats);
   const p = (values: number[], share: number): number =>
@@ -138,7 +139,7 @@ async function measured(
     ...{ agents: fleet.agentCount, busy, every_ms: everyMs },
     heartbeats_per_s: rounded((heartbeats.length / (after.at - before.at)) * 1_000, 0),
     ...shares(before, after, isPinned),
-    ...{ ...fleet.holdups.report(), database_active: active, database_waits: waits },
+    ...{ ...fleet.holdups.report(), database_active: active, database_waits: waits, commits_per_s: commitsPerSecond },
     agents_late_p99_ms: Math.round(Math.max(...tallies.map(({ lateMs }) => lateMs))),
     heartbeat_p50_ms: p(heartbeats, 0.5),
     heartbeat_p99_ms: p(heartbeats, 0.99),
@@ -198,6 +199,7 @@ const COLUMNS: [string, (step: Step) => string | number][] = [
   ['busy', ({ busy }) => busy],
   ['each', ({ every_ms: every }) => `${rounded(every / 1_000, 2)} s`],
   ['beats/s', ({ heartbeats_per_s: beats }) => beats],
+  ['commits/s', ({ commits_per_s: commits }) => commits],
   ['server', ({ servers_percent: share }) => `${share} %`],
   ['thread', ({ thread_percent: share }) => `${share} %`],
   ['waits', ({ thread_waited_percent: share }) => `${share} %`],
