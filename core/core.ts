@@ -5,6 +5,8 @@ import type { SecretBox } from './accounts/secret-box.ts';
 import type { AgentLookup } from './agents/agent-lookup.ts';
 import type { Searches } from './jobs/searches.ts';
 import type { Renew } from './leases/renewal.ts';
+import type { StoreReport } from './leases/reports.ts';
+import type { Append } from './logs/appending.ts';
 import type { Provider } from './scaling/provider.ts';
 import type { JobTraces } from './traces/job-traces.ts';
 
@@ -18,10 +20,12 @@ export interface Core {
   readonly provider: Provider | undefined;
   /** Who may search just now. */
   readonly searches: Searches;
-  /** What thousands of agents ask at once, answered for many of them by one statement. */
+  /** What thousands of agents ask and tell at once, answered and written for many of them by one statement. */
   readonly keyByHash: KeyLookup;
   readonly agentById: AgentLookup;
   readonly renew: Renew;
+  readonly report: StoreReport;
+  readonly append: Append;
   /** Who is told of what becomes of jobs, for traces. */
   readonly traces: JobTraces;
   /** Says that a transaction has committed something that others may be waiting for: by default a change of a job. */

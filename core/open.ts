@@ -20,6 +20,8 @@ import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createGroupWatchers, type GroupWatchers } from './groups/watch.ts';
 import { createSearches } from './jobs/searches.ts';
 import { createRenewals } from './leases/renewal.ts';
+import { createReports } from './leases/reports.ts';
+import { createAppends } from './logs/appending.ts';
 import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
 import { KEEP_DAYS, type KeepDays } from './retention/prune.ts';
 import type { Provider } from './scaling/provider.ts';
@@ -118,6 +120,8 @@ function createBase(orm: Orm, options: CoreOptions, announce: Core['announce']):
     keyByHash: createKeyLookup(orm),
     agentById: createAgentLookup(orm),
     renew: createRenewals(orm, { seen_every_seconds: SEEN_EVERY_SECONDS }),
+    report: createReports(orm),
+    append: createAppends(orm),
     announce,
   };
 }

@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from 'pg';
 /**
  * In milliseconds. A plan is made for the tables as they are then: one for a table of a page or two reads all of it, and is kept until
  * PostgreSQL looks at its statistics again, which may be never. So each connection makes its plans anew after this time, by the sizes that
- * the tables have by then (1.7 ms for all of ours). That counts as well for the plans of PostgreSQL's own checks of foreign keys.
+ * the tables have by then (about 3 ms for all of ours). That counts as well for the plans of PostgreSQL's own checks of foreign keys.
  */
 export const KEPT_FOR_MS = 2_000;
 
@@ -11,8 +11,9 @@ const names = new Map<string, string>();
 
 /**
  * Marks a statement that is asked all the time, and takes longer to plan than to execute: each connection keeps its plan, under this
- * name, for `KEPT_FOR_MS`. For statements that find their rows by the values of a primary key that they are given, not by a join; and for
- * those that name each column that they return, as PostgreSQL refuses a kept plan whose columns have changed.
+ * name, for `KEPT_FOR_MS`. For statements that find their rows by the values of a primary key that they are given, or of few, one after
+ * the other, and not by a join of whole tables; and for those that name each column that they return, as PostgreSQL refuses a kept plan
+ * whose columns have changed.
  */
 export function keepPlan(name: string, text: string): void {
   names.set(text, name);

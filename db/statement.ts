@@ -10,13 +10,14 @@ type Parameter =
  * One statement of `db/sql/`, whole and visible in its file. `:name` stands for a bound parameter (never interpolated).
  * Rows come back as PostgreSQL names them, times as strings: `em.map(Entity, row)` makes an entity of one.
  * @param options.keepsPlan for what `keepPlan` says; no
+ * @param options.waits for rows that others hold and that the file says to pass over: there `skip locked` is left out; no
  */
 export function statement<Parameters extends { [name in keyof Parameters]: Parameter }, Row>(
   file: string,
-  { keepsPlan = false }: { keepsPlan?: boolean } = {},
+  { keepsPlan = false, waits = false }: { keepsPlan?: boolean; waits?: boolean } = {},
 ): (em: EntityManager, parameters: Parameters) => Promise<Row[]> {
-  const { text, names } = positional(readFileSync(new URL(`./sql/${file}.sql`, import.meta.url), 'utf8'));
-  if (keepsPlan) keepPlan(file, text);
+  const { text, names } = positional(readFileSync(new URL(`./sql/${file}.sql`, import.meta.url), 'utf8'), { waits });
+  if (keepsPlan) keepPlan(waits ? `${file}-waiting` : file, text);
   return async (em, parameters) => {
     const values: Record<string, Parameter> = parameters;
     const query = CompiledQuery.raw(
@@ -28,12 +29,18 @@ export function statement<Parameters extends { [name in keyof Parameters]: Param
   };
 }
 
-/** `:name` becomes `$n`, the same name the same `n`; comments go, `::casts` stay. */
-export function positional(sql: string): { text: string; names: string[] } {
+/**
+ * `:name` becomes `$n`, the same name the same `n`; comments go, `::casts` stay.
+ * @param options.waits as for `statement`
+ */
+export function positional(
+  sql: string,
+  { waits = false }: { waits?: boolean } = {},
+): { text: string; names: string[] } {
   const names: string[] = [];
   const text = sql.replace(/--.*$/gm, '').replace(/(?<!:):([a-z_]+)\b/g, (_, name: string) => {
     if (!names.includes(name)) names.push(name);
     return `$${names.indexOf(name) + 1}`;
   });
-  return { text: text.trim(), names };
+  return { text: (waits ? text.replaceAll(/\s+skip\s+locked\b/g, '') : text).trim(), names };
 }

@@ -5,6 +5,17 @@ const MOST = 500;
 /** A round that takes longer holds up nobody else (milliseconds). */
 const PATIENCE_MS = 50;
 
+export interface RoundOptions<Question> {
+  /** How many questions are in a round at most (500). */
+  most?: number;
+  /** When the next round begins although this one is not over, in milliseconds (50). */
+  patienceMs?: number;
+  /** What a question weighs; nothing. */
+  weightOf?: (question: Question) => number;
+  /** How much the questions of a round weigh at most, where it is more than one. */
+  mostWeight?: number;
+}
+
 interface Asked<Question, Answer> {
   question: Question;
   resolve: (answer: Answer) => void;
@@ -15,16 +26,22 @@ interface Asked<Question, Answer> {
  * Answers in rounds what many ask at once: whoever asks while a round is under way is in the next one. Who comes alone waits for nothing,
  * and nobody is given an answer that was begun before they asked.
  * @param answer one answer for each question, in their order; what it throws is told to all of the round, so nobody may change it
- * @param options.most how many questions are in a round at most (500)
- * @param options.patienceMs when the next round begins although this one is not over, in milliseconds (50)
  */
 export function inRounds<Question, Answer>(
   answer: (questions: Question[]) => Promise<Answer[]>,
-  { most = MOST, patienceMs = PATIENCE_MS }: { most?: number; patienceMs?: number } = {},
+  { most = MOST, patienceMs = PATIENCE_MS, weightOf = () => 0, mostWeight = Infinity }: RoundOptions<Question> = {},
 ): (question: Question) => Promise<Answer> {
   const waiting: Asked<Question, Answer>[] = [];
   let underWay: object | undefined;
 
+  const nextCount = (): number => {
+    let weight = 0;
+    const tooMany = waiting.findIndex(({ question }, index) => {
+      weight += weightOf(question);
+      return index === most || (index > 0 && weight > mostWeight);
+    });
+    return tooMany === -1 ? waiting.length : tooMany;
+  };
   const begin = (): void => {
     const own = {};
     underWay = own;
@@ -35,7 +52,7 @@ export function inRounds<Question, Answer>(
       if (waiting.length > 0) begin();
     };
     const timer = setTimeout(over, patienceMs);
-    void answerAll(waiting.splice(0, most), answer).then(over);
+    void answerAll(waiting.splice(0, nextCount()), answer).then(over);
   };
 
   return (question) =>

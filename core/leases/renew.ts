@@ -1,5 +1,4 @@
 import type { AttemptPhase, Progress } from '../../db/entities/attempt.ts';
-import type { EntityManager } from '../../db/orm.ts';
 import { statement } from '../../db/statement.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
@@ -8,26 +7,12 @@ import { storeGpuUse, type GpuSample } from '../agents/gpu-use.ts';
 import { demandLease } from './bound.ts';
 import { saveCheckpoint, type Checkpoints } from './checkpoint.ts';
 import { leaseLost } from './lost.ts';
-import type { Fence, Held } from './renewal.ts';
-import { leaseMillis, type LeaseRef } from './terms.ts';
+import type { Held } from './renewal.ts';
+import { leaseMillis, type Fence, type LeaseRef } from './terms.ts';
 import { progressOfTransfer, type Transfer } from './transfer.ts';
 import { transferredColumns, type Transferred } from './transferred.ts';
 
 const resumeStatement = statement<Fence & { sync_lag_seconds: number | null }, Held>('resume-attempt');
-
-/** An interface's fields as a JSON object's. */
-type Storable<Value> = { [name in keyof Value]: Value[name] };
-
-const reportStatement = statement<
-  Fence & {
-    phase: AttemptPhase | null;
-    progress: Storable<Progress> | null;
-    transfer: Storable<Progress> | null;
-    says_warning: boolean;
-    warning: string | null;
-  },
-  { events: number }
->('report-attempt', { keepsPlan: true });
 
 /** What an agent says of its attempt when its heart beats. */
 export interface Pulse extends Transferred {
@@ -61,13 +46,13 @@ export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pul
   const fence = { account_id: viewer.accountId, job_id: lease.jobId, attempt: lease.attempt };
   const lag = { sync_lag_seconds: pulse.syncLagSeconds ?? null };
   let held = await core.renew({ ...fence, ...transferredColumns(pulse), ...lag });
-  const em = core.em.fork();
   if (held === undefined) {
+    const em = core.em.fork();
     [held] = await resumeStatement(em, { ...fence, ...lag });
     if (held === undefined) throw await leaseLost(em, viewer, lease);
     core.announce();
   }
-  if ((await storeNews(em, fence, held, pulse)) > 0) core.announce();
+  if ((await storeNews(core, fence, held, pulse)) > 0) core.announce();
   if (held.unseen) await seeHolder(core, viewer, held);
   if (pulse.gpuSample !== undefined) await storeGpuUse(core, viewer, lease, pulse.gpuSample);
   return { leaseMillis: leaseMillis(held.heartbeat_interval), draining: held.draining };
@@ -83,7 +68,7 @@ async function seeHolder(core: Core, { accountId }: Viewer, held: Held): Promise
  * What has changed since the last heartbeat, with its events. Most heartbeats bring nothing new, and leave the job's row alone.
  * @returns how many events were appended
  */
-async function storeNews(em: EntityManager, fence: Fence, held: Held, pulse: Pulse): Promise<number> {
+async function storeNews(core: Core, fence: Fence, held: Held, pulse: Pulse): Promise<number> {
   const { progress, transfer, warning, checkpoints } = pulse;
   const isWarned = warning !== undefined && warning !== held.warning;
   const phase = pulse.phase ?? held.phase;
@@ -97,11 +82,10 @@ async function storeNews(em: EntityManager, fence: Fence, held: Held, pulse: Pul
   let events = 0;
   // What was published is older than the phase that follows it, and than the end of a warning.
   if (checkpoints !== undefined && checkpoints.files > held.checkpoint_files) {
-    events += await saveCheckpoint(em, fence, checkpoints);
+    events += await saveCheckpoint(core.em.fork(), fence, checkpoints);
   }
   if (phase !== held.phase || said.progress !== null || said.transfer !== null || isWarned) {
-    const [reported] = await reportStatement(em, { ...fence, ...said });
-    events += reported?.events ?? 0;
+    events += (await core.report({ ...fence, ...said }))?.events ?? 0;
   }
   return events;
 }

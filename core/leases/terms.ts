@@ -8,3 +8,10 @@ export interface LeaseRef {
   jobId: string;
   attempt: number;
 }
+
+/** The same with its account, as the statements name it. */
+export interface Fence {
+  account_id: string;
+  job_id: string;
+  attempt: number;
+}

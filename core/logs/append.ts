@@ -1,24 +1,9 @@
-import { statement } from '../../db/statement.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { demandLease } from '../leases/bound.ts';
 import { leaseLost } from '../leases/lost.ts';
 import type { LeaseRef } from '../leases/terms.ts';
 import { toStored, type SentLine } from './lines.ts';
-
-interface AppendParameters {
-  account_id: string;
-  job_id: string;
-  attempt: number;
-  offset: number;
-  content: string;
-  half: number;
-}
-
-const appendStatement = statement<
-  { [name in keyof AppendParameters]: AppendParameters[name] },
-  { next_offset: number; stored: boolean }
->('append-logs', { keepsPlan: true });
 
 /**
  * Stores what an attempt's command has written. Safe to send twice: what is there already is passed over. Of a log that is
@@ -34,16 +19,15 @@ export async function appendLogs(
   chunk: { offset: number; lines: readonly SentLine[] },
 ): Promise<{ nextOffset: number }> {
   await demandLease(core, viewer, lease);
-  const em = core.em.fork();
-  const [log] = await appendStatement(em, {
+  const appended = await core.append({
     account_id: viewer.accountId,
     job_id: lease.jobId,
     attempt: lease.attempt,
     offset: chunk.offset,
-    content: JSON.stringify(chunk.lines.map(toStored)),
+    content: chunk.lines.map(toStored),
     half: Math.floor(core.logBytes / 2),
   });
-  if (log === undefined) throw await leaseLost(em, viewer, lease);
-  if (log.stored) core.announce('logs');
-  return { nextOffset: log.next_offset };
+  if (appended === undefined) throw await leaseLost(core.em.fork(), viewer, lease);
+  if (appended.stored) core.announce('logs');
+  return { nextOffset: appended.next_offset };
 }

@@ -1,7 +1,7 @@
 -- Rule 2: the fence and the ending are one statement. It ends the newest attempt of a job that has not ended: a live one, or
 -- one whose lease ran out and whose job nobody has claimed since (rule 3). No row: the lease is lost.
 -- The job's row stays locked for the rest of the transaction, which settles what the ending means for the job.
--- The account is compared as in `renew-lease.sql`, by no index.
+-- The account is compared as in `renew-leases.sql`, by no index.
 with job as materialized (
   select id, status
   from jobs

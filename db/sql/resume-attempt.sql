@@ -1,6 +1,6 @@
 -- Rule 3: late is not lost. The attempt whose lease ran out gets it back if nobody has claimed the job since; the
 -- interruption that was counted is taken back with it.
--- Account and state are compared as in `renew-lease.sql`, by no index: that of the queue holds all that waits.
+-- Account and state are compared as in `renew-leases.sql`, by no index: that of the queue holds all that waits.
 with job as materialized (
   select id, event_seq
   from jobs

@@ -1,7 +1,7 @@
 -- What was published while the command ran, told once however often it is reported: the totals of the attempt are the
 -- watermark, and only what is beyond them is news. `keys` are the newest names, in order; of those that were told before, none
 -- is told again. An attempt whose lease ran out may still report (rule 3). Locked job first, then attempt, as everywhere.
--- The account is compared as in `renew-lease.sql`, by no index.
+-- The account is compared as in `renew-leases.sql`, by no index.
 with job as materialized (
   select id, account_id, container_group_id, event_seq, resumable_attempt
   from jobs

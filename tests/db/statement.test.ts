@@ -13,15 +13,10 @@ afterAll(async () => {
 });
 
 /** As the core marks it. */
-const renew = statement<
-  Record<'job_id' | 'account_id' | 'bytes_downloaded' | 'bytes_uploaded', string> &
-    Record<'attempt' | 'files_downloaded' | 'files_uploaded' | 'sync_lag_seconds' | 'seen_every_seconds', number>,
-  unknown
->('renew-lease', { keepsPlan: true });
-const lease = {
-  ...{ job_id: randomUUID(), account_id: randomUUID(), attempt: 1, sync_lag_seconds: 0, seen_every_seconds: 10 },
-  ...{ bytes_downloaded: '0', bytes_uploaded: '0', files_downloaded: 0, files_uploaded: 0 },
-};
+const renew = statement<{ said: string }, unknown>('renew-leases', { keepsPlan: true });
+const said = (jobId: string) => ({
+  said: JSON.stringify([{ job_id: jobId, account_id: randomUUID(), attempt: 1, seen_every_seconds: 10 }]),
+});
 
 const kept = ({ em }: Orm) =>
   em
@@ -39,6 +34,13 @@ describe('positional', () => {
     const { text, names } = positional("select :at::timestamptz, now()::date, '10:30'::time");
     expect(text).toBe("select $1::timestamptz, now()::date, '10:30'::time");
     expect(names).toEqual(['at']);
+  });
+
+  test('waits for what it would pass over, where it is told to', () => {
+    const sql = 'select from jobs where id = :id for update skip locked';
+    expect(positional(sql).text).toBe('select from jobs where id = $1 for update skip locked');
+    expect(positional(sql, { waits: true }).text).toBe('select from jobs where id = $1 for update');
+    expect(positional('select for update\n  skip  locked) j', { waits: true }).text).toBe('select for update) j');
   });
 
   test('takes no parameter from a comment', () => {
@@ -65,17 +67,17 @@ describe('the statements', () => {
     await orm.em
       .fork()
       .transactional(async (em) => {
-        for (let n = 0; n < 3; n++) await expect(renew(em, lease)).resolves.toEqual([]);
-        await expect(renew(em, { ...lease, job_id: 'none' })).rejects.toThrow('uuid');
+        for (let n = 0; n < 3; n++) await expect(renew(em, said(randomUUID()))).resolves.toEqual([]);
+        await expect(renew(em, said('none'))).rejects.toThrow('uuid');
       })
       .catch(() => undefined);
-    expect(await kept(orm)).toEqual([{ name: 'renew-lease', times: 3 }]);
+    expect(await kept(orm)).toEqual([{ name: 'renew-leases', times: 4 }]);
   });
 
   test('of a connection to a pooler nothing is kept', async () => {
     const pooled = await createOrm({ url: database.url, pooled: true, maxConnections: 1 });
     try {
-      await renew(pooled.em.fork(), lease);
+      await renew(pooled.em.fork(), said(randomUUID()));
       expect(await kept(pooled)).toEqual([]);
     } finally {
       await pooled.close(true);
@@ -83,18 +85,18 @@ describe('the statements', () => {
   });
 
   test('a connection whose plan is refused, as its columns have changed, is not used again', async () => {
-    await renew(orm.em.fork(), lease);
+    await renew(orm.em.fork(), said(randomUUID()));
     await database.query('alter table attempts alter column checkpoint_files type bigint');
-    const inTransaction = orm.em.fork().transactional((em) => renew(em, lease));
+    const inTransaction = orm.em.fork().transactional((em) => renew(em, said(randomUUID())));
     await expect(inTransaction).rejects.toThrow('cached plan must not change result type');
-    await expect(renew(orm.em.fork(), lease)).resolves.toEqual([]);
+    await expect(renew(orm.em.fork(), said(randomUUID()))).resolves.toEqual([]);
   });
 
   test('nor is one that has lost its plans to somebody else', async () => {
-    await renew(orm.em.fork(), lease);
+    await renew(orm.em.fork(), said(randomUUID()));
     await orm.em.fork().execute('deallocate all');
-    await expect(renew(orm.em.fork(), lease)).rejects.toThrow('does not exist');
-    await expect(renew(orm.em.fork(), lease)).resolves.toEqual([]);
+    await expect(renew(orm.em.fork(), said(randomUUID()))).rejects.toThrow('does not exist');
+    await expect(renew(orm.em.fork(), said(randomUUID()))).resolves.toEqual([]);
   });
 
   test('a file that is not there is an error when the program starts', () => {

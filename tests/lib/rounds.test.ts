@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { inRounds } from '../../lib/rounds.ts';
+import { inRounds, type RoundOptions } from '../../lib/rounds.ts';
 import { until } from '../support/until.ts';
 
 /** Rounds that are over when the test says so. */
-function rounds(options: { most?: number; patienceMs?: number } = { patienceMs: 60_000 }) {
+function rounds(options: RoundOptions<string> = { patienceMs: 60_000 }) {
   const begun: { questions: string[]; answer: PromiseWithResolvers<string[]> }[] = [];
   const ask = inRounds((questions: string[]) => {
     const answer = Promise.withResolvers<string[]>();
@@ -36,6 +36,19 @@ describe('rounds', () => {
     }
     expect(await Promise.all(all)).toEqual(['a', 'b', 'c', 'd']);
     expect(asked()).toEqual([['a'], ['b', 'c'], ['d']]);
+  });
+
+  it('weigh so much at most, but one that is heavier goes alone', async () => {
+    const weightOf = (question: string) => question.length;
+    const { begun, ask } = rounds({ weightOf, mostWeight: 4, patienceMs: 60_000 });
+    const all = ['a', 'bb', 'cc', 'd', 'eeeeeee', 'f'].map((question) => ask(question));
+    const expected = [['a'], ['bb', 'cc'], ['d'], ['eeeeeee'], ['f']];
+    for (let round = 0; round < expected.length; round++) {
+      await until(`round ${round}`, () => begun.length > round);
+      expect(begun[round]?.questions).toEqual(expected[round]);
+      begun[round]?.answer.resolve(begun[round]?.questions ?? []);
+    }
+    await Promise.all(all);
   });
 
   it('that hang hold up others for a while only, and end nothing when they are over late', async () => {

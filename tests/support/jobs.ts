@@ -39,6 +39,16 @@ export async function claim(
   return Object.assign(job, { lease: { jobId: job.id, attempt: job.attemptNumber } });
 }
 
+/** The leases of so many jobs, each submitted for it. */
+export async function claimMany(core: Core, viewer: Viewer, count: number): Promise<LeaseRef[]> {
+  const leases: LeaseRef[] = [];
+  for (let n = 0; n < count; n++) {
+    await submit(core, viewer);
+    leases.push((await claim(core, viewer)).lease);
+  }
+  return leases;
+}
+
 /** Makes so much time pass for live leases that they have run out; nobody has noticed yet. */
 export async function runOut(database: TestDatabase, jobId?: string): Promise<void> {
   await database.query(

@@ -19,25 +19,25 @@ import { claim } from '../../support/jobs.ts';
 const LIVE = 400;
 /** By the primary key, with the events that are written, it is a few dozen. */
 const MOST_BLOCKS = 100;
-const RENEWED = 10;
+const MANY = 10;
 
 const moved = { bytes_downloaded: '0', bytes_uploaded: '0', files_downloaded: 0, files_uploaded: 0 };
 const ending = { outcome: 'FAILED', ended_by: 'AGENT', reason: 'exit code 1', exit_code: 1, signal: null };
-const said = { phase: 'RUNNING', progress: '{"fraction":0.5}', transfer: null, says_warning: false, warning: null };
-const line = JSON.stringify([{ at: 0, stream: 'STDOUT', text: 'a line' }]);
-const often = { seen_every_seconds: 10 };
 
 const ofOneLease: [statement: string, parameters: Record<string, unknown>][] = [
-  ['renew-lease', { ...moved, ...often, sync_lag_seconds: 0 }],
-  ['report-attempt', said],
   ['save-checkpoint', { files: 2, bytes: '20', keys: ['checkpoint'] }],
-  ['append-logs', { offset: 100, content: line, half: 524_288 }],
   ['end-attempt', { ...ending, ...moved }],
   ['resume-attempt', { sync_lag_seconds: 0 }],
   ['store-gpu-use', { gpu_use: '[]', age_seconds: 1, at_most_every_seconds: 5 }],
 ];
 
-const KEPT = ['append-logs', 'renew-lease', 'report-attempt', 'save-checkpoint'];
+const ofManyLeases: [statement: string, said: Record<string, unknown>][] = [
+  ['renew-leases', { ...moved, sync_lag_seconds: 0, seen_every_seconds: 10 }],
+  ['report-attempts', { phase: 'UPLOADING', progress: { fraction: 0.5 }, transfer: null, says_warning: false }],
+  ['append-logs', { offset: 100, content: [['o', 0, 'a line']], half: 524_288 }],
+];
+
+const KEPT = ['append-logs', 'renew-leases', 'report-attempts', 'save-checkpoint'];
 
 interface Fence {
   account_id: string;
@@ -77,7 +77,7 @@ describe.for([
     closers.unshift(() => pool.end());
     client = await pool.connect();
     for (const [statement, parameters] of ofOneLease) await plan(client, statement, { ...fences[0], ...parameters });
-    await plan(client, 'renew-leases', renewalOf(fences));
+    for (const [statement, said] of ofManyLeases) await plan(client, statement, saidOf(fences, said));
     await submit(2 * LIVE - 1);
     while (fences.length < LIVE) await take();
     await age(database);
@@ -92,9 +92,9 @@ describe.for([
     expect(await blocksRead(client, statement, { ...fences.at(-1), ...parameters })).toBeLessThan(MOST_BLOCKS);
   });
 
-  test('renew-leases looks at the rows that it renews alone', async () => {
-    const blocks = await blocksRead(client, 'renew-leases', renewalOf(fences.slice(-RENEWED)));
-    expect(blocks).toBeLessThan(RENEWED * MOST_BLOCKS);
+  test.for(ofManyLeases)('%s looks at the rows of those who say something alone', async ([statement, said]) => {
+    expect(await blocksRead(client, statement, saidOf(fences.slice(-1), said))).toBeLessThan(MOST_BLOCKS);
+    expect(await blocksRead(client, statement, saidOf(fences.slice(-MANY), said))).toBeLessThan(MANY * MOST_BLOCKS);
   });
 
   test('the plans that connections keep are those of what is asked all the time', async () => {
@@ -122,21 +122,15 @@ async function age(database: TestDatabase): Promise<void> {
 async function passTime(client: pg.PoolClient, fence: Fence): Promise<void> {
   const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + KEPT_FOR_MS);
   try {
-    await ask(client, 'renew-lease', { ...fence, ...moved, ...often, sync_lag_seconds: 0 });
+    await ask(client, 'save-checkpoint', { ...fence, files: 2, bytes: '20', keys: ['checkpoint'] });
   } finally {
     clock.mockRestore();
   }
 }
 
-function renewalOf(renewed: Fence[]): Record<string, unknown> {
-  const columns = Object.entries({ ...moved, sync_lag_seconds: 0 });
-  return {
-    account_ids: renewed.map((fence) => fence.account_id),
-    job_ids: renewed.map((fence) => fence.job_id),
-    attempts: renewed.map((fence) => fence.attempt),
-    ...Object.fromEntries(columns.map(([name, value]) => [name, renewed.map(() => value)])),
-    ...often,
-  };
+/** The same by each of them. */
+function saidOf(fences: readonly Fence[], said: Record<string, unknown>): Record<string, unknown> {
+  return { said: JSON.stringify(fences.map((fence) => ({ ...fence, ...said }))) };
 }
 
 /** Makes a plan that this connection keeps: as a server's does where it keeps this one's, and otherwise as one would that did. */

@@ -1,27 +1,15 @@
 import pg from 'pg';
 import { afterAll, expect, test } from 'vitest';
-import type { Viewer } from '../../../core/accounts/keys.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
 import { jobTotals } from '../../../core/jobs/find.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
 import { rescueExpired } from '../../../core/leases/rescue.ts';
 import type { LeaseRef } from '../../../core/leases/terms.ts';
 import { openTestCore } from '../../support/core.ts';
-import { claim, runOut, submit } from '../../support/jobs.ts';
+import { claim, claimMany, runOut } from '../../support/jobs.ts';
 
 const { core, database, account, close } = await openTestCore({ maxConnections: 20 });
 afterAll(close);
-
-async function held(viewer: Viewer): Promise<LeaseRef> {
-  await submit(core, viewer);
-  return (await claim(core, viewer)).lease;
-}
-
-async function many(count: number, viewer: Viewer): Promise<LeaseRef[]> {
-  const leases: LeaseRef[] = [];
-  for (let n = 0; n < count; n++) leases.push(await held(viewer));
-  return leases;
-}
 
 /** What the heartbeats of these leases have left, and in how many transactions they were written. */
 async function written(leases: readonly LeaseRef[]) {
@@ -35,7 +23,7 @@ async function written(leases: readonly LeaseRef[]) {
 
 test('heartbeats that come at once are written at once, each with what it says', async () => {
   const { viewer } = await account();
-  const leases = await many(12, viewer);
+  const leases = await claimMany(core, viewer, 12);
   const verdicts = await Promise.all(
     leases.map((lease, n) => heartbeat(core, viewer, lease, { bytesUploaded: String(n), syncLagSeconds: n / 2 })),
   );
@@ -51,7 +39,7 @@ test('heartbeats that come at once are written at once, each with what it says',
 test('each has its own verdict: one that was cancelled, a stranger, one that is late, and one that is said twice', async () => {
   const { viewer } = await account();
   const stranger = (await account()).viewer;
-  const [first, good, gone, late, twice, theirs] = (await many(6, viewer)) as [
+  const [first, good, gone, late, twice, theirs] = (await claimMany(core, viewer, 6)) as [
     ...[LeaseRef, LeaseRef, LeaseRef, LeaseRef, LeaseRef, LeaseRef],
   ];
   await cancelJob(core, viewer, gone.jobId);
@@ -84,7 +72,7 @@ test('each has its own verdict: one that was cancelled, a stranger, one that is 
 
 test('who holds one attempt holds up its heartbeat alone', async () => {
   const { viewer } = await account();
-  const [first, blocked, ...free] = (await many(6, viewer)) as [LeaseRef, LeaseRef, ...LeaseRef[]];
+  const [first, blocked, ...free] = (await claimMany(core, viewer, 6)) as [LeaseRef, LeaseRef, ...LeaseRef[]];
   const holder = new pg.Client({ connectionString: database.url });
   await holder.connect();
   await holder.query('begin');
@@ -115,8 +103,8 @@ function messageIn({ reason }: PromiseRejectedResult): string {
 
 test('one that was counted as often as a number goes is renewed, and so are those of others in its round', async () => {
   const [mine, theirs] = [(await account()).viewer, (await account()).viewer];
-  const [first, most, resumed] = (await many(3, mine)) as [LeaseRef, LeaseRef, LeaseRef];
-  const other = await held(theirs);
+  const [first, most, resumed] = (await claimMany(core, mine, 3)) as [LeaseRef, LeaseRef, LeaseRef];
+  const [other] = (await claimMany(core, theirs, 1)) as [LeaseRef];
   await database.query('update attempts set num_heartbeats = 2147483647 where job_id = any($1)', [
     [most.jobId, resumed.jobId],
   ]);

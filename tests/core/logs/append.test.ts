@@ -5,6 +5,7 @@ import { finishAttempt } from '../../../core/leases/finish.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
 import { rescueExpired } from '../../../core/leases/rescue.ts';
 import { appendLogs } from '../../../core/logs/append.ts';
+import { createAppends } from '../../../core/logs/appending.ts';
 import { tailLogs } from '../../../core/logs/read.ts';
 import type { Core } from '../../../core/core.ts';
 import { openTestCore } from '../../support/core.ts';
@@ -55,11 +56,12 @@ describe('appending to a log', () => {
     expect(await read()).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
   });
 
-  test('of different lines at the same instant takes one, and tells the other to come again', async () => {
+  test('of different lines at the same instant by two servers takes one, and tells the other to come again', async () => {
     const { viewer, lease, read } = await working();
+    const other: Core = { ...core, append: createAppends(core) };
     const tries = await core.em.fork().transactional(async (em) => {
       await em.execute('select from attempts where job_id = ? for update', [lease.jobId]);
-      const both = [append(core, viewer, lease, 0, 'a'), append(core, viewer, lease, 0, 'b', 'c')] as const;
+      const both = [append(core, viewer, lease, 0, 'a'), append(other, viewer, lease, 0, 'b', 'c')] as const;
       // Both have begun, and see the log as it was.
       await until('both to wait', async () => (await waiting()) === both.length);
       return both;

@@ -1,0 +1,10 @@
+/** Data that cannot be stored as such (a number out of range, a text with a zero character), what a constraint forbids, and what is too large or too deep. */
+const SQLSTATE = /^(?:22|23|54)\w{3}$/;
+
+/**
+ * Whether PostgreSQL has refused a statement because of what it was given, and not because of its own state: again it would be refused again,
+ * and without that it would not be. Nothing of it was written.
+ */
+export function isRefusedForItsData(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && SQLSTATE.test(error.code);
+}
