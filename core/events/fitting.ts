@@ -1,4 +1,5 @@
 import { outside } from '../../lib/outside.ts';
+import { createTurns, type Lane } from '../../lib/turns.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { jobsThatFit, type JobFilter } from '../jobs/find.ts';
@@ -31,13 +32,12 @@ interface Question {
 }
 
 export function createFitting(core: Core): Fitting {
-  const waiting = createTurns();
+  const waiting = createTurns<Question>();
   let isBusy = false;
 
   const work = async (): Promise<void> => {
-    for (let questions = waiting.next(); questions.length > 0; questions = waiting.next()) {
-      await answerAll(core, questions);
-    }
+    const next = (): Question[] => waiting.next(fittingOne());
+    for (let questions = next(); questions.length > 0; questions = next()) await answerAll(core, questions);
     isBusy = false;
   };
   return {
@@ -47,11 +47,12 @@ export function createFitting(core: Core): Fitting {
         ...{ viewer, filter: { ...filter, ids: undefined }, ids },
         answer: Promise.withResolvers<ReadonlySet<string>>(),
       };
+      const lane = laneOf(question);
       const leave = (): void => {
-        waiting.remove(question);
+        waiting.remove(lane, question);
         question.answer.reject(gone.reason);
       };
-      waiting.add(question);
+      waiting.add(lane, question);
       gone.addEventListener('abort', leave, { once: true });
       // Not within the call: who is woken by the same events asks in the same go.
       if (!isBusy) outside(() => setImmediate(() => void work()));
@@ -61,62 +62,24 @@ export function createFitting(core: Core): Fitting {
   };
 }
 
-/** Who waits, by account and, within it, by what is asked. Either map's order is that of its turns: what had one goes behind. */
-function createTurns() {
-  const accounts = new Map<string, Map<string, Set<Question>>>();
+/**
+ * Accounts take turns; admins, who see all accounts, share one. A lane is the same for all of an account whose question has the same answer,
+ * whatever jobs it is about.
+ */
+function laneOf({ viewer, filter }: Question): Lane {
   return {
-    add(question: Question): void {
-      const [account, key] = [accountOf(question), keyOf(question)];
-      const groups = accounts.get(account) ?? new Map<string, Set<Question>>();
-      const group = groups.get(key) ?? new Set();
-      accounts.set(account, groups.set(key, group.add(question)));
-    },
-    remove(question: Question): void {
-      const [account, key] = [accountOf(question), keyOf(question)];
-      const groups = accounts.get(account);
-      const group = groups?.get(key);
-      group?.delete(question);
-      if (group?.size === 0) groups?.delete(key);
-      if (groups?.size === 0) accounts.delete(account);
-    },
-    /** @returns some that ask the same, whose turn it is; none when nobody waits */
-    next(): Question[] {
-      for (const [account, groups] of accounts) {
-        for (const [key, group] of groups) {
-          const taken = takeSome(group);
-          groups.delete(key);
-          accounts.delete(account);
-          if (group.size > 0) groups.set(key, group);
-          if (groups.size > 0) accounts.set(account, groups);
-          return taken;
-        }
-      }
-      return [];
-    },
+    group: viewer.isAdmin ? '' : viewer.accountId,
+    name: JSON.stringify(Object.entries(filter).toSorted(([one], [other]) => (one < other ? -1 : 1))),
   };
 }
 
-/** As many as one statement answers, and at least one. */
-function takeSome(group: Set<Question>): Question[] {
-  const taken: Question[] = [];
+/** Says of one question after the other whether they fit together into one statement. */
+function fittingOne(): (question: Question) => boolean {
   const ids = new Set<string>();
-  for (const question of group) {
+  return (question) => {
     for (const id of question.ids) ids.add(id);
-    if (taken.length > 0 && ids.size > MAX_JOBS) break;
-    taken.push(question);
-    group.delete(question);
-  }
-  return taken;
-}
-
-/** Whose turn it is when this is asked; admins, who see all accounts, share one. */
-function accountOf({ viewer }: Question): string {
-  return viewer.isAdmin ? '' : viewer.accountId;
-}
-
-/** The same for all of an account whose question has the same answer, whatever jobs it is about. */
-function keyOf({ filter }: Question): string {
-  return JSON.stringify(Object.entries(filter).toSorted(([one], [other]) => (one < other ? -1 : 1)));
+    return ids.size <= MAX_JOBS;
+  };
 }
 
 /** Never rejects: what goes wrong is told to who asked. */
