@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { messageOf } from '../lib/errors.ts';
+import { survivePipesWithoutReader } from '../lib/output.ts';
 import { VERSION } from '../lib/version.ts';
 import { openCarrier } from './carrier.ts';
 import { check, reportOf } from './check.ts';
@@ -86,11 +87,6 @@ async function look(): Promise<void> {
   process.stdout.write(reportOf(findings));
   const isWrong = findings.some(({ verdict }) => verdict === 'WRONG');
   await leave(isWrong ? EXIT_SOMETHING_WRONG : 0, createLog(config.logLevel));
-}
-
-function survivePipesWithoutReader(): void {
-  process.stdout.on('error', () => undefined);
-  process.stderr.on('error', () => undefined);
 }
 
 async function run(config: AgentConfig, log: Logger): Promise<void> {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { getAsset, isSea } from 'node:sea';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import type { Logger } from 'pino';
+import { lastWords } from '../lib/output.ts';
 import { pause } from '../lib/pause.ts';
 import { watchPool } from './pool.ts';
 
@@ -59,13 +60,6 @@ async function isHeld(): Promise<boolean> {
     await pause(LOOK_AGAIN_MS);
   }
   return false;
-}
-
-/** Who reads slowly, or pauses, hears them nevertheless; who reads no more keeps nobody. */
-async function lastWords(): Promise<void> {
-  const late = performance.now() + ENDS_WITHIN_MS;
-  const isUnsaid = () => [process.stdout, process.stderr].some(({ writableLength }) => writableLength > 0);
-  while (isUnsaid() && performance.now() < late) await pause(LOOK_AGAIN_MS);
 }
 
 function fall(): never {

@@ -1,13 +1,20 @@
 import { pino, stdSerializers, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
+import { createLogSink } from '../lib/output.ts';
 import { currentAbout } from './about.ts';
 
 export type { Logger };
 
-/** Structured lines, on stdout where nothing else is said. Keys and credentials never get in: what is logged is named field by field. */
-export function createLog(level: string, destination?: DestinationStream): Logger {
+/** What every line bears. */
+const BASE = { program: 'server' };
+
+/**
+ * Structured lines, on stdout where nothing else is said; no request waits for who reads them. Keys and credentials never get in: what is
+ * logged is named field by field.
+ */
+export function createLog(level: string, destination: DestinationStream = createLogSink(process.stdout, BASE)): Logger {
   const options: LoggerOptions = {
     level,
-    base: { program: 'server' },
+    base: BASE,
     serializers: { err: publicError },
     mixin: () => ({ ...currentAbout() }),
     redact: [
@@ -22,7 +29,7 @@ export function createLog(level: string, destination?: DestinationStream): Logge
       '*.authorization',
     ],
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  return pino(options, destination);
 }
 
 /** PostgreSQL tells with its errors what stood in the row, secrets included: that stays out. */

@@ -1,6 +1,7 @@
 import { openCore, type CoreOptions, type OpenCore } from '../core/open.ts';
 import type { Provider } from '../core/scaling/provider.ts';
 import { messageOf } from '../lib/errors.ts';
+import { lastWords, survivePipesWithoutReader } from '../lib/output.ts';
 import { isAborted } from '../lib/pause.ts';
 import { demandNoWords } from '../lib/program-words.ts';
 import { createApp } from './app.ts';
@@ -48,15 +49,18 @@ if (import.meta.main) {
 
 /** The server as a program: by its environment, until it is told to stop. Ends the process, with 2 when it can't start. */
 export async function runProgram(makeMachines?: (config: Config) => OwnMachines): Promise<void> {
+  survivePipesWithoutReader();
+  let code = 0;
   try {
     const config = readConfig();
     await main(config, makeMachines?.(config));
-    // A connection whose other side is silent must not keep this process.
-    process.exit(0);
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`);
-    process.exitCode = 2;
+    code = 2;
   }
+  await lastWords();
+  // A connection whose other side is silent must not keep this process.
+  process.exit(code);
 }
 
 /** Runs the server until SIGTERM or SIGINT. A second signal ends it at once. */
