@@ -1,7 +1,8 @@
-import { createKey, ensureAccount, authenticate, type Viewer } from '../core/accounts/keys.ts';
+import type { Viewer } from '../core/accounts/keys.ts';
 import { claimJob } from '../core/leases/claim.ts';
-import { openCore, type OpenCore } from '../core/open.ts';
+import type { OpenCore } from '../core/open.ts';
 import { insertEnded, insertWaiting } from './support/backlog.ts';
+import { openOwned } from './support/owned.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
 import { median, rounded, say } from './support/stats.ts';
 
@@ -42,16 +43,7 @@ export async function claim(): Promise<Record<string, unknown>> {
 }
 
 async function prepare(url: string, size: typeof SMALL): Promise<Side> {
-  const core = await openCore({
-    databaseUrl: url,
-    masterKey: 'of a benchmark',
-    maxConnections: CONNECTIONS,
-    onError: (error) => say(`  ${error.message}`),
-  });
-  const account = await ensureAccount(core, 'bench');
-  const { secret } = await createKey(core, { accountId: account.id, role: 'OWNER' });
-  const viewer = await authenticate(core, secret);
-  if (viewer === undefined) throw new Error('A key that was just made is not known');
+  const { core, viewer } = await openOwned(url, { maxConnections: CONNECTIONS });
   say(`Preparing "${size.name}": ${size.waiting} waiting, ${size.ended} ended`);
   const side = { url, core, viewer, perSecond: [] };
   await insertEnded(side, size.ended);

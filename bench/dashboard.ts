@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { z } from 'zod';
-import { authenticate, createKey, ensureAccount, type Viewer } from '../core/accounts/keys.ts';
 import { parseInput } from '../core/input.ts';
 import { jobSpecSchema } from '../core/jobs/spec.ts';
 import { submitJobs } from '../core/jobs/submit.ts';
@@ -11,14 +10,12 @@ import { claimJob } from '../core/leases/claim.ts';
 import { finishAttempt } from '../core/leases/finish.ts';
 import { heartbeat } from '../core/leases/renew.ts';
 import type { LeaseRef } from '../core/leases/terms.ts';
-import { openCore, type OpenCore } from '../core/open.ts';
 import { launchChromium } from '../deploy/chromium.ts';
 import { buildDashboard, firstLoad } from '../deploy/dashboard.ts';
-import { startProgram } from '../deploy/local/program.ts';
-import { freePort } from '../lib/port.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { insertWaiting } from './support/backlog.ts';
 import { costOf, fpsOf, type Frames, framesOf } from './support/frames.ts';
+import { openOwned, type Owned, startServer } from './support/owned.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
 import { median, quantile, rounded, say } from './support/stats.ts';
 
@@ -40,11 +37,8 @@ const LIVE_GROUP = 'live';
 /** How long a page may take to show what is awaited, in milliseconds. */
 const PATIENCE_MS = 120_000;
 
-interface Bench {
-  core: OpenCore;
-  viewer: Viewer;
+interface Bench extends Owned {
   url: string;
-  key: string;
   databaseUrl: string;
 }
 
@@ -77,24 +71,11 @@ export async function dashboard(): Promise<Record<string, unknown>> {
 }
 
 async function open(databaseUrl: string, directory: string, parts: AsyncDisposableStack): Promise<Bench> {
-  const masterKey = 'only of this benchmark';
-  const core = await openCore({ databaseUrl, masterKey, onError: (error) => say(`  ${error.message}`) });
-  parts.defer(() => core.close());
-  const account = await ensureAccount(core, 'bench');
-  const { secret: key } = await createKey(core, { accountId: account.id, role: 'OWNER' });
-  const viewer = await authenticate(core, key);
-  if (viewer === undefined) throw new Error('A key that was just made is not known');
-  const server = startProgram('server', ['server/main.ts'], {
-    log: join(directory, 'server.log'),
-    environment: {
-      DATABASE_URL: databaseUrl,
-      KELPIE_MASTER_KEY: masterKey,
-      KELPIE_PORT: String(await freePort(4000)),
-    },
-  });
+  const owned = await openOwned(databaseUrl);
+  parts.defer(() => owned.core.close());
+  const { server, url } = await startServer(databaseUrl, directory);
   parts.defer(() => server.stop());
-  const line = await server.line((text) => text.includes('"msg":"Listening"'));
-  return { core, viewer, key, databaseUrl, url: z.object({ url: z.string() }).parse(JSON.parse(line)).url };
+  return { ...owned, databaseUrl, url };
 }
 
 /** @returns the leases of those that run, which are the newest, and so the first in the list */

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { gatewayOrExit, toolOrExit } from './support/peers.ts';
 import { median, rounded, say } from './support/stats.ts';
 import { type AnyStore, startSeaweed, startStore } from './support/store.ts';
-import { startSync } from './support/sync.ts';
+import { startMirror } from './support/sync.ts';
 
 /**
  * How old is the oldest byte that the bucket lacks of a file that grows by 20 MB a second up to 1 GiB? The file is mirrored by the
@@ -65,14 +65,7 @@ async function seaweedOrExit(): Promise<() => Promise<AnyStore>> {
 
 async function followOne(directory: string, store: AnyStore, name: string) {
   const prefix = `follow-${name}`;
-  const local = join(directory, prefix);
-  await mkdir(local);
-  const sync = startSync(
-    { way: 'MIRROR', prefix, directory: local, compression: false },
-    store,
-    join(directory, 'cache'),
-  );
-  await sync.said;
+  const { local, sync } = await startMirror(directory, prefix, store);
   /** When each piece was written. */
   const written: number[] = [];
   const reading = new AbortController();

@@ -1,11 +1,11 @@
-import { mkdir, open, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { gatewayOrExit } from './support/peers.ts';
 import { rounded, say } from './support/stats.ts';
 import { type BenchStore, startStore } from './support/store.ts';
-import { startSync } from './support/sync.ts';
+import { startMirror } from './support/sync.ts';
 
 /**
  * A checkpoint is written over in place every 50 ms for 30 s: is every copy that a reader downloads meanwhile one whole version, and
@@ -38,14 +38,7 @@ export async function overwrite(flags: string[]): Promise<Record<string, unknown
 
 async function overwriteOne(directory: string, store: BenchStore, bytes: number, seconds: number) {
   const prefix = `overwrite-${bytes}`;
-  const local = join(directory, prefix);
-  await mkdir(local);
-  const sync = startSync(
-    { way: 'MIRROR', prefix, directory: local, compression: false },
-    store,
-    join(directory, 'cache'),
-  );
-  await sync.said;
+  const { local, sync } = await startMirror(directory, prefix, store);
   const reading = new AbortController();
   const read = { copies: 0, torn: 0, last: -1 };
   const reader = readOn(store, `${prefix}/model.ckpt`, bytes, read, reading.signal);

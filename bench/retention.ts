@@ -1,8 +1,8 @@
-import { authenticate, createKey, ensureAccount } from '../core/accounts/keys.ts';
 import { claimJob } from '../core/leases/claim.ts';
-import { openCore, type OpenCore } from '../core/open.ts';
+import type { OpenCore } from '../core/open.ts';
 import { createPruner, type Pruned } from '../core/retention/prune.ts';
 import { insertEnded, insertWaiting, type Owner } from './support/backlog.ts';
+import { openOwned } from './support/owned.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
 import { median, rounded, say } from './support/stats.ts';
 
@@ -44,17 +44,8 @@ export async function retention(): Promise<Record<string, unknown>> {
 }
 
 async function open(url: string): Promise<Side> {
-  const core = await openCore({
-    databaseUrl: url,
-    masterKey: 'of a benchmark',
-    // One for whoever prunes.
-    maxConnections: CONNECTIONS + 1,
-    onError: (error) => say(`  ${error.message}`),
-  });
-  const { id: accountId } = await ensureAccount(core, 'bench');
-  const { secret } = await createKey(core, { accountId, role: 'OWNER' });
-  const viewer = await authenticate(core, secret);
-  if (viewer === undefined) throw new Error('A key that was just made is not known');
+  // One for whoever prunes.
+  const { core, viewer } = await openOwned(url, { maxConnections: CONNECTIONS + 1 });
   return { core, url, viewer };
 }
 

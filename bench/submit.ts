@@ -1,11 +1,8 @@
-import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { createKey, ensureAccount } from '../core/accounts/keys.ts';
-import { openCore } from '../core/open.ts';
-import { startProgram } from '../deploy/local/program.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
+import { openOwned, startServer } from './support/owned.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
 import { median, rounded, say } from './support/stats.ts';
 
@@ -19,7 +16,6 @@ const JOBS = 1_000;
 const AT_ONCE = 8;
 const ROUNDS = 5;
 const ENOUGH_MS = 120_000;
-const MASTER_KEY = 'master key of a benchmark';
 
 const job = {
   command: 'python',
@@ -35,29 +31,17 @@ export async function submit(): Promise<Record<string, unknown>> {
   const directory = await makeTemporaryDirectory('kelpie-submit-');
   try {
     const databaseUrl = await postgres.database('submit');
-    const key = await ownersKey(databaseUrl);
-    const unbounded = { KELPIE_PORT: '0', KELPIE_RATE_PER_KEY: '0' };
-    const environment = { DATABASE_URL: databaseUrl, KELPIE_MASTER_KEY: MASTER_KEY, ...unbounded };
-    const server = startProgram('server', ['server/main.ts'], { log: join(directory, 'server.log'), environment });
+    const { core, key } = await openOwned(databaseUrl);
+    await core.close();
+    const { server, url } = await startServer(databaseUrl, directory, { KELPIE_RATE_PER_KEY: '0' });
     try {
-      const line = await server.line((text) => text.includes('"msg":"Listening"'));
-      return await measure(databaseUrl, (JSON.parse(line) as { url: string }).url, key);
+      return await measure(databaseUrl, url, key);
     } finally {
       await server.stop();
     }
   } finally {
     await postgres.stop();
     await rm(directory, { recursive: true, force: true });
-  }
-}
-
-async function ownersKey(databaseUrl: string): Promise<string> {
-  const core = await openCore({ databaseUrl, masterKey: MASTER_KEY, onError: (error) => say(`  ${error.message}`) });
-  try {
-    const { id } = await ensureAccount(core, 'bench');
-    return (await createKey(core, { accountId: id, role: 'OWNER' })).secret;
-  } finally {
-    await core.close();
   }
 }
 

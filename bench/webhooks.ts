@@ -1,16 +1,17 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { authenticate, createKey, ensureAccount, type Viewer } from '../core/accounts/keys.ts';
+import type { Viewer } from '../core/accounts/keys.ts';
 import { parseInput } from '../core/input.ts';
 import { jobSpecSchema } from '../core/jobs/spec.ts';
 import { submitJobs } from '../core/jobs/submit.ts';
 import { claimJob } from '../core/leases/claim.ts';
-import { openCore, type OpenCore } from '../core/open.ts';
+import type { OpenCore } from '../core/open.ts';
 import { parseRanges } from '../core/webhooks/guard.ts';
 import { createSender } from '../core/webhooks/deliver.ts';
 import { atMost } from '../lib/pause.ts';
 import { periodic } from '../lib/service.ts';
 import { insertDue } from './support/backlog.ts';
+import { openOwned } from './support/owned.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
 import { quantile, rounded, say } from './support/stats.ts';
 
@@ -102,11 +103,7 @@ interface Side {
 /** A core with a sender that runs as it does in a server, once it is started. */
 async function open(url: string, quick: Receiver): Promise<Side> {
   const onError = (error: Error) => say(`  ${error.message}`);
-  const core = await openCore({ databaseUrl: url, masterKey: 'of a benchmark', onError });
-  const { id: accountId } = await ensureAccount(core, 'bench');
-  const { secret } = await createKey(core, { accountId, role: 'OWNER' });
-  const viewer = await authenticate(core, secret);
-  if (viewer === undefined) throw new Error('A key that was just made is not known');
+  const { core, viewer } = await openOwned(url);
   const sender = createSender({ core, allowed: parseRanges(ALLOWED), onRoom: () => loop.poke(), onError });
   const loop = periodic({ name: 'webhooks', everyMs: 1_000, runOnce: () => sender.runOnce(), onError });
   core.onChange('jobs', () => loop.poke());

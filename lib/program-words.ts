@@ -14,8 +14,8 @@ export function wordsOrExit<Schema extends z.ZodType>(
   usage: string,
   schema: Schema,
   options: ParseArgsOptionsConfig,
-  args: string[] = process.argv.slice(2),
 ): z.output<Schema> {
+  const args = process.argv.slice(2);
   answerQuestions(usage, args);
   try {
     const given = schema.safeParse(parseArgs({ args, options }).values);

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { inTime } from '../lib/pause.ts';
 import type { RestEnv, RestParts } from './rest/parts.ts';
 import { problemResponses, respondWithProblem } from './rest/problem.ts';
 import { createRouter, jsonOutput } from './rest/router.ts';
@@ -14,7 +14,7 @@ export function healthRoutes({ ready, log }: Pick<RestParts, 'ready' | 'log'>): 
   router.get(live.path, (context) => context.json({ status: 'ok' }));
   router.get(readiness.path, async (context) => {
     try {
-      await within(READY_WITHIN_MS, ready());
+      await inTime(READY_WITHIN_MS, ready);
       return context.json({ status: 'ok' });
     } catch (error) {
       log.error({ err: error, request_id: context.get('requestId') }, 'Not ready: the database does not answer');
@@ -50,16 +50,3 @@ const readiness = createRoute({
   description: 'That is, whether the database answers within two seconds.',
   responses: { 200: well, 503: unready },
 });
-
-async function within<Result>(milliseconds: number, work: Promise<Result>): Promise<Result> {
-  const timer = new AbortController();
-  const late = delay(milliseconds, undefined, { signal: timer.signal }).then(() => {
-    throw new Error(`No answer within ${milliseconds} ms`);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    timer.abort();
-    late.catch(() => undefined);
-  }
-}

@@ -13,7 +13,7 @@ export interface HttpBounds {
   patienceMs: number;
 }
 
-export const httpBounds: HttpBounds = Object.freeze({
+const httpBounds: HttpBounds = Object.freeze({
   ...{ headersMs: 10_000, requestMs: 60_000, keepAliveMs: 65_000, patienceMs: 30_000 },
 });
 

@@ -2,14 +2,14 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createKey, ensureAccount } from '../../core/accounts/keys.ts';
-import { openCore } from '../../core/open.ts';
+import { createKey } from '../../core/accounts/keys.ts';
 import { startProgram, type Program } from '../../deploy/local/program.ts';
 import { freePort } from '../../lib/port.ts';
 import { anyOf } from '../../lib/signals.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import type { Answer, Order, Tally, Wanted } from './agents.ts';
 import { watchHoldups, type HoldupWatch } from './holdups.ts';
+import { MASTER_KEY, openOwned } from './owned.ts';
 import { sql, type BenchPostgres } from './postgres.ts';
 import { pin } from './processors.ts';
 import { say } from './stats.ts';
@@ -20,7 +20,6 @@ const PROCESSES = 2;
 const UP_MS = 150_000;
 /** Jobs that are submitted at once, at most. */
 const BATCH = 1_000;
-const MASTER_KEY = 'only of this benchmark';
 
 /** What an operator of so many agents would raise. */
 const SETTINGS = {
@@ -89,12 +88,10 @@ function pinServers({ servers, postmaster, agents }: Fleet): void {
 }
 
 async function provision(databaseUrl: string): Promise<Fleet['keys']> {
-  const core = await openCore({ databaseUrl, masterKey: MASTER_KEY, onError: (error) => say(`  ${error.message}`) });
+  const { core, viewer, key } = await openOwned(databaseUrl);
   try {
-    const { id: accountId } = await ensureAccount(core, 'bench');
-    const owner = await createKey(core, { accountId, role: 'OWNER' });
-    const agent = await createKey(core, { accountId, role: 'AGENT' });
-    return { owner: owner.secret, agent: agent.secret };
+    const agent = await createKey(core, { accountId: viewer.accountId, role: 'AGENT' });
+    return { owner: key, agent: agent.secret };
   } finally {
     await core.close();
   }

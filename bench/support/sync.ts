@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { AnyStore } from './store.ts';
@@ -26,7 +27,7 @@ export interface RunningSync {
  * Starts a transfer by the agent's own code in a process of its own. `compileCache`: a directory in which Node keeps what it has
  * compiled, as the agent's executable carries it in itself.
  */
-export function startSync(transfer: Transfer, store: AnyStore, compileCache: string): RunningSync {
+function startSync(transfer: Transfer, store: AnyStore, compileCache: string): RunningSync {
   const began = performance.now();
   const request: SyncTask = { ...transfer, endpoint: store.url, bucket: store.bucket };
   const child = spawn(process.execPath, [PROGRAM, JSON.stringify(request)], {
@@ -56,6 +57,20 @@ export function startSync(transfer: Transfer, store: AnyStore, compileCache: str
       return { ...Report.parse(JSON.parse(told.trim().split('\n').at(-1) ?? '')), wholeMs };
     },
   };
+}
+
+/** Starts one that mirrors an empty directory, named like its prefix, while something goes on in there. */
+export async function startMirror(
+  directory: string,
+  prefix: string,
+  store: AnyStore,
+): Promise<{ local: string; sync: RunningSync }> {
+  const local = join(directory, prefix);
+  await mkdir(local);
+  const transfer: Transfer = { way: 'MIRROR', prefix, directory: local, compression: false };
+  const sync = startSync(transfer, store, join(directory, 'cache'));
+  await sync.said;
+  return { local, sync };
 }
 
 export function runSync(transfer: Transfer, store: AnyStore, compileCache: string): ReturnType<RunningSync['finish']> {

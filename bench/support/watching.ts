@@ -1,26 +1,19 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { authenticate, createKey, ensureAccount, type Viewer } from '../../core/accounts/keys.ts';
 import { parseInput } from '../../core/input.ts';
 import { jobSpecSchema } from '../../core/jobs/spec.ts';
 import { submitJobs } from '../../core/jobs/submit.ts';
-import { openCore, type OpenCore } from '../../core/open.ts';
-import { startProgram, type Program } from '../../deploy/local/program.ts';
-import { freePort } from '../../lib/port.ts';
+import type { Program } from '../../deploy/local/program.ts';
 import type { Answer, Order, Report } from './followers.ts';
+import { openOwned, type Owned, startServer } from './owned.ts';
 import type { BenchPostgres } from './postgres.ts';
-import { say } from './stats.ts';
 
-const MASTER_KEY = 'only of this benchmark';
 /** Connections of the core of this process, past the server. */
 export const CONNECTIONS = 8;
 
 /** A server that tells, a core beside it that changes jobs, and processes of followers. */
-export interface Bench {
-  core: OpenCore;
-  viewer: Viewer;
-  key: string;
+export interface Bench extends Owned {
   server: Program;
   url: string;
   databaseUrl: string;
@@ -32,33 +25,15 @@ export interface Bench {
 
 export async function openBench(postgres: BenchPostgres, directory: string): Promise<Bench> {
   const databaseUrl = await postgres.database('fanout');
-  const core = await openCore({
-    databaseUrl,
-    masterKey: MASTER_KEY,
-    maxConnections: CONNECTIONS,
-    onError: (error) => say(`  ${error.message}`),
-  });
-  const account = await ensureAccount(core, 'bench');
-  const { secret } = await createKey(core, { accountId: account.id, role: 'OWNER' });
-  const viewer = await authenticate(core, secret);
-  if (viewer === undefined) throw new Error('A key that was just made is not known');
-  const server = startProgram('server', ['server/main.ts'], {
-    log: join(directory, 'server.log'),
-    environment: {
-      DATABASE_URL: databaseUrl,
-      KELPIE_MASTER_KEY: MASTER_KEY,
-      KELPIE_PORT: String(await freePort(4000)),
-    },
-  });
-  const line = await server.line((text) => text.includes('"msg":"Listening"'));
-  const { url } = JSON.parse(line) as { url: string };
+  const owned = await openOwned(databaseUrl, { maxConnections: CONNECTIONS });
+  const { server, url } = await startServer(databaseUrl, directory);
   const children = new Set<ChildProcess>();
   return {
-    ...{ core, viewer, key: secret, server, databaseUrl, databasePid: postgres.pid, url, children },
+    ...{ ...owned, server, databaseUrl, databasePid: postgres.pid, url, children },
     async close() {
       for (const child of children) child.kill();
       await server.stop();
-      await core.close();
+      await owned.core.close();
     },
   };
 }

@@ -6,8 +6,7 @@ import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { GONE_AFTER_SECONDS } from './alive.ts';
 
-export const agentStates = ['IDLE', 'BUSY', 'DRAINING', 'GONE'] as const;
-export type AgentState = (typeof agentStates)[number];
+export type AgentState = 'IDLE' | 'BUSY' | 'DRAINING' | 'GONE';
 
 /** An agent, and what it was doing when the database was asked. */
 export interface SeenAgent {

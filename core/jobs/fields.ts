@@ -9,7 +9,7 @@ import type { SyncEntry } from '../../db/entities/job.ts';
  */
 
 /** Linux takes at most 128 KiB for one argument or variable, its closing zero byte included. */
-export const MAX_ARGUMENT_BYTES = 131_071;
+const MAX_ARGUMENT_BYTES = 131_071;
 /**
  * Everything that is stored of one job's submission, as JSON. Bounded because lists show whole jobs, and because arguments and
  * environment must fit what Linux takes for a command line, by default eight times as much.

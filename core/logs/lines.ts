@@ -3,7 +3,7 @@ import type { StoredLine } from '../../db/entities/job-log.ts';
 import { text } from '../jobs/fields.ts';
 
 /** Where a line comes from: the command, or (KELPIE) this product itself, which says what is not there and what happened. */
-export const logStreams = ['STDOUT', 'STDERR', 'KELPIE'] as const;
+const logStreams = ['STDOUT', 'STDERR', 'KELPIE'] as const;
 export type LogStream = (typeof logStreams)[number];
 
 /** One line as an agent sends it. `afterMillis` counts from the beginning of the attempt, by the agent's clock. */
@@ -27,7 +27,7 @@ const MAX_LINE = 8_400;
 const MAX_LINES = 4_096;
 const MAX_TEXT_BYTES = 128 * 1024;
 /** Numbers of lines are 32 bits wide everywhere. */
-export const MAX_OFFSET = 2_147_483_647 - MAX_LINES;
+const MAX_OFFSET = 2_147_483_647 - MAX_LINES;
 
 /** What an agent may append at once. The texts together are bounded too, so that the size of a chunk in storage is. */
 export const chunkFields = {

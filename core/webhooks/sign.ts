@@ -6,7 +6,7 @@ import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 
 /** How long after a rotation webhooks are signed with both secrets: time to tell every receiver the new one. */
-export const OVERLAP_SECONDS = 24 * 3_600;
+const OVERLAP_SECONDS = 24 * 3_600;
 
 const rotateStatement = statement<{ account_id: string; sealed: string; overlap_seconds: number }, never>(
   'rotate-webhook-secret',

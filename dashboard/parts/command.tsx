@@ -21,7 +21,7 @@ export function Command({ text }: { text: string }) {
   );
 }
 
-export function CopyButton({ text }: { text: string }) {
+function CopyButton({ text }: { text: string }) {
   const [isCopied, setCopied] = useState(false);
   // Browsers have no clipboard for pages that came in clear from another machine.
   if (!isSecureContext) return null;

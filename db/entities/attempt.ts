@@ -1,7 +1,7 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import { Job } from './job.ts';
 
-export const attemptPhases = ['DOWNLOADING', 'RUNNING', 'UPLOADING'] as const;
+const attemptPhases = ['DOWNLOADING', 'RUNNING', 'UPLOADING'] as const;
 export type AttemptPhase = (typeof attemptPhases)[number];
 
 export const attemptOutcomes = [

@@ -1,6 +1,6 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 
-export const auditActions = [
+const auditActions = [
   'ACCOUNT_CREATED',
   'ACCOUNTS_CLEARED',
   'KEY_CREATED',

@@ -101,12 +101,14 @@ export function findTool(tool: Tool): Installed {
     : { missing: `${nameOf(tool)} is not installed: npm run tools -- ${nameOf(tool)}` };
 }
 
+const TIME_LIMIT_MS = 600_000;
+
 /**
  * Finds the tool, or installs it with the machine's own `go`, `python3 -m pip` or `apt-get` into KELPIE_TOOLS_DIR (default
- * ~/.cache/kelpie-tools), within `timeLimitMs`. Never throws: what can't be had comes back as `missing`, with the reason.
+ * ~/.cache/kelpie-tools), within ten minutes. Never throws: what can't be had comes back as `missing`, with the reason.
  * Any number of processes may install the same tool at once.
  */
-export async function installTool(tool: Tool, timeLimitMs = 600_000): Promise<Installed> {
+export async function installTool(tool: Tool): Promise<Installed> {
   const found = findTool(tool);
   if ('path' in found) return found;
   const directory = directoryOf(tool);
@@ -114,7 +116,7 @@ export async function installTool(tool: Tool, timeLimitMs = 600_000): Promise<In
     await mkdir(toolsDirectory(), { recursive: true });
     const fresh = await mkdtemp(`${directory}.part-`);
     try {
-      await installInto(fresh, tool, timeLimitMs);
+      await installInto(fresh, tool, TIME_LIMIT_MS);
       if (!existsSync(programIn(fresh, tool))) throw new Error(`the installation brought no ${programOf(tool)}`);
       // Whoever is first wins; the others have installed the same.
       await rename(fresh, directory).catch(ignoreTaken);

@@ -12,7 +12,7 @@ type Sync = NonNullable<JobSpec['sync']>;
 type LegacySync = NonNullable<JobSpec['legacySync']>;
 
 /** REST's words for the states. */
-export const statusNames = {
+const statusNames = {
   PENDING: 'pending',
   RUNNING: 'running',
   COMPLETED: 'completed',

@@ -18,8 +18,8 @@ export interface RawSocket {
 }
 
 /** Opens one, and says who it is, where `params` are given. */
-export function openRaw(url: string, params?: Record<string, unknown>, protocol = 'graphql-transport-ws'): RawSocket {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, protocol);
+export function openRaw(url: string, params?: Record<string, unknown>): RawSocket {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
   const heard: RawMessage[] = [];
   const send = (message: RawMessage): void => socket.send(JSON.stringify(message));
   if (params !== undefined) socket.once('open', () => send({ type: 'connection_init', payload: params }));

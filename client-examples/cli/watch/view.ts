@@ -99,7 +99,7 @@ const STYLES = {
 const ORDER: readonly Row['status'][] = ['RUNNING', 'FAILED', 'PENDING', 'CANCELED', 'PURGED', 'COMPLETED'];
 
 /** The whole picture, fitted to `size`: what does not fit is counted. */
-export function pictureOf(
+function pictureOf(
   rows: readonly Row[],
   size: { columns: number; rows: number },
   paint: Context['paint'],

@@ -1,15 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { SyncError } from '../../../agent/sync/attempt-sync.ts';
 import { createS3Store } from '../../../agent/sync/s3.ts';
-import { always, type Bench, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, instruction } from './support/bench.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
+const bench = await benchOfFile();
 
 const up = (prefix: string) => bench.sync({ after: [instruction('UPLOAD', prefix, 'out')] });
 const completions = () =>
@@ -76,7 +71,7 @@ describe('a storage without credentials', () => {
     for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE']) vi.stubEnv(name, undefined);
     vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
     for (const name of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) {
-      vi.stubEnv(name, join(bench.directory(), 'none'));
+      vi.stubEnv(name, bench.local('none'));
     }
     const store = createS3Store({ endpoint: bench.relay.url, region: 'us-east-1' });
     const sync = bench.sync({ after: [instruction('UPLOAD', 'x', 'out')], store });

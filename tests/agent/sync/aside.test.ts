@@ -2,19 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { AttemptSync } from '../../../agent/sync/attempt-sync.ts';
 import { markAs, ownerOf } from '../../../agent/sync/marks.ts';
 import { moveContents } from '../../../agent/sync/move.ts';
-import { always, type Bench, eventually, instruction, startBench, type SyncGiven } from './support/bench.ts';
+import { always, benchOfFile, eventually, instruction, type SyncGiven } from './support/bench.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
-
-const local = (path: string) => join(bench.directory(), path);
+const bench = await benchOfFile();
+const { local } = bench;
 const asideOf = (path: string) => local(`.kelpie-part-aside-of-${path}`);
 const upload = (prefix: string, path: string) => instruction('UPLOAD', prefix, path);
 

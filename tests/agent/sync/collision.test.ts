@@ -1,14 +1,9 @@
 import { symlink } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createCollisions } from '../../../agent/sync/collision.ts';
-import { always, type Bench, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, instruction } from './support/bench.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
+const bench = await benchOfFile();
 
 const up = (prefix: string, path: string) => instruction('UPLOAD', prefix, path);
 
@@ -41,7 +36,7 @@ describe('two files that would become the same object', () => {
 
   it('are none where they are one file, or never there at once', async () => {
     await bench.write('out/deep/x', 'x');
-    await symlink('deep/x', join(bench.directory(), 'out/link'));
+    await symlink('deep/x', bench.local('out/link'));
     const nested = bench.sync({ during: [up('one', 'out')], after: [up('one', 'out'), up('one/deep', 'out/deep')] });
     await nested.flush(always);
     await nested.uploadAfter(always);

@@ -1,25 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { looksComparable } from '../../../agent/sync/etag.ts';
 import type { ObjectStore } from '../../../agent/sync/s3.ts';
-import { createS3Store } from '../../../agent/sync/s3.ts';
 import type { Relayed } from './support/relay.ts';
-import { always, type Bench, BUCKET, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, BUCKET, instruction } from './support/bench.ts';
 
-let bench: Bench;
-let store: ObjectStore;
-beforeAll(async () => {
-  bench = await startBench();
-  store = createS3Store({ endpoint: bench.relay.url, region: 'us-east-1' });
-});
-afterAll(() => {
-  store.close();
-  return bench.stop();
-});
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
+const bench = await benchOfFile();
+const { store } = bench;
 
 const isLookup = ({ method, query }: Relayed) => method === 'HEAD' || (method === 'GET' && query.has('list-type'));
 const lookups = () => bench.relay.seen.filter(isLookup).map(({ method }) => method);
@@ -117,7 +105,7 @@ describe('what the store has acknowledged', () => {
       ...lossy,
       async put(address, ...rest) {
         const etag = await lossy.put(address, ...rest);
-        if (address.key === 'lost-twice/a') await rm(join(bench.directory(), 'out/a'));
+        if (address.key === 'lost-twice/a') await rm(bench.local('out/a'));
         return etag;
       },
     };

@@ -1,23 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
+import { afterEach, describe, expect, it, type TestContext } from 'vitest';
 import { SyncError } from '../../../agent/sync/attempt-sync.ts';
 import { isOfMachine } from '../../../agent/sync/errors.ts';
 import { createS3Store } from '../../../agent/sync/s3.ts';
-import { always, type Bench, BUCKET, eventually, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, BUCKET, eventually, instruction } from './support/bench.ts';
 
-let bench: Bench;
+const bench = await benchOfFile();
+const { local } = bench;
 const mounted: string[] = [];
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(async () => {
-  await unmount();
-  await bench.clear();
-});
-
-const local = (path: string) => join(bench.directory(), path);
+afterEach(unmount);
 
 /** A file system of its own for the local path `in`; where none can be had the test is skipped. */
 async function mount(context: TestContext, options: string): Promise<string> {

@@ -1,21 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SyncError } from '../../../agent/sync/attempt-sync.ts';
 import { createS3Store } from '../../../agent/sync/s3.ts';
-import { always, type Bench, eventually, instruction, startBench, type SyncGiven } from './support/bench.ts';
+import { always, benchOfFile, eventually, instruction, type SyncGiven } from './support/bench.ts';
 import type { Verdict } from './support/relay.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
-
-const local = (path: string) => join(bench.directory(), path);
+const bench = await benchOfFile();
+const { local } = bench;
 const down = (prefix: string, more: SyncGiven = {}) =>
   bench.sync({ before: [instruction('DOWNLOAD', prefix, 'in')], ...more });
 const gets = (key: string) => bench.relay.seen.filter((seen) => seen.method === 'GET' && seen.key === key);

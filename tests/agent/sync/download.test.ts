@@ -1,18 +1,12 @@
 import { lstat, mkdir, readdir, readFile, symlink } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SyncError } from '../../../agent/sync/attempt-sync.ts';
-import { always, type Bench, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, instruction } from './support/bench.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
-
-const local = (path: string) => join(bench.directory(), path);
+const bench = await benchOfFile();
+const { local } = bench;
 const down = (prefix: string, more = {}) => bench.sync({ before: [instruction('DOWNLOAD', prefix, 'in', more)] });
 
 describe('a download', () => {

@@ -1,16 +1,10 @@
 import { appendFile, chmod, open, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { AttemptSync, SyncSettings } from '../../../agent/sync/attempt-sync.ts';
-import { always, type Bench, death, eventually, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, death, eventually, instruction } from './support/bench.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
-
-const local = (path: string) => join(bench.directory(), path);
+const bench = await benchOfFile();
+const { local } = bench;
 const puts = (key: string) => bench.relay.seen.filter((seen) => seen.method === 'PUT' && seen.key === key).length;
 
 async function mirror(prefix: string, settings: Partial<SyncSettings> = {}): Promise<AttemptSync> {

@@ -1,16 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { appendFile, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Relayed } from './support/relay.ts';
-import { always, type Bench, eventually, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, eventually, instruction } from './support/bench.ts';
 import { mirrorByHand } from './support/by-hand.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
+const bench = await benchOfFile();
 
 const MIB = 2 ** 20;
 const isPart = ({ query }: Relayed) => query.has('partNumber');

@@ -1,24 +1,16 @@
 import { appendFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createHeldFiles, type HeldFiles } from '../../../agent/sync/held.ts';
 import type { Publication } from '../../../agent/sync/transfer.ts';
-import { always, type Bench, BUCKET, startBench } from './support/bench.ts';
+import { always, benchOfFile, BUCKET } from './support/bench.ts';
 
-let bench: Bench;
+const bench = await benchOfFile();
+const { local } = bench;
 let held: HeldFiles;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(async () => {
-  await bench.fresh();
+beforeEach(() => {
   held = createHeldFiles();
 });
-afterEach(async () => {
-  await held.letGo();
-  await bench.clear();
-});
-
-const local = (path: string) => join(bench.directory(), path);
+afterEach(() => held.letGo());
 const ignore = () => undefined;
 const publicationOf = (name: string): Publication => ({
   store: bench.store,

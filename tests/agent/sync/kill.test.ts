@@ -4,24 +4,20 @@ import { once } from 'node:events';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { always, type Bench, BUCKET, instruction, startBench } from './support/bench.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { always, benchOfFile, BUCKET, instruction } from './support/bench.ts';
 import type { Relayed } from './support/relay.ts';
 import type { SyncOrder } from './support/sync-process.ts';
 
-let bench: Bench;
+const bench = await benchOfFile();
+const { local } = bench;
 const children = new Set<ChildProcess>();
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
 afterEach(async () => {
   for (const child of children) await kill(child);
-  await bench.clear();
 });
 
 const PROGRAM = fileURLToPath(new URL('support/sync-process.ts', import.meta.url));
 const LARGE = 17 * 2 ** 20;
-const local = (path: string) => join(bench.directory(), path);
 
 /** An agent's sync in a process of its own. */
 function startSync(prefix: string, until: SyncOrder['until']): ChildProcess {

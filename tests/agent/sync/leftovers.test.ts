@@ -1,20 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { createS3Store, type ObjectStore } from '../../../agent/sync/s3.ts';
-import { always, BUCKET, type Bench, eventually, instruction, startBench } from './support/bench.ts';
+import { expect, it } from 'vitest';
+import { always, benchOfFile, BUCKET, eventually, instruction } from './support/bench.ts';
 
-let bench: Bench;
-let store: ObjectStore;
-beforeAll(async () => {
-  bench = await startBench();
-  store = createS3Store({ endpoint: bench.relay.url, region: 'us-east-1' });
-});
-afterAll(() => {
-  store.close();
-  return bench.stop();
-});
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
+const bench = await benchOfFile();
+const { store } = bench;
 
 const HEADERS = { contentType: 'application/octet-stream' };
 const from = new Date('2026-01-01T10:00:00Z');

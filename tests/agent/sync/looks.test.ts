@@ -1,21 +1,13 @@
 import { open, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Mirror } from '../../../agent/sync/mirror.ts';
-import { always, type Bench, eventually, startBench } from './support/bench.ts';
+import { always, benchOfFile, eventually } from './support/bench.ts';
 import { type ByHand, mirrorByHand } from './support/by-hand.ts';
 
-let bench: Bench;
+const bench = await benchOfFile();
+const { local } = bench;
 let mirror: Mirror | undefined;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(async () => {
-  await mirror?.settled();
-  await bench.clear();
-});
-
-const local = (path: string) => join(bench.directory(), path);
+afterEach(() => mirror?.settled());
 const begin = (prefix: string, times: ByHand) => (mirror = mirrorByHand(bench, prefix, times));
 const sent = (key: string) =>
   bench.relay.seen.filter((seen) => seen.method === 'PUT' && seen.key === key).map(({ body }) => body.toString());

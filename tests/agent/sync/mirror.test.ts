@@ -1,17 +1,11 @@
 import { appendFile, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { AttemptSync, SyncSettings } from '../../../agent/sync/attempt-sync.ts';
-import { always, type Bench, eventually, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, eventually, instruction } from './support/bench.ts';
 import type { Relayed } from './support/relay.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
-
-const local = (path: string) => join(bench.directory(), path);
+const bench = await benchOfFile();
+const { local } = bench;
 /** What changed the bucket, in order: `+key` and `-key`. */
 const changes = () =>
   bench.relay.seen

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { always, type Bench, eventually, instruction, startBench } from './support/bench.ts';
+import { expect, it } from 'vitest';
+import { always, benchOfFile, eventually, instruction } from './support/bench.ts';
 
 /** Names that some program once took for something else. */
 const NAMES = [
@@ -22,13 +22,8 @@ const NAMES = [
 /** Files at once; as many as a burst may have by KELPIE_BURST_FILES. */
 const BURST = Number(process.env.KELPIE_BURST_FILES ?? 300);
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
-
-const local = (path: string) => join(bench.directory(), path);
+const bench = await benchOfFile();
+const { local } = bench;
 
 it.each([false, true])('every name makes the round trip (compressed: %s)', async (compression) => {
   const prefix = `names-${compression}`;

@@ -1,12 +1,8 @@
 import { open } from 'node:fs/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type Bench, eventually, instruction, startBench } from './support/bench.ts';
+import { expect, it } from 'vitest';
+import { benchOfFile, eventually, instruction } from './support/bench.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
+const bench = await benchOfFile();
 
 /** The whole of a version says which one it is. */
 const contentOf = (version: number) => Buffer.alloc(64 * 1024, version.toString().padStart(8, '0'));

@@ -1,18 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { createS3Store } from '../../../agent/sync/s3.ts';
-import { always, type Bench, BUCKET, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, BUCKET, instruction } from './support/bench.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(async () => {
-  vi.unstubAllEnvs();
-  await bench.clear();
-});
+const bench = await benchOfFile();
+afterEach(() => vi.unstubAllEnvs());
 
 // Several stores refuse checksums that nobody asked for, or store the chunks that carry them as the content.
 it('no request has a checksum that is not required, or a body in chunks of its own kind', async () => {
@@ -25,7 +18,7 @@ it('no request has a checksum that is not required, or a body in chunks of its o
   await sync.flush(always);
   const packed = bench.sync({ after: [instruction('UPLOAD', 'packed', 'run')], compression: true });
   await packed.uploadAfter(always);
-  await rm(join(bench.directory(), 'run'), { recursive: true });
+  await rm(bench.local('run'), { recursive: true });
   await bench.sync({ before: [instruction('DOWNLOAD', 'plain', 'back')] }).download(always);
   const methods = new Set(bench.relay.seen.map(({ method }) => method));
   expect([...methods].sort()).toEqual(['GET', 'POST', 'PUT']);
@@ -41,7 +34,7 @@ it('credentials may come from a profile, as the AWS SDK reads it', async () => {
   const lines = ['[fleet]', `aws_access_key_id = ${id}`, `aws_secret_access_key = ${secret}`];
   const file = await bench.write('credentials', `${lines.join('\n')}\n`);
   vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', file);
-  vi.stubEnv('AWS_CONFIG_FILE', join(bench.directory(), 'none'));
+  vi.stubEnv('AWS_CONFIG_FILE', bench.local('none'));
   vi.stubEnv('AWS_PROFILE', 'fleet');
   for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) vi.stubEnv(name, undefined);
   const store = createS3Store({ endpoint: bench.relay.url, region: 'us-east-1' });

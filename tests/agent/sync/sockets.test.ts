@@ -1,34 +1,26 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createS3Store, type ObjectStore } from '../../../agent/sync/s3.ts';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import { createS3Store } from '../../../agent/sync/s3.ts';
 import { anyOf } from '../../../lib/signals.ts';
-import { type Link, openLink } from '../../chaos/proxy.ts';
-import { always, type Bench, BUCKET, eventually, startBench } from './support/bench.ts';
+import { openLink } from '../../chaos/proxy.ts';
+import { always, benchOfFile, BUCKET, eventually } from './support/bench.ts';
 
-let bench: Bench;
-let line: Link;
-let store: ObjectStore;
+const bench = await benchOfFile();
+const line = await openLink(() => Number(new URL(bench.relay.url).port));
 let beforeSending: () => void;
-
-beforeAll(async () => {
-  bench = await startBench();
-  line = await openLink(() => Number(new URL(bench.relay.url).port));
-  store = createS3Store({
-    endpoint: `http://127.0.0.1:${line.port}`,
-    region: 'us-east-1',
-    beforeSending: () => beforeSending(),
-  });
+const store = createS3Store({
+  endpoint: `http://127.0.0.1:${line.port}`,
+  region: 'us-east-1',
+  beforeSending: () => beforeSending(),
 });
+
 afterAll(async () => {
   store.close();
   line.set({ is: 'CUT' });
   await line.close();
-  await bench.stop();
 });
 beforeEach(() => {
   beforeSending = () => undefined;
-  return bench.fresh();
 });
-afterEach(() => bench.clear());
 
 const put = (key: string, bytes: number, signal: AbortSignal = always) =>
   store.put({ bucket: BUCKET, key }, Buffer.alloc(bytes, 'x'), { contentType: 'text/plain' }, signal);

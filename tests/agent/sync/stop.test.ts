@@ -3,18 +3,13 @@ import { watch } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createGuard } from '../../../agent/sync/guard.ts';
 import { createPurger } from '../../../agent/sync/purge.ts';
-import { always, type Bench, eventually, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, eventually, instruction } from './support/bench.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
-
-const local = (path: string) => join(bench.directory(), path);
+const bench = await benchOfFile();
+const { local } = bench;
 
 describe('stop', () => {
   it('aborts an upload in parts at once, discards the parts, and nothing arrives afterwards', async () => {

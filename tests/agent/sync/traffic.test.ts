@@ -1,20 +1,13 @@
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createS3Store, type ObjectStore } from '../../../agent/sync/s3.ts';
 import { createTraffic } from '../../../agent/sync/traffic.ts';
-import { always, type Bench, BUCKET, startBench } from './support/bench.ts';
+import { always, benchOfFile, BUCKET } from './support/bench.ts';
 
-let bench: Bench;
+const bench = await benchOfFile();
 const stores: ObjectStore[] = [];
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(async () => {
-  stores.splice(0).forEach((store) => store.close());
-  await bench.clear();
-});
+afterEach(() => stores.splice(0).forEach((store) => store.close()));
 
 function open(endpoint: string, more: { maxUploadMbps?: number } = {}): ObjectStore {
   const store = createS3Store({ endpoint, region: 'us-east-1', ...more });
@@ -50,7 +43,7 @@ describe('the traffic of one agent', () => {
     for (const one of bad) expect(one).toMatchObject({ reason: { $metadata: { httpStatusCode: 503 } } });
     await Promise.all(Array.from({ length: 60 }, (_, index) => put(store, `many/${index}`, 100)));
     const abort = new AbortController();
-    const file = store.land(join(bench.directory(), 'many-1'), false);
+    const file = store.land(bench.local('many-1'), false);
     const take = (signal: AbortSignal) =>
       file.take({ bucket: BUCKET, key: 'many/1' }, { totalSize: 100 }, () => undefined, signal);
     expect(await take(always)).toMatchObject({ isExpected: true, received: 100 });

@@ -3,26 +3,16 @@ import { createServer, request, type IncomingMessage, type ServerResponse } from
 import type { AddressInfo } from 'node:net';
 import { createGunzip, gzipSync } from 'node:zlib';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { createS3Store, type ObjectStore } from '../../../agent/sync/s3.ts';
-import { always, type Bench, BUCKET, instruction, startBench } from './support/bench.ts';
+import { afterAll, expect, it } from 'vitest';
+import { createS3Store } from '../../../agent/sync/s3.ts';
+import { always, benchOfFile, BUCKET, instruction } from './support/bench.ts';
 
-let bench: Bench;
-let expanding: { store: ObjectStore; expanded: () => string[]; stop: () => Promise<void> };
-beforeAll(async () => {
-  bench = await startBench();
-  expanding = await startExpanding(bench.relay.url);
-});
-afterAll(async () => {
-  await expanding.stop();
-  await bench.stop();
-});
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
+const bench = await benchOfFile();
+const expanding = await startExpanding(bench.relay.url);
+afterAll(() => expanding.stop());
 
 /** Passes requests on as Google's store does: what is stored as gzip is expanded, without length, for whoever does not accept it. */
-async function startExpanding(target: string): Promise<typeof expanding> {
+async function startExpanding(target: string) {
   const expanded: string[] = [];
   const server = createServer((incoming, outgoing) => {
     const { method, headers, url } = incoming;
@@ -85,13 +75,13 @@ it('what is compressed comes back from a store that expands it on the way, and i
   });
   await down.prepare();
   await down.download(always);
-  expect(await readFile(join(bench.directory(), 'in/a'), 'utf8')).toBe(content);
-  expect(await readFile(join(bench.directory(), 'in/c'), 'utf8')).toBe('by others');
+  expect(await readFile(bench.local('in/a'), 'utf8')).toBe(content);
+  expect(await readFile(bench.local('in/c'), 'utf8')).toBe('by others');
   expect(expanding.expanded()).toEqual([]);
 
   // Who did not say that he accepts gzip would have got it expanded, but for what is ours.
   const take = async (key: string, totalSize: number) => {
-    const file = expanding.store.land(join(bench.directory(), key.replace('/', '-')), false);
+    const file = expanding.store.land(bench.local(key.replace('/', '-')), false);
     try {
       return await file.take({ bucket: BUCKET, key }, { totalSize }, () => undefined, always);
     } finally {

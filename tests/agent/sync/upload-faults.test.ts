@@ -1,20 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { appendFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type AttemptSync, SyncError, type SyncSettings } from '../../../agent/sync/attempt-sync.ts';
 import { createS3Store } from '../../../agent/sync/s3.ts';
-import { always, type Bench, eventually, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, eventually, instruction } from './support/bench.ts';
 import type { Relayed, Verdict } from './support/relay.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
+const bench = await benchOfFile();
+const { local } = bench;
 
 const LARGE = 9 * 2 ** 20;
-const local = (path: string) => join(bench.directory(), path);
 const isPart = ({ query }: Relayed) => query.has('partNumber');
 const isCompletion = ({ method, query }: Relayed) => method === 'POST' && query.has('uploadId');
 

@@ -12,17 +12,12 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
-import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SyncError } from '../../../agent/sync/attempt-sync.ts';
-import { always, type Bench, instruction, startBench } from './support/bench.ts';
+import { always, benchOfFile, instruction } from './support/bench.ts';
 
-let bench: Bench;
-beforeAll(async () => (bench = await startBench()));
-afterAll(() => bench.stop());
-beforeEach(() => bench.fresh());
-afterEach(() => bench.clear());
+const bench = await benchOfFile();
 
 const up = (prefix: string, more = {}) => bench.sync({ after: [instruction('UPLOAD', prefix, 'out', more)] });
 const puts = () => bench.relay.seen.filter(({ method }) => method === 'PUT').map(({ key }) => key);
@@ -101,7 +96,7 @@ describe('an upload', () => {
     expect(gunzipSync(await stored.Body!.transformToByteArray()).equals(content)).toBe(true);
     const back = bench.sync({ before: [instruction('DOWNLOAD', `gz-${size}`, 'back')], compression: true });
     await back.download(always);
-    expect((await readFile(join(bench.directory(), 'back/data.bin'))).equals(content)).toBe(true);
+    expect((await readFile(bench.local('back/data.bin'))).equals(content)).toBe(true);
   });
 
   it('does not repeat what was downloaded from the same place or uploaded before', async () => {
@@ -133,10 +128,10 @@ describe('an upload', () => {
   it('follows links inside the directory, not out of it and not in circles', async () => {
     await bench.write('secret', 'mine');
     await bench.write('out/step-1/model', 'weights');
-    await symlink('step-1', join(bench.directory(), 'out/latest'));
-    await symlink('.', join(bench.directory(), 'out/circle'));
-    await symlink('../secret', join(bench.directory(), 'out/leak'));
-    await symlink('/etc', join(bench.directory(), 'out/etc'));
+    await symlink('step-1', bench.local('out/latest'));
+    await symlink('.', bench.local('out/circle'));
+    await symlink('../secret', bench.local('out/leak'));
+    await symlink('/etc', bench.local('out/etc'));
     await up('links').uploadAfter(always);
     expect(await bench.keys('links/')).toEqual(['links/latest/model', 'links/step-1/model']);
   });
@@ -190,7 +185,7 @@ describe('an upload that fails', () => {
     await bench.write('out/bad', 'x');
     await bench.write('out/good', 'y');
     // Written long before: nothing waits for it.
-    await utimes(join(bench.directory(), 'out/good'), 1, 1);
+    await utimes(bench.local('out/good'), 1, 1);
     bench.relay.interfere = async ({ key }) => (key === 'partly/bad' ? 500 : undefined);
     const failure: unknown = await up('partly')
       .uploadAfter(always)
@@ -217,7 +212,7 @@ describe('an upload that fails', () => {
     ['every file', {}],
     ['some files', { pattern: '*.pt' }],
   ])('because a directory cannot be read is a SyncError that names it, of %s', async (name, more) => {
-    const closed = join(bench.directory(), 'out/closed');
+    const closed = bench.local('out/closed');
     await bench.write('out/result.pt', 'r');
     await bench.write('out/closed/more.pt', 'm');
     await chmod(closed, 0);
@@ -233,7 +228,7 @@ describe('an upload that fails', () => {
     const sync = up('vanished');
     await sync.prepare();
     await bench.write('out/result.pt', 'r');
-    await rename(join(bench.directory(), 'out'), join(bench.directory(), 'elsewhere'));
+    await rename(bench.local('out'), bench.local('elsewhere'));
     await expect(sync.uploadAfter(always)).rejects.toThrow(/the local path .*\/out is gone/);
   });
 

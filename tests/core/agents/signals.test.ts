@@ -61,6 +61,18 @@ async function hears(agent: Connected): Promise<AgentSignal[]> {
   return agent.signals.splice(0);
 }
 
+/** Submits a job, and hands out events until that has been told. */
+async function submitHeard(viewer: Viewer): Promise<void> {
+  const { id } = await submit(core, viewer);
+  let told = false;
+  const leave = core.feed.listen((event) => (told ||= event.jobId === id));
+  await until('the submission in the feed', async () => {
+    await core.feed.runOnce();
+    return told;
+  });
+  leave();
+}
+
 describe('WORK_AVAILABLE', () => {
   test('wakes an agent that got nothing, when a job is submitted', async () => {
     const { viewer } = await account();
@@ -104,14 +116,7 @@ describe('WORK_AVAILABLE', () => {
     const known = await findAgent(core, viewer, agent.id);
     await core.signals.claiming(known, async () => {
       // The queue was empty when this claim looked; before its answer is back, a job is submitted and handed out.
-      const { id } = await submit(core, viewer);
-      let told = false;
-      const leave = core.feed.listen((event) => (told ||= event.jobId === id));
-      await until('the submission in the feed', async () => {
-        await core.feed.runOnce();
-        return told;
-      });
-      leave();
+      await submitHeard(viewer);
       // It was still waiting from before, and is told: but it is asking already, and may well ignore that.
       await until('the call', () => agent.signals.length > 0);
       agent.signals.length = 0;
@@ -313,14 +318,7 @@ describe('a connection', () => {
     const subscription = signals.subscribe(agent);
     await subscription.next();
     for (let round = 0; round < 5; round++) {
-      const { id } = await submit(core, viewer);
-      let told = false;
-      const leave = core.feed.listen((event) => (told ||= event.jobId === id));
-      await until('the submission in the feed', async () => {
-        await core.feed.runOnce();
-        return told;
-      });
-      leave();
+      await submitHeard(viewer);
       await signals.claiming(agent, async () => undefined);
     }
     expect((await subscription.next()).value).toEqual({ type: 'WORK_AVAILABLE' });

@@ -8,6 +8,7 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
+import { afterAll, afterEach, beforeEach } from 'vitest';
 import {
   type AttemptSync,
   createAttemptSync,
@@ -32,6 +33,8 @@ export interface Bench {
   sync(given: SyncGiven): AttemptSync;
   /** The present test's directory. */
   directory(): string;
+  /** A path in it. */
+  local: (path: string) => string;
   write(path: string, content: string | Buffer): Promise<string>;
   put(key: string, body: string | Buffer<ArrayBuffer>, more?: { ContentEncoding?: string }): Promise<void>;
   remove(key: string): Promise<void>;
@@ -71,6 +74,15 @@ export function instruction(
   return { bucket: BUCKET, prefix, localPath, direction, pattern: null, patternSyntax: null, ...more };
 }
 
+/** One for the tests of a file, from its beginning to its end. What a file itself does after each test, or after all, comes before its end. */
+export async function benchOfFile(): Promise<Bench> {
+  const bench = await startBench();
+  afterAll(() => bench.stop());
+  beforeEach(() => bench.fresh());
+  afterEach(() => bench.clear());
+  return bench;
+}
+
 /** On the store of KELPIE_TEST_S3_ENDPOINT, or else on the embedded one. */
 export async function startBench(): Promise<Bench> {
   const server = await openStore();
@@ -80,6 +92,7 @@ export async function startBench(): Promise<Bench> {
   const started: AttemptSync[] = [];
   const logged: Bench['logged'] = [];
   let directory = '';
+  const local = (path: string): string => join(directory, path);
 
   const keys = async (prefix = ''): Promise<string[]> => {
     const query = { Bucket: BUCKET, Prefix: prefix, EncodingType: 'url' as const };
@@ -95,6 +108,7 @@ export async function startBench(): Promise<Bench> {
     keys,
     get,
     directory: () => directory,
+    local,
     sync({
       before = [],
       during = [],
@@ -120,7 +134,7 @@ export async function startBench(): Promise<Bench> {
       return sync;
     },
     async write(path, content) {
-      const absolute = join(directory, path);
+      const absolute = local(path);
       await mkdir(dirname(absolute), { recursive: true });
       await writeFile(absolute, content);
       return absolute;
@@ -165,7 +179,7 @@ export async function startBench(): Promise<Bench> {
   };
 }
 
-export const QUICK: SyncSettings = {
+const QUICK: SyncSettings = {
   debounceMs: 10,
   stabilityCheckMs: 20,
   maxWaitMs: 300,
