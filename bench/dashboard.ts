@@ -1,8 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { z } from 'zod';
 import { parseInput } from '../core/input.ts';
 import { jobSpecSchema } from '../core/jobs/spec.ts';
 import { submitJobs } from '../core/jobs/submit.ts';

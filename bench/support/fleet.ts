@@ -12,7 +12,6 @@ import { watchHoldups, type HoldupWatch } from './holdups.ts';
 import { MASTER_KEY, openOwned } from './owned.ts';
 import { sql, type BenchPostgres } from './postgres.ts';
 import { pin } from './processors.ts';
-import { say } from './stats.ts';
 import { cpuSeconds, family, parentOf } from './usage.ts';
 
 const PROCESSES = 2;
