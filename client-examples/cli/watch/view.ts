@@ -99,11 +99,7 @@ const STYLES = {
 const ORDER: readonly Row['status'][] = ['RUNNING', 'FAILED', 'PENDING', 'CANCELED', 'PURGED', 'COMPLETED'];
 
 /** The whole picture, fitted to `size`: what does not fit is counted. */
-function pictureOf(
-  rows: readonly Row[],
-  size: { columns: number; rows: number },
-  paint: Context['paint'],
-): string {
+function pictureOf(rows: readonly Row[], size: { columns: number; rows: number }, paint: Context['paint']): string {
   const sorted = rows.toSorted((one, other) => ORDER.indexOf(one.status) - ORDER.indexOf(other.status));
   const room = Math.max(1, size.rows - 4);
   const shown = sorted.slice(0, room);
