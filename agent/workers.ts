@@ -11,7 +11,7 @@ const threads = new Set<Worker>();
 /**
  * Starts a thread. Inside the executable there are no files: there the code of each worker is an asset, put in by
  * `npm run build:agent`, which looks for `*.worker.ts`.
- * @param file its path below agent/, such as `sync/download.worker.ts`
+ * @param file its path below agent/, such as `sync/landing.worker.ts`
  */
 export function startWorker(file: `${string}.worker.ts`, options: WorkerOptions = {}): Worker {
   if (isSea()) return noted(new Worker(getAsset(file, 'utf8'), { ...options, eval: true }));

@@ -5,56 +5,34 @@ import { finishAttempt, type Ending } from '../core/leases/finish.ts';
 import { AttemptOutcomeRef } from './attempt.ts';
 import { builder } from './builder.ts';
 import { JobRef } from './job.ts';
-import {
-  attemptDescription,
-  jobIdDescription,
-  leaseFailures,
-  leaseFields,
-  transferredFields,
-  transferredInputs,
-} from './lease-fields.ts';
+import { leaseFailures, leaseFields, leaseInputs, transferredFields, transferredInputs } from './lease-fields.ts';
 
 const CompleteAttemptInput = builder.inputType('CompleteAttemptInput', {
   description: 'The command exited 0, and everything it should leave is in storage.',
   fields: (t) => ({
-    jobId: t.id(jobIdDescription),
-    attempt: t.int(attemptDescription),
-    bytesDownloaded: t.field(transferredInputs.bytesDownloaded),
-    bytesUploaded: t.field(transferredInputs.bytesUploaded),
-    filesDownloaded: t.field(transferredInputs.filesDownloaded),
-    filesUploaded: t.field(transferredInputs.filesUploaded),
-    checkpoints: t.field(transferredInputs.checkpoints),
+    ...leaseInputs(t),
+    ...transferredInputs(t),
   }),
 });
 
 const FailAttemptInput = builder.inputType('FailAttemptInput', {
   description: 'The attempt ended badly.',
   fields: (t) => ({
-    jobId: t.id(jobIdDescription),
-    attempt: t.int(attemptDescription),
+    ...leaseInputs(t),
     outcome: t.field({ type: AttemptOutcomeRef, required: true, description: 'FAILED, SYNC_FAILED or TIMED_OUT.' }),
     reason: t.string({ required: true, description: 'For a person who wants to act on it.' }),
     exitCode: t.int({ description: 'The command’s exit code.' }),
     signal: t.string({ description: 'The signal that ended the command.' }),
-    bytesDownloaded: t.field(transferredInputs.bytesDownloaded),
-    bytesUploaded: t.field(transferredInputs.bytesUploaded),
-    filesDownloaded: t.field(transferredInputs.filesDownloaded),
-    filesUploaded: t.field(transferredInputs.filesUploaded),
-    checkpoints: t.field(transferredInputs.checkpoints),
+    ...transferredInputs(t),
   }),
 });
 
 const ReleaseAttemptInput = builder.inputType('ReleaseAttemptInput', {
   description: 'The agent gives the job back; another machine may have it at once.',
   fields: (t) => ({
-    jobId: t.id(jobIdDescription),
-    attempt: t.int(attemptDescription),
+    ...leaseInputs(t),
     reason: t.string({ description: 'For a person.' }),
-    bytesDownloaded: t.field(transferredInputs.bytesDownloaded),
-    bytesUploaded: t.field(transferredInputs.bytesUploaded),
-    filesDownloaded: t.field(transferredInputs.filesDownloaded),
-    filesUploaded: t.field(transferredInputs.filesUploaded),
-    checkpoints: t.field(transferredInputs.checkpoints),
+    ...transferredInputs(t),
   }),
 });
 

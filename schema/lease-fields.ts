@@ -1,3 +1,4 @@
+import type { InputFieldBuilder } from '@pothos/core';
 import { z } from 'zod';
 import { ForbiddenError, InvalidInputError, LeaseLostError } from '../core/errors.ts';
 import { text } from '../core/jobs/fields.ts';
@@ -6,8 +7,12 @@ import { builder } from './builder.ts';
 
 /** What every verb under a lease carries, and what may go wrong with it. */
 
-export const jobIdDescription = { required: true, description: 'The job.' } as const;
-export const attemptDescription = { required: true, description: 'The attempt that holds it.' } as const;
+type InputFields = InputFieldBuilder<typeof builder.$inferSchemaTypes, 'InputObject'>;
+
+export const leaseInputs = (t: InputFields) => ({
+  jobId: t.id({ required: true, description: 'The job.' }),
+  attempt: t.int({ required: true, description: 'The attempt that holds it.' }),
+});
 
 const CheckpointsInput = builder.inputType('CheckpointsInput', {
   description:
@@ -26,13 +31,13 @@ const CheckpointsInput = builder.inputType('CheckpointsInput', {
 });
 
 /** Totals of the attempt, for each of its verbs. */
-export const transferredInputs = {
-  bytesDownloaded: { type: 'BigInt', description: 'Bytes brought from storage in this attempt.' },
-  bytesUploaded: { type: 'BigInt', description: 'Bytes carried to storage in this attempt.' },
-  filesDownloaded: { type: 'Int', description: 'Files brought from storage in this attempt.' },
-  filesUploaded: { type: 'Int', description: 'Files carried to storage in this attempt.' },
-  checkpoints: { type: CheckpointsInput, description: 'What it has published while its command ran.' },
-} as const;
+export const transferredInputs = (t: InputFields) => ({
+  bytesDownloaded: t.field({ type: 'BigInt', description: 'Bytes brought from storage in this attempt.' }),
+  bytesUploaded: t.field({ type: 'BigInt', description: 'Bytes carried to storage in this attempt.' }),
+  filesDownloaded: t.int({ description: 'Files brought from storage in this attempt.' }),
+  filesUploaded: t.int({ description: 'Files carried to storage in this attempt.' }),
+  checkpoints: t.field({ type: CheckpointsInput, description: 'What it has published while its command ran.' }),
+});
 
 const LARGEST_INT = 2_147_483_647;
 const LONGEST_KEY = 1_024;

@@ -6,11 +6,10 @@ import { heartbeat } from '../core/leases/renew.ts';
 import { AttemptPhaseRef } from './attempt.ts';
 import { builder } from './builder.ts';
 import {
-  attemptDescription,
   count,
-  jobIdDescription,
   leaseFailures,
   leaseFields,
+  leaseInputs,
   transferredFields,
   transferredInputs,
 } from './lease-fields.ts';
@@ -71,8 +70,7 @@ const TransferInput = builder.inputType('TransferInput', {
 const HeartbeatInput = builder.inputType('HeartbeatInput', {
   description: 'A sign of life of an attempt.',
   fields: (t) => ({
-    jobId: t.id(jobIdDescription),
-    attempt: t.int(attemptDescription),
+    ...leaseInputs(t),
     phase: t.field({ type: AttemptPhaseRef, description: 'What it is doing, where that has changed.' }),
     progress: t.field({ type: ProgressInput, description: 'What the command says of itself, where that has changed.' }),
     gpuSample: t.field({
@@ -92,11 +90,7 @@ const HeartbeatInput = builder.inputType('HeartbeatInput', {
       description:
         'What hinders it now, for a person, at most 500 characters; null when nothing does (any more). Left out, what was said last goes on.',
     }),
-    bytesDownloaded: t.field(transferredInputs.bytesDownloaded),
-    bytesUploaded: t.field(transferredInputs.bytesUploaded),
-    filesDownloaded: t.field(transferredInputs.filesDownloaded),
-    filesUploaded: t.field(transferredInputs.filesUploaded),
-    checkpoints: t.field(transferredInputs.checkpoints),
+    ...transferredInputs(t),
   }),
 });
 

@@ -12,7 +12,7 @@ import {
 } from '../core/logs/lines.ts';
 import { builder } from './builder.ts';
 import { JobRef } from './job.ts';
-import { attemptDescription, jobIdDescription, leaseFailures, leaseFields } from './lease-fields.ts';
+import { leaseFailures, leaseFields, leaseInputs } from './lease-fields.ts';
 
 const LogStreamRef = builder.enumType('LogStream', {
   description: 'Where a line comes from.',
@@ -103,8 +103,7 @@ const LogLineInput = builder.inputType('LogLineInput', {
 const AppendLogsInput = builder.inputType('AppendLogsInput', {
   description: 'Some lines in a row.',
   fields: (t) => ({
-    jobId: t.id(jobIdDescription),
-    attempt: t.int(attemptDescription),
+    ...leaseInputs(t),
     offset: t.int({ required: true, description: 'Number of the first line within the attempt, counted from 0.' }),
     lines: t.field({
       type: [LogLineInput],

@@ -7,8 +7,8 @@ import type { FeedEvent } from './job-rows.ts';
 /**
  * Follows what happens to jobs after a cursor, every event once. The cursor goes on with what was told, so that a subscription that
  * the socket makes again after it was lost begins where it was, and misses nothing.
- * @param onGap events were removed before they could be told: whoever follows should look at everything anew
- * `refused`: the server did not let it be followed, for the reason given; it is over.
+ * @param on.gap events were removed before they could be told: whoever follows should look at everything anew
+ * @param on.refused the server did not let it be followed, for the reason given; it is over.
  * @returns what ends it
  */
 export function followFeed(
