@@ -1,5 +1,4 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Viewer } from '../core/accounts/keys.ts';
 import { parseInput } from '../core/input.ts';
 import { jobSpecSchema } from '../core/jobs/spec.ts';
@@ -9,6 +8,7 @@ import type { OpenCore } from '../core/open.ts';
 import { parseRanges } from '../core/webhooks/guard.ts';
 import { createSender } from '../core/webhooks/deliver.ts';
 import { atMost } from '../lib/pause.ts';
+import { listenLocally } from '../lib/port.ts';
 import { periodic } from '../lib/service.ts';
 import { insertDue } from './support/backlog.ts';
 import { openOwned } from './support/owned.ts';
@@ -75,8 +75,7 @@ async function startReceiver(answerMs: number): Promise<Receiver> {
       setTimeout(() => response.end(), answerMs);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo; // A TCP server's address is never a pipe's name.
+  const port = await listenLocally(server);
   return {
     url: `http://127.0.0.1:${port}/`,
     count: () => count,

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 
 const NEIGHBOURS = 100;
 
@@ -19,13 +19,22 @@ export async function freePort(wanted?: number): Promise<number> {
 async function tryPort(port: number): Promise<number | undefined> {
   const server = createServer();
   try {
-    server.listen({ port, host: '127.0.0.1' });
-    await once(server, 'listening');
-    const { port: found } = server.address() as AddressInfo; // A TCP server's address is never a pipe's name.
+    const found = await listenLocally(server, port);
     server.close();
     await once(server, 'close');
     return found;
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Has a server listen on 127.0.0.1, at `port`, or at any that is free.
+ * @returns its port
+ * @throws when it can't be had
+ */
+export async function listenLocally(server: Server, port = 0): Promise<number> {
+  server.listen({ port, host: '127.0.0.1' });
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port; // A TCP server's address is never a pipe's name.
 }

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type S3, startS3 } from '../deploy/local/s3.ts';
+import { listenLocally } from '../lib/port.ts';
 import { encodeCheckpoint } from './chaos/computation.ts';
 import { type Link, openLink } from './chaos/proxy.ts';
 import { createRandom } from './chaos/random.ts';
@@ -29,9 +30,8 @@ describe('a line that can be disturbed', () => {
       });
       socket.on('error', () => events.push('reset'));
     });
-    peer.listen(0, '127.0.0.1');
-    await once(peer, 'listening');
-    link = await openLink(() => (peer.address() as AddressInfo).port);
+    const port = await listenLocally(peer);
+    link = await openLink(() => port);
     client = await connected();
   });
   afterEach(async () => {

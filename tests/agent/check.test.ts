@@ -1,7 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
@@ -9,7 +8,7 @@ import { check, type CheckParts, type Finding, reportOf } from '../../agent/chec
 import { createS3Store } from '../../agent/sync/s3.ts';
 import { keyCredentials } from '../../agent/credentials.ts';
 import { VERSION } from '../../lib/version.ts';
-import { freePort } from '../../lib/port.ts';
+import { freePort, listenLocally } from '../../lib/port.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { openGateway } from '../support/gateway.ts';
 import { openStore, type TestStore } from './sync/support/store.ts';
@@ -149,9 +148,9 @@ test.for([
     const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>AKIAEXAMPLE no</Message></Error>`;
     response.writeHead(status, { 'Content-Type': 'application/xml' }).end(body);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listenLocally(server);
   onTestFinished(() => void server.close());
-  const { storage: finding } = await found({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  const { storage: finding } = await found({ endpoint: `http://127.0.0.1:${port}` });
   expect(finding).toMatchObject({ verdict, says: expect.stringContaining(says) as string });
   expect(finding?.says).not.toContain('AKIA');
   expect(asked).toEqual(['GET AWS4-HMAC-SHA256']);

@@ -1,34 +1,28 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createServer } from 'node:http';
+import { afterAll, expect, test } from 'vitest';
 import { keyCredentials } from '../../agent/credentials.ts';
 import { ViewerDocument } from '../../agent/generated/graphql.ts';
 import { createHttpTransport } from '../../agent/http.ts';
+import { listenLocally } from '../../lib/port.ts';
 
-let server: Server;
 let refusals = 0;
 const credentials = { ...keyCredentials('a-secret'), refused: () => void (refusals += 1) };
 let answer: { status: number; body: string; headers?: Record<string, string> };
 let heard: { headers: Record<string, unknown>; body: unknown };
 
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    void request.toArray().then((chunks: Buffer[]) => {
-      heard = { headers: request.headers, body: JSON.parse(Buffer.concat(chunks).toString()) };
-      response.writeHead(answer.status, answer.headers).end(answer.body);
-    });
+const server = createServer((request, response) => {
+  void request.toArray().then((chunks: Buffer[]) => {
+    heard = { headers: request.headers, body: JSON.parse(Buffer.concat(chunks).toString()) };
+    response.writeHead(answer.status, answer.headers).end(answer.body);
   });
-  server.listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
 });
+const port = await listenLocally(server);
 afterAll(() => {
   server.closeAllConnections();
   server.close();
 });
 
 function ask(signal = new AbortController().signal) {
-  const { port } = server.address() as AddressInfo; // A TCP server's address is never a pipe's name.
   const transport = createHttpTransport({ url: `http://127.0.0.1:${port}/graphql`, credentials });
   return transport.request(ViewerDocument, {}, signal);
 }
@@ -57,9 +51,8 @@ test('rejects what is no answer of a GraphQL server, and says what came', async 
 test('follows nobody elsewhere, who would be shown the key', async () => {
   const elsewhere = createServer((_request, response) => void response.end('{}'));
   let isAsked = false;
-  elsewhere.on('request', () => (isAsked = true)).listen(0, '127.0.0.1');
-  await once(elsewhere, 'listening');
-  const { port } = elsewhere.address() as AddressInfo;
+  elsewhere.on('request', () => (isAsked = true));
+  const port = await listenLocally(elsewhere);
   answer = { status: 308, body: '', headers: { Location: `http://127.0.0.1:${port}/graphql` } };
   await expect(ask()).rejects.toThrow(/status 308 .*KELPIE_API_URL/);
   elsewhere.closeAllConnections();

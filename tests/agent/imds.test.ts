@@ -1,11 +1,10 @@
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createMetadataService, MetadataRefusal } from '../../agent/imds.ts';
-import { freePort } from '../../lib/port.ts';
+import { freePort, listenLocally } from '../../lib/port.ts';
 import { startMetadataService, type TestMetadataService } from '../support/metadata-service.ts';
 
 const never = new AbortController().signal;
@@ -94,10 +93,9 @@ test('no proxy of the environment is asked', async ({ onTestFinished }) => {
     proxied.push(url);
     socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
   });
-  proxy.listen(0, '127.0.0.1');
-  await new Promise((resolve) => proxy.once('listening', resolve));
+  const port = await listenLocally(proxy);
   onTestFinished(() => void proxy.close());
-  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const url = `http://127.0.0.1:${port}`;
   const imds = join(import.meta.dirname, '../../agent/imds.ts');
   const script = `
     import { createMetadataService } from ${JSON.stringify(imds)};

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
 import { isAborted, pause } from '../../lib/pause.ts';
+import { listenLocally } from '../../lib/port.ts';
 
 /**
  * How the line is. `HELD` is half-open: connections stay, and nothing passes until the line is better; then everything that was on its
@@ -42,8 +43,7 @@ export async function openLink(upstream: () => number | undefined): Promise<Link
     carry(near, far, passage);
     carry(far, near, passage);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const own = await listenLocally(server);
 
   /** Waits as long as the line needs for so many bytes. */
   async function passage(bytes: number): Promise<void> {
@@ -56,7 +56,7 @@ export async function openLink(upstream: () => number | undefined): Promise<Link
   }
 
   return {
-    port: (server.address() as AddressInfo).port, // A TCP server's address is never a pipe's name.
+    port: own,
     set(next) {
       line = next;
       if (next.is === 'CUT') for (const socket of sockets) socket.resetAndDestroy();

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { listenLocally } from '../../lib/port.ts';
 import type { Receipt } from './facts.ts';
 import type { WebhookTrouble } from './schedule.ts';
 
@@ -25,9 +25,7 @@ export async function startReceiver(): Promise<Receiver> {
   const server = createServer((request, response) => {
     void receive(receiver, request, response);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo; // A TCP server's address is never a pipe's name.
+  const port = await listenLocally(server);
   const receiver: Receiver = {
     url: `http://127.0.0.1:${port}/`,
     receipts: [],

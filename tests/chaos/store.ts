@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
+import { listenLocally } from '../../lib/port.ts';
 import { checkpointStep, decodeCheckpoint } from './computation.ts';
 import type { Write } from './facts.ts';
 import type { Random } from './random.ts';
@@ -29,10 +29,9 @@ export async function openStoreDoor(target: string, random: Random): Promise<Sto
   const server = createServer((incoming, outgoing) => {
     void pass({ door, target, onward, random }, incoming, outgoing);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const port = await listenLocally(server);
   const door: StoreDoor = {
-    port: (server.address() as AddressInfo).port, // A TCP server's address is never a pipe's name.
+    port,
     writes: [],
     trouble: undefined,
     onRequest: () => undefined,

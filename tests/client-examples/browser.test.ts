@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { finishAttempt } from '../../core/leases/finish.ts';
 import { heartbeat } from '../../core/leases/renew.ts';
 import type { LeaseRef } from '../../core/leases/terms.ts';
+import { listenLocally } from '../../lib/port.ts';
 import { startTestApp } from '../support/app.ts';
 import { hasChromium, sharedChromium } from '../support/chromium.ts';
 import { openGateway } from '../support/gateway.ts';
@@ -23,8 +23,8 @@ afterAll(() => app.close());
 async function servePage() {
   const html = await readFile(join(EXAMPLES, 'browser/follow.html'));
   const server = createServer((_, response) => response.writeHead(200, { 'Content-Type': 'text/html' }).end(html));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() };
+  const port = await listenLocally(server);
+  return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
 }
 
 test('a page of any origin may bring a key and the place to resume from', async () => {

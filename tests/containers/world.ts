@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
-import { connect, type AddressInfo, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { createClient } from 'graphql-ws';
@@ -9,7 +9,7 @@ import { WebSocket } from 'ws';
 import { z } from 'zod';
 import { startEmbeddedPostgres } from '../../db/embedded.ts';
 import { startS3 } from '../../deploy/local/s3.ts';
-import { freePort } from '../../lib/port.ts';
+import { freePort, listenLocally } from '../../lib/port.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import { CERTIFICATE, CERTIFICATE_KEY } from '../agent/sync/support/certificate.ts';
 import { follow, type FollowedJob } from '../support/follow.ts';
@@ -184,10 +184,9 @@ async function encrypt(address: string): Promise<{ url: string; close(): Promise
     for (const socket of [near, far]) sockets.add(socket.on('close', () => sockets.delete(socket)));
     couple(near, far);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const port = await listenLocally(server);
   return {
-    url: `https://localhost:${(server.address() as AddressInfo).port}`,
+    url: `https://localhost:${port}`,
     async close() {
       for (const socket of sockets) socket.destroy();
       server.close();

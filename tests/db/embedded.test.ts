@@ -12,7 +12,7 @@ import {
   statSync,
 } from 'node:fs';
 import { symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -21,6 +21,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { dataDirectoryFor, startEmbeddedPostgres } from '../../db/embedded.ts';
 import { canReach } from '../../db/embedded/place.ts';
+import { listenLocally } from '../../lib/port.ts';
 
 const PROGRAM = join(import.meta.dirname, 'embedded-process.ts');
 const CHECKOUT = join(import.meta.dirname, '..', '..');
@@ -89,10 +90,9 @@ describe('a data directory of its own', () => {
 
 describe('what may be in the way', () => {
   test('a taken port: the next free one, and the log says so', async () => {
-    const squatter = createServer().listen(0, '127.0.0.1');
-    await once(squatter, 'listening');
+    const squatter = createServer();
+    const port = await listenLocally(squatter);
     cleanups.push(() => squatter.close());
-    const { port } = squatter.address() as AddressInfo;
     const lines: string[] = [];
 
     const database = await start({ dataDirectory: newDirectory(), port, onLog: (line) => lines.push(line) });

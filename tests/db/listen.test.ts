@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer, connect, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import pg from 'pg';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { startAnnouncements, type AnnouncementOptions, type Announcements } from '../../db/listen.ts';
+import { listenLocally } from '../../lib/port.ts';
 import { createDatabase } from '../support/database.ts';
 import { couple } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
@@ -69,11 +69,9 @@ async function between() {
     });
     couple(near, far);
   });
-  gate.listen(0, '127.0.0.1');
-  await once(gate, 'listening');
   const url = new URL(database.url);
   url.hostname = '127.0.0.1';
-  url.port = String((gate.address() as AddressInfo).port);
+  url.port = String(await listenLocally(gate));
   return {
     url: url.href,
     /** The next announcement is nothing that the database understands. */
@@ -199,10 +197,10 @@ describe('announcements', () => {
         socket.pipe(real).pipe(socket);
       });
     });
-    await new Promise<void>((resolve) => gate.listen(0, '127.0.0.1', resolve));
+    const port = await listenLocally(gate);
     const url = new URL(database.url);
     url.hostname = '127.0.0.1';
-    url.port = String((gate.address() as AddressInfo).port);
+    url.port = String(port);
     const announcements = startAnnouncements({ url: url.href, onChange: () => undefined, onError: () => undefined });
     await asked;
     const stopped = announcements.stop();

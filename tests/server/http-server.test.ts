@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { connect, type AddressInfo, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
+import { listenLocally } from '../../lib/port.ts';
 import { createHttpServer, type HttpBounds } from '../../server/http-server.ts';
 import { createUnread } from '../../server/unread.ts';
 import { until } from '../support/until.ts';
@@ -24,14 +25,11 @@ async function serve(
     responses.push(response);
     void delay(afterMs).then(() => response.end(Buffer.alloc(bytes)));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const port = await listenLocally(server);
   closing.push(() => {
     server.closeAllConnections();
     server.close();
   });
-  // A TCP server's address is never a pipe's name.
-  const { port } = server.address() as AddressInfo;
   const ask = (): Socket => {
     const socket = connect(port, '127.0.0.1');
     socket.on('error', () => undefined);

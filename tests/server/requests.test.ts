@@ -1,7 +1,7 @@
 import { createServer, get, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { afterAll, describe, expect, test } from 'vitest';
+import { listenLocally } from '../../lib/port.ts';
 import { createLog } from '../../server/log.ts';
 import { addressOf, requestId } from '../../server/requests.ts';
 import { startTestApp } from '../support/app.ts';
@@ -57,8 +57,7 @@ describe('where a request comes from', () => {
 
   test('is known of a real connection', async () => {
     const server = createServer((request, response) => response.end(addressOf(request, direct)));
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const { port } = server.address() as AddressInfo;
+    const port = await listenLocally(server);
     expect(await (await fetch(`http://127.0.0.1:${port}`)).text()).toBe('127.0.0.1');
     server.closeAllConnections();
     server.close();

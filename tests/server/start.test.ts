@@ -1,11 +1,11 @@
-import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { MIGRATION_LOCK } from '../../db/migrate.ts';
+import { listenLocally } from '../../lib/port.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
 import { VERSION } from '../../lib/version.ts';
 import { openLink } from '../chaos/proxy.ts';
@@ -139,10 +139,9 @@ describe('the words of the server', { timeout: 60_000 }, () => {
   });
 
   test('name the setting of a port that another program has', async () => {
-    const other = createServer().listen(0, '127.0.0.1');
-    await once(other, 'listening');
+    const other = createServer();
+    const port = await listenLocally(other);
     onTestFinished(() => void other.close());
-    const { port } = other.address() as AddressInfo;
     const server = startServer(database.url, { KELPIE_PORT: String(port) });
     expect(await server.ended).toMatchObject({ code: 2 });
     expect(server.lines.at(-1)).toMatch(/EADDRINUSE.*choose another port by KELPIE_PORT/);

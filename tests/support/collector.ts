@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { listenLocally } from '../../lib/port.ts';
 import { traceConfig } from '../../lib/traces/settings.ts';
 import { openTracer } from '../../lib/traces/open.ts';
 import type { Tracer } from '../../lib/traces/tracer.ts';
@@ -56,7 +56,7 @@ export async function startCollector(): Promise<Collector> {
       response.end(isJson ? '{}' : '');
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listenLocally(server);
   const until = async (what: string, fits: () => boolean): Promise<void> => {
     const late = AbortSignal.timeout(PATIENCE_MS);
     while (!fits()) {
@@ -66,7 +66,7 @@ export async function startCollector(): Promise<Collector> {
     }
   };
   const collector: Collector = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     requests: [],
     spans: [],
     manner: 'TAKES',

@@ -1,6 +1,6 @@
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
+import { listenLocally } from '../../lib/port.ts';
 
 /** What stands between agents and their server: plain requests go through, websockets as the test wants it. */
 export interface Gateway {
@@ -27,10 +27,8 @@ export async function openGateway(server: string): Promise<Gateway> {
     if (gateway.websockets === 'REFUSED') socket.end('HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n');
     else websockets.handleUpgrade(incoming, socket, head, (near) => join(gateway, server, near));
   });
-  listener.listen(0, '127.0.0.1');
-  await new Promise((resolve) => listener.once('listening', resolve));
-  // A TCP server's address is never a pipe's name.
-  gateway.url = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
+  const port = await listenLocally(listener);
+  gateway.url = `http://127.0.0.1:${port}`;
 
   function cutRequests(): void {
     listener.closeAllConnections();

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { listenLocally } from '../../lib/port.ts';
 import { until } from './until.ts';
 
 /** One request as it came. */
@@ -47,10 +47,10 @@ export async function startMetadataService(): Promise<TestMetadataService> {
     response.end(body === undefined ? undefined : JSON.stringify(body));
   }
 
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listenLocally(server);
   const bodiesOf = (what: string) => asked.filter((one) => one.what === what).map(({ body }) => body);
   const service: TestMetadataService = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     asked,
     costs: () => bodiesOf('PUT /v1/deletion-cost').map((body) => costBody.parse(body).deletion_cost),
     reallocations: () => bodiesOf('POST /v1/reallocate').map((body) => reasonBody.parse(body).reason),

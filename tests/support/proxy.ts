@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import { connect, type AddressInfo, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { listenLocally } from '../../lib/port.ts';
 
 /** A proxy that connects whoever asks, and only that: it does not pass plain requests on. */
 export interface Proxy {
@@ -56,9 +57,7 @@ export async function openProxy(secure?: { cert: string; key: string }): Promise
     far.on('error', () => near.destroy());
     near.on('error', () => far.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const port = await listenLocally(server);
   proxy.url = secure === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
 
   async function close(): Promise<void> {

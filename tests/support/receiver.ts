@@ -1,5 +1,5 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listenLocally } from '../../lib/port.ts';
 
 export interface Received {
   method: string | undefined;
@@ -37,8 +37,7 @@ export async function startReceiver(onPort = 0): Promise<Receiver> {
       setTimeout(() => response.end(), receiver.slowMs);
     });
   });
-  await new Promise<void>((resolve) => server.listen(onPort, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listenLocally(server, onPort);
   const receiver: Receiver = {
     url: `http://127.0.0.1:${port}`,
     received,

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { z } from 'zod';
+import { listenLocally } from '../../lib/port.ts';
 
 interface FakeGroup {
   id: string;
@@ -50,9 +50,9 @@ export async function startSaladGroups(key: string): Promise<SaladGroups> {
       response.end(body === undefined ? undefined : JSON.stringify(body));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listenLocally(server);
   const api: SaladGroups = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/public`,
+    url: `http://127.0.0.1:${port}/api/public`,
     groups: [],
     asked: [],
     answer: undefined,

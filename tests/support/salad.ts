@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from 'jose';
+import { listenLocally } from '../../lib/port.ts';
 
 /** Salad's public API, as far as its document goes for one project: who may see it, and how it says no. */
 export interface SaladApi {
@@ -116,8 +116,8 @@ export async function startSaladKeys(): Promise<SaladKeys> {
 }
 
 async function listen(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const port = await listenLocally(server);
+  return `http://127.0.0.1:${port}`;
 }
 
 async function close(server: Server): Promise<void> {

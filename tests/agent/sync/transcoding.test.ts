@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createGunzip, gzipSync } from 'node:zlib';
 import { readFile } from 'node:fs/promises';
 import { afterAll, expect, it } from 'vitest';
 import { createS3Store } from '../../../agent/sync/s3.ts';
+import { listenLocally } from '../../../lib/port.ts';
 import { always, benchOfFile, BUCKET, instruction } from './support/bench.ts';
 
 const bench = await benchOfFile();
@@ -27,9 +26,8 @@ async function startExpanding(target: string) {
     });
     incoming.pipe(onward);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const port = await listenLocally(server);
+  const endpoint = `http://127.0.0.1:${port}`;
   const store = createS3Store({ endpoint, region: 'us-east-1' });
   return {
     store,

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { createServer as createSecureServer, request } from 'node:https';
-import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { connect as connectSecurely, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createStorageAgents } from '../../../agent/sync/sockets.ts';
 import { proxyTo, Tunnel } from '../../../agent/sync/tunnel.ts';
+import { listenLocally } from '../../../lib/port.ts';
 import { openProxy, type Proxy } from '../../support/proxy.ts';
 import { CERTIFICATE, CERTIFICATE_KEY } from './support/certificate.ts';
 
@@ -44,9 +45,9 @@ describe.each([
     echo = createTcpServer({ allowHalfOpen: true }, (socket) => {
       sockets.add(socket.on('error', () => undefined));
       socket.pipe(socket);
-    }).listen(0, '127.0.0.1');
-    await once(echo, 'listening');
-    target = { host: '127.0.0.1', port: (echo.address() as AddressInfo).port };
+    });
+    const port = await listenLocally(echo);
+    target = { host: '127.0.0.1', port };
     onTestFinished(async () => {
       for (const socket of sockets) socket.destroy();
       echo.close();
@@ -99,10 +100,9 @@ describe.each([
 
   test('keeps what has come when the other side has ended and gone, until it is read', async ({ onTestFinished }) => {
     const all = Buffer.alloc(10_000, 'all');
-    const speaker = createTcpServer((socket) => socket.end(all)).listen(0, '127.0.0.1');
-    await once(speaker, 'listening');
+    const speaker = createTcpServer((socket) => socket.end(all));
+    const port = await listenLocally(speaker);
     onTestFinished(() => void speaker.close());
-    const { port } = speaker.address() as AddressInfo;
     const tunnel = new Tunnel(new URL(proxy.url), { host: '127.0.0.1', port });
     await once(tunnel, 'readable');
     await vi.waitFor(() => expect(proxy.open()).toBe(0));
@@ -132,10 +132,9 @@ describe.each([
       incoming.on('error', () => undefined);
       if (incoming.method === 'PUT') incoming.once('data', () => response.writeContinue());
       else response.end('an object', () => response.socket?.end());
-    }).listen(0, '127.0.0.1');
-    await once(store, 'listening');
+    });
+    const port = await listenLocally(store);
     onTestFinished(() => void store.close());
-    const { port } = store.address() as AddressInfo;
     vi.stubEnv('HTTPS_PROXY', proxy.url);
     const { httpsAgent: agent } = createStorageAgents(() => undefined);
     onTestFinished(() => agent.destroy());
@@ -155,10 +154,9 @@ describe.each([
   test('leads to a store', async ({ onTestFinished }) => {
     const store = createSecureServer({ cert: CERTIFICATE, key: CERTIFICATE_KEY }, (_request, response) => {
       response.end('an object');
-    }).listen(0, '127.0.0.1');
-    await once(store, 'listening');
+    });
+    const port = await listenLocally(store);
     onTestFinished(() => void store.close());
-    const { port } = store.address() as AddressInfo;
     vi.stubEnv('HTTPS_PROXY', proxy.url);
     const beforeSending = vi.fn<() => void>();
     const socket = createStorageAgents(beforeSending).open(

@@ -1,6 +1,6 @@
 import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { listenLocally } from '../../../lib/port.ts';
 import { startTestApp } from '../../support/app.ts';
 import { ran } from './support.ts';
 
@@ -29,12 +29,12 @@ async function badNetwork(fates: Fate[]): Promise<string> {
     });
     incoming.pipe(onward);
   });
-  await new Promise<void>((resolve) => network.listen(0, '127.0.0.1', resolve));
+  const port = await listenLocally(network);
   onTestFinished(() => {
     network.closeAllConnections();
     network.close();
   });
-  return `http://127.0.0.1:${(network.address() as AddressInfo).port}`;
+  return `http://127.0.0.1:${port}`;
 }
 
 async function person(...fates: Fate[]) {

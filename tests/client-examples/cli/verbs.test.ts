@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ApiKeyRole } from '../../../db/entities/api-key.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
-import { freePort } from '../../../lib/port.ts';
+import { freePort, listenLocally } from '../../../lib/port.ts';
 import { startTestApp } from '../../support/app.ts';
 import { claim, endings, submit, tryClaim } from '../../support/jobs.ts';
 import { jsonOf, ran, type Ran } from './support.ts';
@@ -277,16 +276,18 @@ describe('where the server is, and the key', () => {
     const nobody = `http://127.0.0.1:${await freePort()}`;
     const other = createServer((_, response) => response.writeHead(404).end('<h1>not here</h1>'));
     const sender = createServer((_, response) => response.writeHead(307, { Location: app.url }).end());
-    for (const server of [other, sender]) await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-    const at = (server: typeof other) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const at = async (server: typeof other) => `http://127.0.0.1:${await listenLocally(server)}`;
     const told = async (url: string) => {
       const { exit, err } = await ran(['list'], { environment: { KELPIE_API_URL: url, KELPIE_API_KEY: 'wrong' } });
       return [exit, err.trim()];
     };
     expect(await told(nobody)).toEqual([4, expect.stringContaining('does not answer (ECONNREFUSED)')]);
-    expect(await told(at(other))).toEqual([4, expect.stringContaining('expected a Kelpie server, got the answer 404')]);
+    expect(await told(await at(other))).toEqual([
+      4,
+      expect.stringContaining('expected a Kelpie server, got the answer 404'),
+    ]);
     // The key would go along.
-    expect(await told(at(sender))).toEqual([4, expect.stringContaining('redirect')]);
+    expect(await told(await at(sender))).toEqual([4, expect.stringContaining('redirect')]);
     expect(await told(app.url)).toEqual([4, expect.stringContaining('Check KELPIE_API_KEY')]);
     for (const server of [other, sender]) server.close();
   });

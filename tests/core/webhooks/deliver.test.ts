@@ -1,5 +1,4 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { createKey } from '../../../core/accounts/keys.ts';
@@ -8,6 +7,7 @@ import { finishAttempt } from '../../../core/leases/finish.ts';
 import { createSender } from '../../../core/webhooks/deliver.ts';
 import { parseRanges } from '../../../core/webhooks/guard.ts';
 import { rotateWebhookSecret, webhookSecret } from '../../../core/webhooks/sign.ts';
+import { listenLocally } from '../../../lib/port.ts';
 import { openTestCore, spec } from '../../support/core.ts';
 import { claim, endings, submit } from '../../support/jobs.ts';
 import { startReceiver } from '../../support/receiver.ts';
@@ -326,8 +326,7 @@ test('a receiver inside this network is refused, and nothing is sent to it', asy
 
 test('a slow host holds up no other', async () => {
   const slow = createServer(() => undefined);
-  await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
-  const { port } = slow.address() as AddressInfo;
+  const port = await listenLocally(slow);
   const { viewer } = await account();
   await submitJobs(
     core,

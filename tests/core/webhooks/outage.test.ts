@@ -1,6 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
@@ -10,6 +9,7 @@ import { finishAttempt } from '../../../core/leases/finish.ts';
 import { createSender } from '../../../core/webhooks/deliver.ts';
 import { parseRanges } from '../../../core/webhooks/guard.ts';
 import { webhookSecret } from '../../../core/webhooks/sign.ts';
+import { listenLocally } from '../../../lib/port.ts';
 import { startServers } from '../../chaos/servers.ts';
 import { MASTER_KEY, openTestCore, spec } from '../../support/core.ts';
 import { claim, endings, submit } from '../../support/jobs.ts';
@@ -139,12 +139,11 @@ test('a server that is killed while it sends loses nothing: another one sends it
     requests.push(request);
     if (requests.length > 1) response.end();
   });
-  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  const port = await listenLocally(receiver);
   onTestFinished(() => {
     receiver.closeAllConnections();
     receiver.close();
   });
-  const { port } = receiver.address() as AddressInfo; // A TCP server's address is never a pipe's name.
   const { servers, deaths } = await startServer();
   const { viewer } = await account();
   const { id } = await submit(core, viewer, { webhook: `http://127.0.0.1:${port}/` });

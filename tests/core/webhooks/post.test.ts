@@ -1,20 +1,19 @@
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseRanges, type Resolve } from '../../../core/webhooks/guard.ts';
 import { post, type Post } from '../../../core/webhooks/post.ts';
+import { listenLocally } from '../../../lib/port.ts';
 
 const loopback = parseRanges('127.0.0.0/8');
 
 async function serve(listener: RequestListener): Promise<number> {
   const server = createServer(listener);
-  server.listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
+  const port = await listenLocally(server);
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
-  return (server.address() as AddressInfo).port; // A TCP server's address is never a pipe's name.
+  return port; // A TCP server's address is never a pipe's name.
 }
 
 const unknown: Resolve = () => Promise.reject(new Error('No name was expected'));

@@ -1,5 +1,4 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createSecretBox } from '../../../core/accounts/secret-box.ts';
 import type { Viewer } from '../../../core/accounts/keys.ts';
@@ -10,6 +9,7 @@ import { createSender, type SenderOptions } from '../../../core/webhooks/deliver
 import { parseRanges } from '../../../core/webhooks/guard.ts';
 import { redeliver } from '../../../core/webhooks/log.ts';
 import { rotateWebhookSecret } from '../../../core/webhooks/sign.ts';
+import { listenLocally } from '../../../lib/port.ts';
 import { openTestCore, spec } from '../../support/core.ts';
 import { claim, submit } from '../../support/jobs.ts';
 import { startReceiver } from '../../support/receiver.ts';
@@ -43,12 +43,11 @@ async function told(viewer: Viewer, url = webhook): Promise<void> {
 async function silentHost(): Promise<{ url: string; count: () => number }> {
   let count = 0;
   const server = createServer(() => void (count += 1));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listenLocally(server);
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
-  const { port } = server.address() as AddressInfo; // A TCP server's address is never a pipe's name.
   return { url: `http://127.0.0.1:${port}/`, count: () => count };
 }
 

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import {
@@ -16,6 +16,7 @@ import {
 import { afterEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { startS3 } from '../../../deploy/local/s3.ts';
+import { listenLocally } from '../../../lib/port.ts';
 
 const cleanups: (() => unknown)[] = [];
 
@@ -53,10 +54,9 @@ test('parts of 8 MiB make one object', async () => {
 });
 
 test('a taken port becomes the next free one', async () => {
-  const squatter = createServer().listen(0, '127.0.0.1');
-  await once(squatter, 'listening');
+  const squatter = createServer();
+  const port = await listenLocally(squatter);
   cleanups.push(() => squatter.close());
-  const { port } = squatter.address() as AddressInfo;
 
   const store = await start({ port });
 

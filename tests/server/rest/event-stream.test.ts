@@ -1,8 +1,9 @@
-import { connect, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { once } from 'node:events';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { afterAll, expect, test } from 'vitest';
+import { listenLocally } from '../../../lib/port.ts';
 import { createHttpServer } from '../../../server/http-server.ts';
 import { respondWithStream, type SentEvent } from '../../../server/rest/event-stream.ts';
 import type { RestEnv } from '../../../server/rest/parts.ts';
@@ -40,9 +41,7 @@ const server = createHttpServer(
     })(request, response);
   },
 );
-server.listen(0, '127.0.0.1');
-await once(server, 'listening');
-const { port } = server.address() as AddressInfo; // A TCP server's address is never a pipe's name.
+const port = await listenLocally(server);
 afterAll(() => server.close());
 
 test('a client that does not read costs what its connection buffers, and is cut off', async () => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import { listenLocally } from '../../../../lib/port.ts';
 
 /** One request as the store saw it, in the order of arrival, listed as soon as it begins. */
 export interface Relayed {
@@ -57,9 +57,8 @@ export async function startRelay(target: string): Promise<Relay> {
   const server = createServer((incoming, outgoing) => void pass(relay, target, incoming, outgoing));
   // On a busy machine sync may write to a connection while it is being closed for its idleness.
   server.keepAliveTimeout = 60_000;
-  server.listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  relay.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const port = await listenLocally(server);
+  relay.url = `http://127.0.0.1:${port}`;
 
   async function stop(): Promise<void> {
     server.closeAllConnections();
