@@ -58,33 +58,41 @@ function startLogging() {
   return { server, log, readTo };
 }
 
-test('a server whose log nobody reads answers all the same, says later what of it was lost, and its last words', async () => {
-  const { server, log, readTo } = startLogging();
-  const { url = '' } = (await readTo('Listening')).at(-1) ?? {};
-  log.pause();
-  await database.query('alter table jobs rename to gone');
-  const operate = async (number: number): Promise<number> => {
-    const headers = {
-      'X-Kelpie-Key': ADMIN_KEY,
-      'X-Request-Id': `operation-${number}`,
-      'Content-Type': 'application/json',
+test(
+  'a server whose log nobody reads answers all the same, says later what of it was lost, and its last words',
+  { timeout: 60_000 },
+  async () => {
+    const { server, log, readTo } = startLogging();
+    const { url = '' } = (await readTo('Listening')).at(-1) ?? {};
+    log.pause();
+    await database.query('alter table jobs rename to gone');
+    const operate = async (number: number): Promise<number> => {
+      const headers = {
+        'X-Kelpie-Key': ADMIN_KEY,
+        'X-Request-Id': `operation-${number}`,
+        'Content-Type': 'application/json',
+      };
+      const answer = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ query: FAILING }),
+      });
+      const { errors } = z.object({ errors: z.array(z.unknown()) }).parse(await answer.json());
+      return errors.length;
     };
-    const answer = await fetch(`${url}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query: FAILING }) });
-    const { errors } = z.object({ errors: z.array(z.unknown()) }).parse(await answer.json());
-    return errors.length;
-  };
-  for (let number = 1; number <= OPERATIONS; number++) expect(await operate(number)).toBe(LINES_EACH);
-  await database.query('alter table gone rename to jobs');
+    for (let number = 1; number <= OPERATIONS; number++) expect(await operate(number)).toBe(LINES_EACH);
+    await database.query('alter table gone rename to jobs');
 
-  log.resume();
-  const all = await readTo('Lines of this log were lost here, as nobody read it');
-  const kept = all.filter(({ msg }) => msg === 'An operation failed');
-  const lost = all.at(-1)?.lines ?? 0;
-  expect(lost).toBeGreaterThan(0);
-  // The last one of all follows.
-  expect(kept.length + lost + 1).toBeGreaterThanOrEqual(OPERATIONS * LINES_EACH);
-  expect(kept[0]?.request_id).toBe('operation-1');
-  server.signal('SIGTERM');
-  await readTo('Stopped');
-  expect(await server.ended).toEqual({ code: 0, signal: null });
-});
+    log.resume();
+    const all = await readTo('Lines of this log were lost here, as nobody read it');
+    const kept = all.filter(({ msg }) => msg === 'An operation failed');
+    const lost = all.at(-1)?.lines ?? 0;
+    expect(lost).toBeGreaterThan(0);
+    // The last one of all follows.
+    expect(kept.length + lost + 1).toBeGreaterThanOrEqual(OPERATIONS * LINES_EACH);
+    expect(kept[0]?.request_id).toBe('operation-1');
+    server.signal('SIGTERM');
+    await readTo('Stopped');
+    expect(await server.ended).toEqual({ code: 0, signal: null });
+  },
+);
