@@ -18,11 +18,11 @@ export interface Module {
 export function readModule(path: string, source: string): Module {
   const file = ts.createSourceFile(path, source, ts.ScriptTarget.Latest, true);
   const module: Module = { imports: [], environmentReads: [] };
+  const lineOf = (node: ts.Node) => file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1;
   const visit = (node: ts.Node): void => {
-    const line = file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1;
     const found = importIn(node);
-    if (found !== undefined) module.imports.push({ ...found, line });
-    if (readsEnvironment(node)) module.environmentReads.push(line);
+    if (found !== undefined) module.imports.push({ ...found, line: lineOf(node) });
+    if (readsEnvironment(node)) module.environmentReads.push(lineOf(node));
     ts.forEachChild(node, visit);
   };
   visit(file);

@@ -124,14 +124,32 @@ interface Located extends Import {
 
 const CODE = /\.[cm]?[jt]sx?$/;
 
-function modules(sources: Sources) {
-  return Object.entries(sources)
-    .filter(([path]) => CODE.test(path))
-    .map(([path, source]) => {
-      const { imports, environmentReads: lines } = readModule(path, source);
-      const located = imports.map((each): Located => ({ ...each, target: targetOf(path, each.specifier) }));
-      return { path, imports: located, environmentReads: lines };
-    });
+interface LocatedModule {
+  path: string;
+  imports: Located[];
+  environmentReads: number[];
+}
+
+/** To parse every file of the repository takes seconds, and several laws ask for it. */
+const parsed = new WeakMap<Sources, LocatedModule[]>();
+
+function modules(sources: Sources): LocatedModule[] {
+  const known =
+    parsed.get(sources) ??
+    Object.entries(sources)
+      .filter(([path]) => CODE.test(path))
+      .map(located);
+  parsed.set(sources, known);
+  return known;
+}
+
+function located([path, source]: [string, string]): LocatedModule {
+  const { imports, environmentReads: lines } = readModule(path, source);
+  return {
+    path,
+    imports: imports.map((each): Located => ({ ...each, target: targetOf(path, each.specifier) })),
+    environmentReads: lines,
+  };
 }
 
 function mayImport(
