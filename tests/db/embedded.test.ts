@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Client } from 'pg';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { dataDirectoryFor, startEmbeddedPostgres } from '../../db/embedded.ts';
 import { canReach } from '../../db/embedded/place.ts';
@@ -31,9 +31,19 @@ const nobodyCanRunNode = isRoot && canReach(dirname(process.execPath), NOBODY) &
 
 const cleanups: (() => unknown)[] = [];
 
+/** Holds a cluster that was made, used and left in good order: to make one takes longer than the rest of most tests. */
+const used = temporaryDirectory();
+
+beforeAll(async () => {
+  const { stop } = await startEmbeddedPostgres({ dataDirectory: used });
+  await stop();
+});
+
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
+
+afterAll(() => rmSync(used, { recursive: true, force: true }));
 
 describe('a data directory of its own', () => {
   test('starts a real PostgreSQL 18 in UTF-8 and UTC on loopback, with fsync on', async () => {
@@ -52,7 +62,7 @@ describe('a data directory of its own', () => {
   });
 
   test('keeps its data and its password over stop and start, but not its settings', async () => {
-    const dataDirectory = newDirectory();
+    const dataDirectory = usedDirectory();
     const first = await start({ dataDirectory });
     await query(first.url, 'create table kept as select 42 as answer');
     await first.stop();
@@ -66,7 +76,7 @@ describe('a data directory of its own', () => {
   });
 
   test('recovers after an immediate stop', async () => {
-    const dataDirectory = newDirectory();
+    const dataDirectory = usedDirectory();
     const first = await start({ dataDirectory });
     await query(first.url, 'create table kept as select 42 as answer');
     await first.stop('immediate');
@@ -77,7 +87,7 @@ describe('a data directory of its own', () => {
   });
 
   test('lets nobody in without the password, and hides the password from others', async () => {
-    const database = await start({ dataDirectory: newDirectory() });
+    const database = await start({ dataDirectory: usedDirectory() });
     const guessed = new URL(database.url);
     guessed.password = 'guessed';
 
@@ -95,7 +105,7 @@ describe('what may be in the way', () => {
     cleanups.push(() => squatter.close());
     const lines: string[] = [];
 
-    const database = await start({ dataDirectory: newDirectory(), port, onLog: (line) => lines.push(line) });
+    const database = await start({ dataDirectory: usedDirectory(), port, onLog: (line) => lines.push(line) });
 
     expect(database.port).toBeGreaterThan(port);
     expect(await query(database.url, 'select 1 as one')).toEqual([{ one: 1 }]);
@@ -122,19 +132,15 @@ describe('what may be in the way', () => {
   });
 
   test('a server that ends at start: an error with the end of its log', async () => {
-    const dataDirectory = newDirectory();
-    const first = await start({ dataDirectory });
-    await first.stop();
-    writeFileSync(join(first.dataDirectory, 'cluster', 'data', 'postgresql.auto.conf'), "nonsense = 'yes'\n");
+    const dataDirectory = usedDirectory();
+    writeFileSync(join(dataDirectory, 'cluster', 'data', 'postgresql.auto.conf'), "nonsense = 'yes'\n");
 
     await expect(start({ dataDirectory })).rejects.toThrow(/unrecognized configuration parameter "nonsense"/);
   });
 
   test('a lock file whose process id now belongs to another program', async () => {
-    const dataDirectory = newDirectory();
-    const first = await start({ dataDirectory });
-    await first.stop();
-    const data = join(first.dataDirectory, 'cluster', 'data');
+    const dataDirectory = usedDirectory();
+    const data = join(dataDirectory, 'cluster', 'data');
     writeFileSync(join(data, 'postmaster.pid'), `${process.pid}\n${data}\n1\n5432\n\n127.0.0.1\n\nready\n`);
 
     const second = await start({ dataDirectory });
@@ -145,7 +151,7 @@ describe('what may be in the way', () => {
 
 describe('several processes', () => {
   test('after SIGKILL of its holder, the next start replaces the orphaned server on the same port', async () => {
-    const dataDirectory = newDirectory();
+    const dataDirectory = usedDirectory();
     const holder = await hold(dataDirectory);
     await query(holder.url, 'create table kept as select 42 as answer');
     holder.process.kill('SIGKILL');
@@ -269,10 +275,22 @@ function killServer(pid: number, dataDirectory: string): void {
   if (existsSync(file) && readFileSync(file, 'utf8').startsWith(`${pid}\n`)) process.kill(pid, 'SIGQUIT');
 }
 
+/** As an earlier run has left it. */
+function usedDirectory(): string {
+  const directory = newDirectory();
+  // With its owner, who is another user where the tests are root's.
+  execFileSync('cp', ['-a', `${used}/.`, directory]);
+  return directory;
+}
+
 function newDirectory(): string {
-  const directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kelpie-embedded-'));
+  const directory = temporaryDirectory();
   cleanups.push(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
   return directory;
+}
+
+function temporaryDirectory(): string {
+  return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kelpie-embedded-'));
 }
 
 /** A directory with mode 0700 that holds the data directory's parent, as /root would. */
