@@ -10,6 +10,7 @@ import { keyCredentials } from '../../agent/credentials.ts';
 import { VERSION } from '../../lib/version.ts';
 import { freePort, listenLocally } from '../../lib/port.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
+import { COMPILED } from '../support/compiled.ts';
 import { openGateway } from '../support/gateway.ts';
 import { openStore, type TestStore } from './sync/support/store.ts';
 import { besideDeadDisk, canHaveDeadDisk } from './support/dead-disk.ts';
@@ -198,7 +199,7 @@ interface Ended {
 
 function program(words: string[], environment: Record<string, string> = {}): Promise<Ended> {
   return new Promise((resolve) => {
-    const env = { PATH: process.env['PATH'] ?? '', ...environment };
+    const env = { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: COMPILED, ...environment };
     execFile(process.execPath, [MAIN, ...words], { cwd: folder, env }, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
     });

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { COMPILED } from './compiled.ts';
 import { until } from './until.ts';
 
 /** A program as a process of its own, as a test sees it. */
@@ -30,9 +30,6 @@ export interface ProgramOptions {
 }
 
 const PATIENCE_MS = 25_000;
-
-/** Node keeps there what it has compiled: a program's start costs half as much from its second time on. */
-const COMPILED = join(import.meta.dirname, '../../node_modules/.cache/compiled');
 
 /**
  * Starts a program with this environment, a mark by which everything it starts can be found, and where Node keeps what it has compiled. What the
@@ -94,9 +91,11 @@ export function startProgram(file: string, args: readonly string[], options: Pro
 
 /** SIGKILL for every process that has `mark` in its environment or command line, until none is left. */
 export async function killMarked(mark: string): Promise<void> {
-  await until(`no process with ${mark} to be left`, () => {
+  await until(`no process with ${mark} to be left`, async () => {
     const left = processesMarked(mark);
     left.forEach((pid) => kill(pid, 'SIGKILL'));
+    // To look through all processes of the machine costs more than to look at these; they may have started others meanwhile.
+    await until(`the processes ${left.join(', ')} to end`, () => !left.some((pid) => isMarked(String(pid), mark)));
     return left.length === 0;
   });
 }

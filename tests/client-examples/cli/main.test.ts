@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { submitJobs } from '../../../core/jobs/submit.ts';
 import { startTestApp } from '../../support/app.ts';
+import { COMPILED } from '../../support/compiled.ts';
 import { spec } from '../../support/core.ts';
 import { submit } from '../../support/jobs.ts';
 
@@ -28,7 +29,7 @@ const ENDS_WITHIN_MS = 25_000;
 function shell(program: string, args: string[], environment: Record<string, string> = {}) {
   const PATH = [bin, join(process.execPath, '..'), process.env['PATH']].join(delimiter);
   return new Promise<{ code: number | string | null | undefined; out: string; err: string }>((resolve) => {
-    const options = { env: { PATH, HOME: bin, ...environment }, timeout: ENDS_WITHIN_MS };
+    const options = { env: { PATH, HOME: bin, NODE_COMPILE_CACHE: COMPILED, ...environment }, timeout: ENDS_WITHIN_MS };
     execFile(program, args, options, (error, out, err) => resolve({ code: error === null ? 0 : error.code, out, err }));
   });
 }
