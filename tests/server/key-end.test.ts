@@ -45,7 +45,7 @@ function streaming(url: string, key: string, query: string) {
   return seen;
 }
 
-describe.each([
+describe.concurrent.each([
   ['revoked', revoke],
   ['expired', expire],
   ['of an account that is removed', remove],
@@ -73,7 +73,7 @@ describe.each([
   });
 });
 
-describe('an agent whose key is revoked', () => {
+describe.concurrent('an agent whose key is revoked', () => {
   test('can do nothing more, and its lease runs out', async () => {
     const owner = await app.account('OWNER', 'fleet');
     const agent = await app.account('AGENT', 'fleet');
@@ -97,7 +97,7 @@ describe('an agent whose key is revoked', () => {
   });
 });
 
-describe('what comes over a socket after its end', () => {
+describe.concurrent('what comes over a socket after its end', () => {
   test('is not done, whether or not the peer answers the close', async () => {
     const { secret, viewer } = await app.account();
     const raw = openRaw(app.url, { 'X-Kelpie-Key': secret });
@@ -114,7 +114,7 @@ describe('what comes over a socket after its end', () => {
   });
 });
 
-describe('a job that is removed while it is watched', () => {
+describe.concurrent('a job that is removed while it is watched', () => {
   test('ends the stream, and nothing else of the socket', async () => {
     const { secret } = await app.account();
     const id = await submitted(app, secret);

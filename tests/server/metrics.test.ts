@@ -30,7 +30,7 @@ function valuesOf(text: string): Map<string, number> {
 
 async function startMeasured(token?: string) {
   const { core, ...rest } = await openTestCore();
-  const metrics = createMetrics(core, log);
+  const metrics = createMetrics(core, log, { atMostEveryMs: 0 });
   const server = await serveMetrics(metrics, log, { host: '127.0.0.1', port: 0, token });
   whole.defer(rest.close);
   whole.defer(() => server.stop());

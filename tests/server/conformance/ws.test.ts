@@ -362,7 +362,7 @@ describe.concurrent('a socket that keeps silent', () => {
   });
 });
 
-test('who pings by itself is not asked', async () => {
+test.concurrent('who pings by itself is not asked', async () => {
   const impatient = createApp({ core: app.core, log: createLog('silent'), pings: { othersMs: 800 } });
   const of = { ...app, url: await impatient.start({ host: '127.0.0.1', port: 0 }) };
   const [talking, silent] = [
