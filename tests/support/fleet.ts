@@ -117,12 +117,14 @@ export async function startFleet(options: { traces?: TraceParts } = {}): Promise
     store,
     ownerKey: owner.secret,
     async scene(name) {
-      const prefix = `${name}/`;
+      // Of names that are cut short, two may be the same, and their scenes would take each other's jobs.
+      const group = rules.has(`${name}/`) ? `${name}-${rules.size}` : name;
+      const prefix = `${group}/`;
       const own: Interference[] = [];
       rules.set(prefix, own);
       const folder = await mkdtemp(join(tmpdir(), 'kelpie-scene-'));
       return createScene({
-        ...{ fleet, group: name, prefix, folder, rules: own },
+        ...{ fleet, group, prefix, folder, rules: own },
         agentKey: agent.secret,
         followed: (id) => follow(client, id),
       });

@@ -5,7 +5,7 @@ import { besideDeadDisk, canHaveDeadDisk, DEADEN } from '../support/dead-disk.ts
 
 const scenario = scenarios().runIf(canOrMust(canHaveDeadDisk(), 'a disk that does not answer'));
 
-scenario(
+scenario.concurrent(
   'an agent whose disk does not answer takes work, and when it is told to stop gives the job back and ends',
   async ({ scene }) => {
     const environment = {
@@ -27,17 +27,17 @@ scenario(
   },
 );
 
-scenario('a job is done although the temporary directory does not answer', async ({ scene }) => {
+scenario.concurrent('a job is done although the temporary directory does not answer', async ({ scene }) => {
   const environment = { TMPDIR: 'dead', KELPIE_STATE_FILE: 'state.json' };
   const agent = await scene.agent('stuck', environment, { under: besideDeadDisk('dead') });
   const jobs = [await scene.submit({ script: 'exit 0' }), await scene.submit({ script: 'exit 0' })];
   for (const job of jobs) expect(await job.end()).toMatchObject({ status: 'COMPLETED', numInterruptions: 0 });
-  expect(agent.lines.filter((line) => line.includes('this job cannot report progress'))).toHaveLength(2);
   agent.signalAll('SIGTERM');
   expect(await agent.ended).toEqual({ code: 137, signal: null });
+  expect(agent.lines.filter((line) => line.includes('this job cannot report progress'))).toHaveLength(2);
 });
 
-scenario('a job is done although the temporary directory answers no more', async ({ scene }) => {
+scenario.concurrent('a job is done although the temporary directory answers no more', async ({ scene }) => {
   const over = scene.gate('over');
   const agent = await scene.agent('stuck', {}, { under: ['unshare', '--mount'] });
   const job = await scene.submit({ script: `${DEADEN} "$(dirname "$KELPIE_PROGRESS_FILE")" '${over.script}'` });
