@@ -46,6 +46,7 @@ describe('npm run admin', () => {
     ]);
     expect([help.code, help.lines[0]]).toEqual([0, 'Usage: npm run admin -- COMMAND']);
     expect([strange.code, strange.lines[0]]).toEqual([2, 'Expected one of the commands below, got nonsense']);
+    expect(strange.lines.join('\n')).toContain('Usage');
     expect([misspelt.code, misspelt.lines[0]]).toEqual([2, "Unknown option '--acount'"]);
   });
 
@@ -81,11 +82,9 @@ describe('npm run admin', () => {
     expect(lines.join('\n')).toContain('KELPIE_MASTER_KEY is not the one');
   });
 
-  test('says how it is used', async () => {
-    for (const args of [['nonsense'], ['revoke-key']]) {
-      const { code, lines } = await admin(args);
-      expect(code).toBe(2);
-      expect(lines.join('\n')).toContain('Usage');
-    }
+  test('says how it is used to who leaves out a word', async () => {
+    const { code, lines } = await admin(['revoke-key']);
+    expect(code).toBe(2);
+    expect(lines.join('\n')).toContain('Usage');
   });
 });
