@@ -1,12 +1,15 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../db/embedded.ts';
 import { migrate } from '../../db/migrate.ts';
 import { makeTemporaryDirectory } from '../../lib/temporary.ts';
+import { COMPILED } from './compiled.ts';
 import { removeLeftovers } from './leftovers.ts';
 
 declare module 'vitest' {
@@ -32,7 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       ? await startEmbeddedPostgres({ dataDirectory: join(directory, 'postgres'), durable: false, maxConnections: 300 })
       : { url: given, stop: () => Promise.resolve() };
   try {
-    await makeTemplate(postgres.url);
+    await Promise.all([makeTemplate(postgres.url), compilePrograms()]);
   } catch (error) {
     await postgres.stop('immediate');
     throw error;
@@ -42,6 +45,19 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await postgres.stop('immediate');
     await rm(directory, { recursive: true, force: true });
   };
+}
+
+/**
+ * In a clean clone the first tests would each compile the programs that they start, and one that is killed keeps nothing of it for the next. What
+ * is wrong with a program its tests tell.
+ */
+async function compilePrograms(): Promise<void> {
+  if (existsSync(COMPILED)) return;
+  const root = join(import.meta.dirname, '../..');
+  const env = { ...process.env, NODE_COMPILE_CACHE: COMPILED };
+  for (const program of ['server/main.ts', 'agent/main.ts']) {
+    await promisify(execFile)(process.execPath, [join(root, program), '--version'], { env }).catch(() => undefined);
+  }
 }
 
 async function makeTemplate(url: string): Promise<void> {

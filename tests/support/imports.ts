@@ -16,7 +16,8 @@ export interface Module {
 
 /** Reads what a module imports, in every way there is with a literal name, and where it reads the environment. */
 export function readModule(path: string, source: string): Module {
-  const file = ts.createSourceFile(path, source, ts.ScriptTarget.Latest, true);
+  const options = { languageVersion: ts.ScriptTarget.Latest, jsDocParsingMode: ts.JSDocParsingMode.ParseNone };
+  const file = ts.createSourceFile(path, source, options);
   const module: Module = { imports: [], environmentReads: [] };
   const lineOf = (node: ts.Node) => file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1;
   const visit = (node: ts.Node): void => {
