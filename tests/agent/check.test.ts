@@ -251,7 +251,7 @@ test.runIf(canHaveDeadDisk())('a disk that does not answer is told like anything
     timeout: 20_000,
     killSignal: 'SIGKILL',
   });
-  expect(stdout).toMatch(/LIMITED +input directory +.*dead cannot be written to \(no answer within 500 ms\)/);
+  expect(stdout).toMatch(/LIMITED +input directory +.*dead cannot be written to \(no answer within 2000 ms\)/);
   expect(stdout).toMatch(/GOOD +working directory/);
   expect(stderr).toMatch(/disk does not answer/);
   expect(status).toBe(137);

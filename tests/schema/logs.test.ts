@@ -80,7 +80,8 @@ describe('appendLogs and Job.logs', () => {
     expect(extensions).toMatchObject({ code: 'INVALID_INPUT' });
   });
 
-  test('a list of jobs gives so much of their logs, and no more', async () => {
+  // It writes 18 MiB of logs, line by line.
+  test('a list of jobs gives so much of their logs, and no more', { timeout: 120_000 }, async () => {
     const { secret: key } = await app.account();
     const agentId = await registered(app, key);
     const block = Array.from({ length: 16 }, () => 'x'.repeat(8_000));

@@ -16,7 +16,7 @@ const findings = await check({
   },
   credentials: keyCredentials('a-key'),
   store: createS3Store({ endpoint: 'http://127.0.0.1:9' }),
-  withinMs: 500,
+  withinMs: 2000,
 });
 process.stdout.write(reportOf(findings));
 await leave(0, createLog('info'));

@@ -146,7 +146,8 @@ async function take(viewer: Viewer, jobId: string, beliefs: Beliefs, step: Step)
   }
 }
 
-describe('random walks', () => {
+// Some thousand statements one after the other: on a machine that others use too that takes its time.
+describe('random walks', { timeout: 120_000 }, () => {
   test('step by step, the database accepts and refuses what the rules say', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
