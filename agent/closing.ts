@@ -3,11 +3,12 @@ import { atMost, isAborted, whenAborted } from '../lib/pause.ts';
 import { anyOf } from '../lib/signals.ts';
 import type { AgentConfig } from './config.ts';
 import { cutShort, type Ending, endingOf, type JobLimits, released } from './ending.ts';
+import type { HandOver } from './hand-over.ts';
 import type { CommandExit, RunningCommand } from './process.ts';
 import type { ProgressFile } from './progress.ts';
 import { graceAfter, type Shutdown } from './shutdown.ts';
 import type { Verdict } from './supervise.ts';
-import type { AttemptSync } from './sync/attempt-sync.ts';
+import { type AttemptSync, DiskSilent } from './sync/attempt-sync.ts';
 
 /** What has become of the command of an attempt so far; nothing before it is started. */
 export interface Course {
@@ -24,17 +25,26 @@ const [LOOK_MS, DRAIN_MS] = [2000, 1000];
 const HURRIED_MS = 1000;
 
 /**
- * Aborted when an agent that was told to stop by a signal waits for no step of an attempt any more; not once `over` is aborted. A command that
- * has struck a limit of its own before has the time to save that it has then.
+ * Aborted when no step of an attempt is waited for any more, as its agent was told to stop by a signal, or the job is no longer this agent's;
+ * not once `over` is aborted. A command that has struck a limit of its own before has the time to save that it has then.
  */
-export function lastCallOf(
-  shutdown: Pick<Shutdown, 'signaled' | 'hurrying'>,
-  config: Pick<AgentConfig, 'shutdownGraceMs' | 'uploadGraceMs' | 'killGraceMs'>,
-  over: AbortSignal,
-): AbortSignal {
-  const graceMs = Math.max(config.shutdownGraceMs, config.killGraceMs);
-  const overdue = graceAfter(shutdown, graceMs + LOOK_MS + DRAIN_MS + config.uploadGraceMs + OVERDUE_MS, over);
-  return anyOf(overdue, graceAfter({ signaled: shutdown.hurrying }, HURRIED_MS, over));
+export function lastCallOf({ shutdown, cut, config }: LastCallParts, over: AbortSignal): AbortSignal {
+  const { killGraceMs, killWaitMs, uploadGraceMs } = config;
+  const endMs = LOOK_MS + DRAIN_MS + OVERDUE_MS;
+  const overdue = graceAfter(shutdown, commandGraceMs(config) + endMs + uploadGraceMs, over);
+  const cutLongAgo = graceAfter({ signaled: cut }, killGraceMs + killWaitMs + endMs, over);
+  return anyOf(overdue, cutLongAgo, graceAfter({ signaled: shutdown.hurrying }, HURRIED_MS, over));
+}
+
+interface LastCallParts {
+  shutdown: Pick<Shutdown, 'signaled' | 'hurrying'>;
+  cut: AbortSignal;
+  config: Pick<AgentConfig, 'shutdownGraceMs' | 'uploadGraceMs' | 'killGraceMs' | 'killWaitMs'>;
+}
+
+/** The longest that a command may take to end by itself from the signal to its agent on, whether that came before a limit of its own or after. */
+export function commandGraceMs(config: Pick<AgentConfig, 'shutdownGraceMs' | 'killGraceMs'>): number {
+  return Math.max(config.shutdownGraceMs, config.killGraceMs);
 }
 
 /** A process that is killed is gone at once, or else given up after a second. */
@@ -79,15 +89,42 @@ export async function stopSync(sync: AttemptSync, log: Logger): Promise<void> {
   await sync.stop().catch((err: unknown) => log.warn({ err }, 'The sync did not stop cleanly'));
 }
 
+interface Closing {
+  sync: Pick<AttemptSync, 'purge'>;
+  progress: Pick<ProgressFile, 'remove'>;
+  handOver: Pick<HandOver, 'end'>;
+  shutdown: Pick<Shutdown, 'signaled' | 'hurrying'>;
+  log: Logger;
+}
+
 /**
- * Nothing of one job may meet the next; a file that resists is worth a warning, not the agent's end. What is left when `leaving` is aborted
- * the next agent removes.
+ * Removes what an attempt that is settled has left here, and frees its place. Resolves to its ending, with what kept the files from being removed
+ * where that was a disk that does not answer. Never rejects.
  */
-export async function purge({ sync, progress, log }: Closing, leaving: AbortSignal): Promise<void> {
+export async function cleanUp(closing: Closing, ending: Ending): Promise<Ending> {
+  let silence: string | undefined;
+  await unlessLeaving(closing.shutdown, async (leaving) => {
+    // What a survivor still works on is left to the next agent, which empties what it finds of a job that is not its own.
+    if (ending.survivor === undefined) silence = await purge(closing, leaving);
+    const ended = closing.handOver.end();
+    // Where the disk is silent, it may wait for that as well.
+    if (silence === undefined) await ended;
+  });
+  return silence === undefined ? ending : { ...ending, silence };
+}
+
+/**
+ * Nothing of one job may meet the next; a file that resists is worth a warning, not the agent's end. What is left when `leaving` is aborted,
+ * or because a disk does not answer, the next agent removes. Resolves to the latter, for a person, where it was so.
+ */
+async function purge({ sync, progress, log }: Closing, leaving: AbortSignal): Promise<string | undefined> {
   const results = await Promise.allSettled([sync.purge(leaving), progress.remove()]);
-  for (const result of results) {
-    if (result.status === 'rejected') log.warn({ err: result.reason as unknown }, 'Not everything could be purged');
-  }
+  const faults = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  const silent = faults.find((fault) => fault instanceof DiskSilent);
+  for (const err of faults.filter((fault) => fault !== silent)) log.warn({ err }, 'Not everything could be purged');
+  if (silent === undefined) return undefined;
+  log.error({ reason: silent.message }, 'The files of the job cannot be removed, and no more work is taken here');
+  return silent.message;
 }
 
 /** What an agent leaves to the next one, which empties what it finds of a job that is not its own, takes it this long from when it is told to stop. */
@@ -104,10 +141,4 @@ export async function unlessLeaving(
   const over = new AbortController();
   const leaving = anyOf(graceAfter(shutdown, LEFT_AFTER_MS, over.signal), shutdown.hurrying);
   await Promise.race([work(leaving), whenAborted(leaving, over.signal)]).finally(() => over.abort());
-}
-
-interface Closing {
-  sync: Pick<AttemptSync, 'purge'>;
-  progress: Pick<ProgressFile, 'remove'>;
-  log: Logger;
 }

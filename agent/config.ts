@@ -105,6 +105,11 @@ export const agentVariables = z.object({
   KELPIE_KILL_WAIT_S: numberText({ whole: false, min: 1 })
     .default(30)
     .describe('Seconds after SIGKILL after which a process that is still there is given up, and its machine with it'),
+  KELPIE_DISK_WAIT_S: numberText({ whole: false, min: 1 })
+    .default(60)
+    .describe(
+      'Seconds for which a disk may answer nothing before and after a command until it is given up, and its machine with it',
+    ),
   KELPIE_RECONNECT_GRACE: numberText({ whole: false, min: 1 })
     .default(5)
     .describe('The server’s reconnect grace, in seconds; at most what the server has'),
@@ -217,6 +222,7 @@ function assemble(
       debounceMs: read.FILE_WATCHER_DEBOUNCE_MS,
       stabilityCheckMs: read.FILE_WATCHER_STABILITY_CHECK_MS,
       maxWaitMs: read.FILE_WATCHER_MAX_WAIT_MS,
+      diskWaitMs: read.KELPIE_DISK_WAIT_S * 1000,
       maxRetries: read.MAX_RETRIES,
       concurrency: FILES_AT_ONCE,
     },

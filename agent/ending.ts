@@ -21,10 +21,18 @@ export type Ending = (
   survivor?: string;
   /** Of a SYNC_FAILED: it speaks of this machine, not of the store. */
   fault?: 'MACHINE';
+  /** What left its files where they are: a disk that answers no more. */
+  silence?: string;
 };
 
 /** Why an agent may no longer act on a job. */
 export type CutReason = Extract<Ending['kind'], 'CANCELED' | 'LEASE_LOST'>;
+
+/** Why the machine is of no use to another job after such an ending, for a person; undefined where it is. */
+export function whyUnusable({ survivor, silence }: Pick<Ending, 'survivor' | 'silence'>): string | undefined {
+  if (survivor !== undefined) return `A command could not be ended on this machine: ${survivor} survives SIGKILL`;
+  return silence === undefined ? undefined : `The files of a job could not be removed from this machine: ${silence}`;
+}
 
 const REPEAT = { baseMs: 200, capMs: 10_000, tryMs: 10_000 };
 /** A second signal leaves the report this long; a job that is not released waits for its lease to run out. */

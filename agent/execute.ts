@@ -5,7 +5,7 @@ import { anyOf } from '../lib/signals.ts';
 import type { Slots } from '../lib/slots.ts';
 import type { Tracer } from '../lib/traces/tracer.ts';
 import { type AttemptTrace, traceAttempt } from './attempt-trace.ts';
-import { type Course, givenUp, lastCallOf, purge, stopSync, unlessLeaving } from './closing.ts';
+import { cleanUp, type Course, givenUp, lastCallOf, stopSync } from './closing.ts';
 import type { AgentConfig } from './config.ts';
 import { type CutReason, cutShort, type Ending, endingOf, released, settle } from './ending.ts';
 import { type HandOver, createHandOver } from './hand-over.ts';
@@ -130,7 +130,7 @@ async function seeThrough(
   const named = { jobId: claim.job.id, attempt: claim.attempt.number };
   const { leaseMillis } = claim;
   const logs = shipLogs({ ...named, ...shutdown, link, cut, leaseMillis, beganAt: parts.askedAt, log });
-  const lastCall = lastCallOf(shutdown, parts.config, over.signal);
+  const lastCall = lastCallOf(parts, over.signal);
   const progress = await createProgressFile(log);
   const attempt: Attempt = { ...parts, activity, patience, hurries, logs, progress, course: {} };
   const ending = await Promise.race([pursue(attempt), whenAborted(lastCall, over.signal).then(() => givenUp(attempt))]);
@@ -145,12 +145,7 @@ async function seeThrough(
   await trace.part('report', () => settle(ending, settlement));
   trace.ended(ending);
   lease.stop();
-  // What a survivor still works on is left to the next agent, which empties what it finds of a job that is not its own.
-  await unlessLeaving(shutdown, async (leaving) => {
-    if (ending.survivor === undefined) await purge(attempt, leaving);
-    await handOver.end();
-  });
-  return ending;
+  return cleanUp(attempt, ending);
 }
 
 async function pursue(attempt: Attempt): Promise<Ending> {

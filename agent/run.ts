@@ -9,6 +9,7 @@ import { createSlots } from '../lib/slots.ts';
 import { type Bar, createBar } from './bar.ts';
 import type { AgentConfig } from './config.ts';
 import { type LiveAttempt, executeAttempt } from './execute.ts';
+import { whyUnusable } from './ending.ts';
 import { type Idleness, watchIdleness } from './idleness.ts';
 import type { Instance } from './instance.ts';
 import type { Claim, ClaimAnswer, Link } from './link.ts';
@@ -44,7 +45,7 @@ const LAST_ANSWER_MS = 2000;
 /** How long an instance that was promised to be made anew may take to go; then the agent ends by itself. */
 const RECREATED_WITHIN_MS = 60_000;
 
-/** Something of a command runs on here that nobody can end. */
+/** Something of a command runs on here that nobody can end, or a disk answers no more. */
 export class MachineUnusable extends Error {
   override name = 'MachineUnusable';
 }
@@ -52,7 +53,8 @@ export class MachineUnusable extends Error {
 /**
  * Asks for work, does it, asks again. Resolves when the agent was told to stop, or drained, had no work for too long, or has done
  * the one job that it was there for, and nothing is left to do. Rejects with MachineUnusable, when everything is reported, after a
- * command that could not be ended: it may hold the files, the memory and the GPU that the next one wants.
+ * command that could not be ended: it may hold the files, the memory and the GPU that the next one wants; or when a disk does not let the
+ * files of a job go: it holds threads of this process for ever, and the next job's files might be there.
  */
 export async function runAgent(parts: AgentParts): Promise<void> {
   const { log, shutdown, instance, config } = parts;
@@ -60,12 +62,12 @@ export async function runAgent(parts: AgentParts): Promise<void> {
   const drained = new AbortController();
   const over = anyOf(shutdown.stopping, drained.signal);
   const idleness = watchIdleness(config.maxIdleMs);
-  /** Aborted with what could not be ended. */
-  const haunted = new AbortController();
+  /** Aborted with why no other job may run here. */
+  const unusable = new AbortController();
   /** No further question for work; unlike `over`, it ends nothing that is under way. */
-  const leaving = anyOf(over, idleness.tooLong, haunted.signal);
+  const leaving = anyOf(over, idleness.tooLong, unusable.signal);
   const bar = createBar({ ...config, instance, log });
-  const herd = createHerd(parts, { over, idleness, bar, haunted });
+  const herd = createHerd(parts, { over, idleness, bar, unusable });
 
   const onSignal = (signal: AgentSignal) =>
     heed(signal, {
@@ -107,7 +109,7 @@ export async function runAgent(parts: AgentParts): Promise<void> {
   await herd.settled();
   idleness.end();
   await link.close();
-  if (haunted.signal.aborted) await giveUp(messageOf(haunted.signal.reason), instance, over);
+  if (unusable.signal.aborted) await giveUp(messageOf(unusable.signal.reason), instance, over);
   if (config.recreateBetweenJobs && herd.hasWorked() && !over.aborted) await makeWay(instance, log, over);
 }
 
@@ -127,10 +129,10 @@ interface HerdMeans {
   over: AbortSignal;
   idleness: Idleness;
   bar: Bar;
-  haunted: AbortController;
+  unusable: AbortController;
 }
 
-function createHerd(parts: AgentParts, { over, idleness, bar, haunted }: HerdMeans): Herd {
+function createHerd(parts: AgentParts, { over, idleness, bar, unusable }: HerdMeans): Herd {
   const live = new Set<LiveAttempt>();
   const setbacks = countSetbacks();
   const { overlapUploads, recreateBetweenJobs } = parts.config;
@@ -156,7 +158,8 @@ function createHerd(parts: AgentParts, { over, idleness, bar, haunted }: HerdMea
         witness.ended();
         setbacks.ended(ending);
         bar.ended(ending);
-        if (ending.survivor !== undefined) haunted.abort(ending.survivor);
+        const why = whyUnusable(ending);
+        if (why !== undefined) unusable.abort(why);
         if (live.size === 0) idleness.begin();
       });
       await Promise.race([attempt.madeWay, ended]);
@@ -201,8 +204,7 @@ async function rest(setbacks: number, log: Logger, over: AbortSignal): Promise<v
   await pause(millis, over);
 }
 
-async function giveUp(survivor: string, instance: Instance, over: AbortSignal): Promise<never> {
-  const reason = `A command could not be ended on this machine: ${survivor} survives SIGKILL`;
+async function giveUp(reason: string, instance: Instance, over: AbortSignal): Promise<never> {
   await instance.reallocate(reason, over);
   throw new MachineUnusable(reason);
 }

@@ -8,6 +8,7 @@ import { mountPoints } from './mounts.ts';
 import { type Moved, moveContents, moveWhole, NotRestored } from './move.ts';
 import { removeTree } from './remove.ts';
 import { isSame, looksSame, type Observed, type Scan, scanDirectory } from './scan.ts';
+import type { Asking } from './silence.ts';
 
 /**
  * Where the files of an attempt lie: in its local paths, and once these have made way for the next job's files, aside.
@@ -27,9 +28,9 @@ export interface Aside {
   readonly left: ReadonlyMap<string, Observed>;
   /**
    * Removes what was moved, after waiting for a move under way. Resolves to whether everything was moved. Never rejects. What is left
-   * when `signal` is aborted the next agent removes.
+   * when the signal of `asking` is aborted the next agent removes.
    */
-  remove(signal: AbortSignal): Promise<boolean>;
+  remove(asking: Asking): Promise<boolean>;
 }
 
 export interface AsideParts {
@@ -81,12 +82,12 @@ export function createAside(parts: AsideParts): Aside {
       return run.finally(() => tasks.delete(run));
     },
     move: () => (moving ??= move()),
-    async remove(signal) {
+    async remove(asking) {
       const isMoved = await moving?.catch(() => false);
       if (isMoved !== true) return false;
       left = new Map();
       for (const path of made) {
-        await removeTree(path, signal, asideMarkOf(path)).catch((error: unknown) => {
+        await removeTree(path, asking, asideMarkOf(path)).catch((error: unknown) => {
           log.warn({ path, reason: messageOf(error) }, 'what was moved aside could not all be removed');
         });
         asides.delete(path);

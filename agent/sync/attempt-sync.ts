@@ -10,15 +10,17 @@ import { discardLeftovers, type EarlierAttempts, type LeftoverParts } from './le
 import type { Logger } from './logger.ts';
 import { createMirror, type Mirror, type MirrorParts } from './mirror.ts';
 import { createObservation, type Observation, type SyncCounts, type SyncState } from './observation.ts';
+import { SyncError } from './errors.ts';
 import { untilAborted } from './parallel.ts';
-import { createPlaces, type PlacesParts } from './places.ts';
+import { createPlaces, type Places, type PlacesParts } from './places.ts';
 import type { ObjectStore } from './s3.ts';
+import { whileAnswered } from './silence.ts';
 import { createSuspicion, type Death } from './suspicion.ts';
 import { demandNothingVanished } from './vanished.ts';
 import { createWatch, type Watch } from './watch.ts';
 
 export type { SyncInstruction } from './entry.ts';
-export { SyncError } from './errors.ts';
+export { DiskSilent, SyncError } from './errors.ts';
 export type { EarlierAttempts } from './leftovers.ts';
 
 export interface SyncPlan {
@@ -34,6 +36,8 @@ export interface SyncSettings {
   stabilityCheckMs: number;
   /** Longest time in milliseconds that a burst, or a file that only grows, goes unpublished. */
   maxWaitMs: number;
+  /** Milliseconds for which a disk that is asked may answer nothing until it is given up. */
+  diskWaitMs: number;
   /** Tries of one storage request after the first. */
   maxRetries: number;
   /** Files on their way at once, and MiB of memory that they take together. */
@@ -62,7 +66,7 @@ export interface AttemptSyncParts {
 export interface AttemptSync {
   /**
    * Makes every local path, and empties it of what an agent that died left there of another job. Rejects also when there
-   * are no credentials for the storage: that must not come to light only after the command has run.
+   * are no credentials for the storage, which must not come to light only after the command has run, and with DiskSilent.
    */
   prepare(): Promise<void>;
   /** Brings all of `before`; rejects if anything is missing (rule 10: no job starts from nothing). */
@@ -90,7 +94,7 @@ export interface AttemptSync {
   stop(): Promise<void>;
   /**
    * Stops, and removes the contents of the local paths, except of paths that the machine needs. What is left when `signal` is aborted the
-   * next agent removes, whichever job it has.
+   * next agent removes, whichever job it has. Rejects with DiskSilent: then that is left to it as well.
    */
   purge(signal: AbortSignal): Promise<void>;
   /** Bytes over the wire, and files, of transfers that are complete. */
@@ -132,7 +136,6 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     await Promise.all([watching.stop(), work.settled(), mirrored.settled()]);
   };
   return {
-    prepare: () => places.prepare(stopping.signal),
     download: (signal) => work.run(signal, (own) => bringAll({ ...common, signal: own }, entries.before, observation)),
     // What is begun from then on is this attempt's own.
     watch: () => discard().then(() => watching.start()),
@@ -148,10 +151,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     suspend: () => gate.close(),
     resume: () => gate.open(),
     stop,
-    purge: async (signal) => {
-      await stop();
-      await places.purge(signal);
-    },
+    ...patiently(places, parts, { stop, stopping: stopping.signal }),
     ...{ counts: observation.counts, state: observation.state, onNews: observation.onNews },
   };
 }
@@ -162,12 +162,37 @@ function entriesOf({ plan, workingDirectory, compression }: AttemptSyncParts): R
 }
 
 function placesPartsOf(parts: AttemptSyncParts, { before, during, after }: Entries, ledger: Ledger): PlacesParts {
-  const { store, jobId, workingDirectory, keep = [], asides = new Set<string>(), log } = parts;
+  const { jobId, workingDirectory, keep = [], asides = new Set<string>(), log } = parts;
   const roots = [...new Set([...before, ...during, ...after].map(({ root }) => root))];
-  return { store, roots, keep: [workingDirectory, ...keep], jobId, asides, ledger, log };
+  return { roots, keep: [workingDirectory, ...keep], jobId, asides, ledger, log };
 }
 
 type Entries = ReturnType<typeof entriesOf>;
+
+/** What asks the disk for long, for as long as it answers. */
+function patiently(
+  places: Pick<Places, 'prepare' | 'purge'>,
+  { store, plan, settings }: AttemptSyncParts,
+  { stop, stopping }: { stop: AttemptSync['stop']; stopping: AbortSignal },
+): Pick<AttemptSync, 'prepare' | 'purge'> {
+  return {
+    async prepare() {
+      if (Object.values(plan).some(({ length }) => length > 0)) await demandStore(store);
+      await whileAnswered(settings.diskWaitMs, stopping, (asking) => places.prepare(asking));
+    },
+    purge: (signal) =>
+      whileAnswered(settings.diskWaitMs, signal, async (asking) => {
+        await stop();
+        await places.purge(asking);
+      }),
+  };
+}
+
+async function demandStore(store: ObjectStore): Promise<void> {
+  await store.ready().catch((error: unknown) => {
+    throw new SyncError(messageOf(error), { cause: error });
+  });
+}
 
 /** The entries that publish. */
 function published({ during, after }: Entries): SyncEntry[] {

@@ -6,19 +6,18 @@ import { createGuard } from './guard.ts';
 import type { Ledger } from './ledger.ts';
 import type { Logger } from './logger.ts';
 import { createPurger } from './purge.ts';
-import type { ObjectStore } from './s3.ts';
+import type { Asking } from './silence.ts';
 
 /** The directories of an attempt, from its beginning to its end. */
 export interface Places {
-  /** Makes them, and takes them from whoever died here. Rejects with SyncError, also when the store has no credentials. */
-  prepare(signal: AbortSignal): Promise<void>;
+  /** Makes them, and takes them from whoever died here. Rejects with SyncError. */
+  prepare(asking: Asking): Promise<void>;
   aside: Aside;
-  /** Removes the attempt's files from where they are, until `signal` is aborted. Never rejects. */
-  purge(signal: AbortSignal): Promise<void>;
+  /** Removes the attempt's files from where they are, until the signal of `asking` is aborted. Never rejects. */
+  purge(asking: Asking): Promise<void>;
 }
 
 export interface PlacesParts {
-  store: Pick<ObjectStore, 'ready'>;
   /** Absolute paths, each once. */
   roots: readonly string[];
   /** Paths besides those of the agent itself and of the system that must stay. */
@@ -30,31 +29,25 @@ export interface PlacesParts {
   log: Logger;
 }
 
-export function createPlaces({ store, keep, ...parts }: PlacesParts): Places {
+export function createPlaces({ keep, ...parts }: PlacesParts): Places {
   const guard = createGuard(parts.roots, keep);
   const purger = createPurger({ ...parts, guard });
   const aside = createAside({ ...parts, guard });
   return {
     aside,
-    async prepare(signal) {
-      if (parts.roots.length > 0) await makeReady(store, parts.roots);
-      await purger.takeOver(signal);
+    async prepare(asking) {
+      for (const root of parts.roots) await makeRoot(root, asking);
+      await purger.takeOver(asking);
     },
-    async purge(signal) {
+    async purge(asking) {
       // Once they have made way, the local paths are the next job's.
-      if (!(await aside.remove(signal))) await purger.purge(signal);
+      if (!(await aside.remove(asking))) await purger.purge(asking);
     },
   };
 }
 
-async function makeReady(store: Pick<ObjectStore, 'ready'>, roots: readonly string[]): Promise<void> {
-  await store.ready().catch((error: unknown) => {
-    throw new SyncError(messageOf(error), { cause: error });
-  });
-  for (const root of roots) await makeRoot(root);
-}
-
-async function makeRoot(root: string): Promise<void> {
+async function makeRoot(root: string, asking: Asking): Promise<void> {
+  asking.ask(root);
   try {
     await mkdir(root, { recursive: true });
     await realpath(root);

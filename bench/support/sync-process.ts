@@ -50,7 +50,14 @@ async function run({ way, endpoint, bucket, prefix, directory, compression }: Sy
     jobId: 'benchmark',
     plan: { before: only('DOWN'), during: only('MIRROR'), after: only('UP') },
     compression,
-    settings: { debounceMs: 100, stabilityCheckMs: 50, maxWaitMs: 5_000, maxRetries: 16, concurrency: 64 },
+    settings: {
+      debounceMs: 100,
+      stabilityCheckMs: 50,
+      maxWaitMs: 5_000,
+      diskWaitMs: 60_000,
+      maxRetries: 16,
+      concurrency: 64,
+    },
     workingDirectory: directory,
     log: quiet,
   });

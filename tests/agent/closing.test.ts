@@ -1,15 +1,17 @@
 import { PassThrough } from 'node:stream';
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { expect, onTestFinished, test } from 'vitest';
-import { type Course, givenUp, lastCallOf, unlessLeaving } from '../../agent/closing.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { cleanUp, type Course, givenUp, lastCallOf, unlessLeaving } from '../../agent/closing.ts';
+import { type Ending, whyUnusable } from '../../agent/ending.ts';
 import { startCommand } from '../../agent/process.ts';
+import { DiskSilent } from '../../agent/sync/attempt-sync.ts';
 import { graceAfter, type Shutdown } from '../../agent/shutdown.ts';
 
 const log = pino({ enabled: false });
 const never = new AbortController().signal;
 const job = { timeoutSeconds: 1, stallTimeoutSeconds: null };
-const config = { shutdownGraceMs: 600_000, uploadGraceMs: 0, killGraceMs: 0 };
+const config = { shutdownGraceMs: 600_000, uploadGraceMs: 0, killGraceMs: 0, killWaitMs: 0 };
 
 /** An agent that has been told to stop once. */
 const told = (hurrying = never): Shutdown => {
@@ -26,10 +28,29 @@ test('a grace whose attempt is over never comes to its end', async () => {
   expect(grace.aborted).toBe(false);
 });
 
+test.for([
+  ['a signal, 26 s for a command that saves at its own limit, and uploads', told(), never, 26_000],
+  [
+    'a cut, 36 s for a command that is killed',
+    { signaled: never, hurrying: never },
+    AbortSignal.abort('CANCELED'),
+    36_000,
+  ],
+] as const)('steps have their time after %s', async ([, shutdown, cut, millis]) => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const patience = { shutdownGraceMs: 0, killGraceMs: 10_000, killWaitMs: 20_000, uploadGraceMs: 10_000 };
+  const lastCall = lastCallOf({ shutdown, cut, config: patience }, never);
+  await vi.advanceTimersByTimeAsync(millis - 1);
+  expect(lastCall.aborted).toBe(false);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(lastCall.aborted).toBe(true);
+});
+
 test('a second signal ends the wait for a step that hangs', async () => {
   const over = new AbortController();
   onTestFinished(() => over.abort());
-  const lastCall = lastCallOf(told(AbortSignal.abort('SIGTERM')), config, over.signal);
+  const lastCall = lastCallOf({ shutdown: told(AbortSignal.abort('SIGTERM')), cut: never, config }, over.signal);
   await once(lastCall, 'abort');
   expect(lastCall.aborted).toBe(true);
 });
@@ -49,6 +70,27 @@ test('a second signal ends what is left to do, and tells it so, although it does
 
 test('what is left to do is told of the end of its time by the first signal alone', async () => {
   await unlessLeaving(told(), (leaving) => once(leaving, 'abort').then(() => undefined));
+});
+
+test('what a silent disk has left is told with the ending, and nothing that may wait for it is waited for', async () => {
+  let isEnded = false;
+  const closing = {
+    sync: { purge: () => Promise.reject(new DiskSilent('the disk of /data has not answered for 60 s')) },
+    progress: { remove: async () => undefined },
+    handOver: {
+      end() {
+        isEnded = true;
+        return new Promise<void>(() => undefined);
+      },
+    },
+    shutdown: { signaled: never, hurrying: never },
+    log,
+  };
+  const ending: Ending = await cleanUp(closing, { kind: 'COMPLETED' });
+  expect(ending).toEqual({ kind: 'COMPLETED', silence: 'the disk of /data has not answered for 60 s' });
+  expect(isEnded).toBe(true);
+  expect(whyUnusable(ending)).toMatch(/could not be removed .*: the disk of \/data/);
+  expect(whyUnusable({})).toBeUndefined();
 });
 
 async function running(script: string) {

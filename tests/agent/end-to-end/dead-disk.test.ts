@@ -1,5 +1,8 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { scenarios } from '../../support/fleet.ts';
+import { startMetadataService } from '../../support/metadata-service.ts';
 import { canOrMust } from '../../support/podman.ts';
 import { besideDeadDisk, canHaveDeadDisk, DEADEN } from '../support/dead-disk.ts';
 
@@ -37,7 +40,7 @@ scenario.concurrent('a job is done although the temporary directory does not ans
   expect(agent.lines.filter((line) => line.includes('this job cannot report progress'))).toHaveLength(2);
 });
 
-scenario.concurrent('a job is done although the temporary directory answers no more', async ({ scene }) => {
+scenario.concurrent('a temporary directory that answers no more holds up no job', async ({ scene }) => {
   const over = scene.gate('over');
   const agent = await scene.agent('stuck', {}, { under: ['unshare', '--mount'] });
   const job = await scene.submit({ script: `${DEADEN} "$(dirname "$KELPIE_PROGRESS_FILE")" '${over.script}'` });
@@ -45,4 +48,52 @@ scenario.concurrent('a job is done although the temporary directory answers no m
   await over.open();
   agent.signal('SIGTERM');
   expect(await agent.ended).toEqual({ code: 0, signal: null });
+});
+
+scenario.concurrent(
+  'an agent that cannot empty a directory, as its disk answers no more, leaves it marked, and its machine for another one',
+  async ({ scene, onTestFinished }) => {
+    const salad = await startMetadataService();
+    onTestFinished(() => salad.close());
+    const environment = { KELPIE_DISK_WAIT_S: '1', SALAD_METADATA_URL: salad.url };
+    const agent = await scene.agent('stuck', environment, { under: ['unshare', '--mount'] });
+    const over = scene.gate('over');
+    const job = await scene.submit({ script: `mkdir in/dead; ${DEADEN} in/dead '${over.script}'`, before: ['in'] });
+    expect(await job.end()).toMatchObject({ status: 'COMPLETED', numInterruptions: 0 });
+    const next = await scene.submit({ script: 'exit 0' });
+    expect(await agent.said('The files of the job cannot be removed')).toMatch(
+      /the disk of [^"]*\/in\/dead has not answered for 1 s/,
+    );
+    expect(await agent.ended).toEqual({ code: null, signal: 'SIGKILL' });
+    expect(await readFile(join(agent.folder, '.kelpie-part-job-of-in'), 'utf8')).toBe('');
+    expect(salad.reallocations()).toEqual([expect.stringMatching(/could not be removed .*\/in\/dead/)]);
+    await scene.agent('sound');
+    expect(await next.end()).toMatchObject({ status: 'COMPLETED', attempts: { nodes: [{ number: 1 }] } });
+  },
+);
+
+scenario.concurrent(
+  'a job whose directory does not answer goes elsewhere, and the machine with it',
+  async ({ scene }) => {
+    const agent = await scene.agent('stuck', { KELPIE_DISK_WAIT_S: '1' }, { under: besideDeadDisk('dead') });
+    const job = await scene.submit({ script: 'exit 0', during: ['dead'] });
+    const state = await job.until(({ numSyncFailures }) => numSyncFailures === 1);
+    expect(state.attempts.nodes[0]?.reason).toMatch(/^the disk of \/.*\/dead has not answered for 1 s$/);
+    // As a shell tells of SIGKILL.
+    expect(await agent.ended).toEqual({ code: 137, signal: null });
+    await scene.agent('sound');
+    expect(await job.end()).toMatchObject({ status: 'COMPLETED', numFailures: 0 });
+  },
+);
+
+scenario.concurrent('a job that is canceled keeps no agent whose upload hangs on a disk', async ({ scene }) => {
+  const patience = { KELPIE_KILL_GRACE_S: '0', KELPIE_KILL_WAIT_S: '1', KELPIE_DISK_WAIT_S: '1' };
+  const agent = await scene.agent('stuck', patience, { under: ['unshare', '--mount'] });
+  const over = scene.gate('over');
+  const job = await scene.submit({ script: `${DEADEN} out '${over.script}'`, after: ['out'] });
+  await job.until(({ attempts }) => attempts.nodes[0]?.phase === 'UPLOADING');
+  await scene.cancel(job);
+  await agent.said('What the attempt is at does not end in time');
+  expect(await agent.ended).toEqual({ code: null, signal: 'SIGKILL' });
+  expect(await job.end()).toMatchObject({ status: 'CANCELED', attempts: { nodes: [{ outcome: 'CANCELED' }] } });
 });

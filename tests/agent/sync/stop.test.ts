@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createGuard } from '../../../agent/sync/guard.ts';
 import { createPurger } from '../../../agent/sync/purge.ts';
+import { askingUntil } from '../../../agent/sync/silence.ts';
 import { always, benchOfFile, eventually, instruction } from './support/bench.ts';
 
 const bench = await benchOfFile();
@@ -108,8 +109,8 @@ describe('purge', () => {
       );
       const guard = createGuard([root], [bench.directory()]);
       const purger = createPurger({ roots: [root], guard, jobId: 'a-job', asides: new Set(), log });
-      await purger.takeOver(always);
-      await purger.purge(always);
+      await purger.takeOver(askingUntil(always));
+      await purger.purge(askingUntil(always));
       expect(warned).toEqual(present ? ['this local path is synced, but never purged'] : []);
       expect(await readFile(local('here'), 'utf8')).toBe('x');
     },
@@ -163,6 +164,19 @@ describe('purge', () => {
     expect(left.length).toBeGreaterThan(0);
     expect(left.length).toBeLessThan(1000);
     await bench.sync(given).prepare();
+    expect(await readdir(local('out'))).toEqual([]);
+  });
+
+  it('of what another job had left, when it is cut short, leaves nothing that an attempt of that job would go on from', async () => {
+    const given = (jobId: string) => ({ after: [instruction('UPLOAD', 'taken-over', 'out')], jobId });
+    await bench.sync(given('job-a')).prepare();
+    for (let file = 0; file < 1000; file++) await bench.write(`out/${file}`, 'x');
+    const next = bench.sync(given('job-b'));
+    const watcher = watch(local('out'), () => void next.stop());
+    await next.prepare();
+    watcher.close();
+    expect((await readdir(local('out'))).length).toBeGreaterThan(0);
+    await bench.sync(given('job-a')).prepare();
     expect(await readdir(local('out'))).toEqual([]);
   });
 

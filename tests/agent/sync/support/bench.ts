@@ -183,6 +183,7 @@ const QUICK: SyncSettings = {
   debounceMs: 10,
   stabilityCheckMs: 20,
   maxWaitMs: 300,
+  diskWaitMs: 60_000,
   maxRetries: 1,
   concurrency: 8,
 };

@@ -19,7 +19,7 @@ export function mirrorByHand(bench: Bench, prefix: string, { concurrency = 8, ..
   const ledger: Ledger = new Map();
   const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
   const roots = [entry.root];
-  const { aside } = createPlaces({ store, roots, keep: [], jobId: 'a-job', asides: new Set(), ledger, log });
+  const { aside } = createPlaces({ roots, keep: [], jobId: 'a-job', asides: new Set(), ledger, log });
   const { mirroring: observer } = createObservation({ mirrors: true, store: store.name });
   const policy = { maxRetries: 1, log };
   return createMirror({

@@ -36,7 +36,14 @@ if (import.meta.main) {
       after: [],
     },
     compression: false,
-    settings: { debounceMs: 10, stabilityCheckMs: 20, maxWaitMs: 300, maxRetries: 1, concurrency: 8 },
+    settings: {
+      debounceMs: 10,
+      stabilityCheckMs: 20,
+      maxWaitMs: 300,
+      diskWaitMs: 60_000,
+      maxRetries: 1,
+      concurrency: 8,
+    },
     workingDirectory: directory,
     log: silent(),
   });
