@@ -47,6 +47,20 @@ export function commandGraceMs(config: Pick<AgentConfig, 'shutdownGraceMs' | 'ki
   return Math.max(config.shutdownGraceMs, config.killGraceMs);
 }
 
+/**
+ * Aborted when the uploads of a command that has ended may take no longer: some time after the agent was told to stop by a signal, or the
+ * command has ended, whichever is later, as it may have taken long to save what it has. Where the server has asked for the job, or for
+ * the agent to leave, the machine stays, and they take the time that they need.
+ * @param sinceSignal that time after the signal
+ */
+export function uploadPatience(
+  { signaled }: Pick<Shutdown, 'signaled'>,
+  uploadGraceMs: number,
+  sinceSignal: AbortSignal,
+): AbortSignal {
+  return isAborted(signaled) ? AbortSignal.timeout(uploadGraceMs) : sinceSignal;
+}
+
 /** A process that is killed is gone at once, or else given up after a second. */
 const KILLED_WITHIN_MS = 3000;
 

@@ -5,7 +5,7 @@ import { anyOf } from '../lib/signals.ts';
 import type { Slots } from '../lib/slots.ts';
 import type { Tracer } from '../lib/traces/tracer.ts';
 import { type AttemptTrace, traceAttempt } from './attempt-trace.ts';
-import { cleanUp, type Course, givenUp, lastCallOf, stopSync } from './closing.ts';
+import { cleanUp, commandGraceMs, type Course, givenUp, lastCallOf, stopSync, uploadPatience } from './closing.ts';
 import type { AgentConfig } from './config.ts';
 import { type CutReason, cutShort, type Ending, endingOf, released, settle } from './ending.ts';
 import { type HandOver, createHandOver } from './hand-over.ts';
@@ -123,10 +123,10 @@ async function seeThrough(
   log.info({ command: claim.job.command }, 'Attempt begins');
   const activity = createActivity(() => sync.counts().filesUploaded);
   const over = new AbortController();
-  const { shutdownGraceMs, uploadGraceMs } = parts.config;
+  const { uploadGraceMs } = parts.config;
   const patience = graceAfter(shutdown, uploadGraceMs, over.signal);
   // With a survivor nothing is uploaded, so it may take the time of the uploads, less that for the report.
-  const hurries = hurriesAfter(shutdown, shutdownGraceMs + uploadGraceMs - STOPPED_WITHIN_MS, over.signal);
+  const hurries = hurriesAfter(shutdown, commandGraceMs(parts.config) + uploadGraceMs - STOPPED_WITHIN_MS, over.signal);
   const named = { jobId: claim.job.id, attempt: claim.attempt.number };
   const { leaseMillis } = claim;
   const logs = shipLogs({ ...named, ...shutdown, link, cut, leaseMillis, beganAt: parts.askedAt, log });
@@ -243,26 +243,17 @@ async function afterCommand(verdict: Verdict, attempt: Attempt): Promise<Ending 
     case 'EXITED':
     case 'TIMED_OUT':
     case 'STALLED':
-      return withLastCheckpoints(ending, attempt);
     case 'STOPPING':
-      return withLastCheckpoints(ending, attempt, patienceWhenStopped(attempt));
+      return withLastCheckpoints(ending, attempt);
   }
 }
 
-/** A machine whose agent got a signal may soon be gone. Where the server has asked for the job, or for the agent to leave, it stays. */
-function patienceWhenStopped({ shutdown, config, patience }: Attempt): AbortSignal {
-  return isAborted(shutdown.signaled) ? AbortSignal.timeout(config.uploadGraceMs) : patience;
-}
-
 /** The next attempt goes on from what this one has saved, so what it saved last goes up first, if it can. */
-async function withLastCheckpoints(
-  ending: Ending | undefined,
-  attempt: Attempt,
-  patience = attempt.patience,
-): Promise<Ending | undefined> {
+async function withLastCheckpoints(ending: Ending | undefined, attempt: Attempt): Promise<Ending | undefined> {
   if (ending === undefined) return undefined;
+  const { shutdown, config, patience } = attempt;
   try {
-    await flush(attempt, patience);
+    await flush(attempt, uploadPatience(shutdown, config.uploadGraceMs, patience));
   } catch (error) {
     attempt.log.warn({ err: error, ending: ending.kind }, 'The last changes could not be uploaded');
   }

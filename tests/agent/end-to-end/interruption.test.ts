@@ -225,17 +225,25 @@ function resultIn(text: string | undefined): { resumedAfterStep: number; pi: num
 }
 
 scenario.concurrent(
-  'a command that saves as its time is over keeps the time for that when the agent is told to stop',
+  'a command that saves as its time is over keeps the time for that, and its save is uploaded, when the agent is told to stop',
   async ({ scene }) => {
-    const grace = { KELPIE_SHUTDOWN_GRACE_S: '0', KELPIE_UPLOAD_GRACE_S: '0', KELPIE_KILL_GRACE_S: '30' };
+    const grace = { KELPIE_SHUTDOWN_GRACE_S: '0', KELPIE_UPLOAD_GRACE_S: '3', KELPIE_KILL_GRACE_S: '60' };
     const agent = await scene.agent('machine', grace);
-    const script = "trap 'echo saving; sleep 4; echo saved; exit 0' TERM; while :; do sleep 0.05; done";
-    const job = await scene.submit({ script, timeoutSeconds: 1 });
+    const end = scene.gate('end');
+    const save = `echo saving; ${end.script}; echo state > checkpoints/last; exit 0`;
+    const job = await scene.submit({
+      script: `trap '${save}' TERM; while :; do sleep 0.05; done`,
+      during: ['checkpoints'],
+      timeoutSeconds: 1,
+    });
     await agent.said('saving');
     agent.signal('SIGTERM');
+    const toldAt = performance.now();
+    await until('the time for uploads to pass', () => performance.now() - toldAt > 3500);
+    await end.open();
     const state = await job.until(({ attempts }) => (attempts.nodes[0]?.outcome ?? null) !== null);
     expect(state.attempts.nodes).toMatchObject([{ outcome: 'TIMED_OUT' }]);
-    expect(agent.lines).toContain('saved');
+    expect(await scene.text('checkpoints/last')).toBe('state\n');
     expect(await agent.ended).toEqual({ code: 0, signal: null });
   },
 );
