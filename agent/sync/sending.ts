@@ -30,7 +30,14 @@ export interface SendingParts {
  * Resolves to the answer once its head is here, if it is a success. Its body has to be read to the end or destroyed. Settles only
  * after `produce` has.
  */
-export function send(peer: Peer, target: Target, parts: SendingParts, signal: AbortSignal): Promise<IncomingMessage> {
+export async function send(
+  peer: Peer,
+  target: Target,
+  parts: SendingParts,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  // A signal that was aborted before tells nobody any more: the request would be sent all the same.
+  signal.throwIfAborted();
   return exchange(open(peer, target, parts), target.body, parts, signal);
 }
 

@@ -47,3 +47,22 @@ it('credentials may come from a profile, as the AWS SDK reads it', async () => {
   expect(bench.relay.seen.at(-1)?.headers.authorization).toContain(`Credential=${id}/`);
   expect(await bench.text('of-a-profile')).toBe('x');
 });
+
+it('whoever gives a request up, at whatever moment, is told so, and the store hears of none that was given up before', async () => {
+  const put = async (key: string, turns: number) => {
+    const giving = new AbortController();
+    const done = bench.store.put(
+      { bucket: BUCKET, key },
+      Buffer.from('x'),
+      { contentType: 'text/plain' },
+      giving.signal,
+    );
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    giving.abort(new Error('given up'));
+    await expect(done).rejects.toThrow('given up');
+  };
+  // The first one asks where the bucket is.
+  await bench.store.put({ bucket: BUCKET, key: 'first' }, Buffer.from('x'), { contentType: 'text/plain' }, always);
+  for (let turns = 0; turns < 60; turns++) await put(`given-up/${turns}`, turns);
+  expect(await bench.keys('given-up/')).toEqual([]);
+});
