@@ -3,8 +3,8 @@ import { type Duplex, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { messageOf } from '../../lib/errors.ts';
 import { whenAborted } from '../../lib/pause.ts';
+import { complete, presentAt, UploadVanished } from './completion.ts';
 import type { Address } from './entry.ts';
-import { etagOfParts, isSameEtag } from './etag.ts';
 import { inParallel, type Task } from './parallel.ts';
 import { type Meter, metered } from './meter.ts';
 import { partSizeOf } from './part-size.ts';
@@ -66,9 +66,12 @@ export async function sendMultipart(upload: MultipartUpload): Promise<SentObject
   }
 }
 
+/** The second is said of one that met another write to the same object: then its parts are of no use either. */
+const VANISHED = new Set(['NoSuchUpload', 'ConditionalRequestConflict']);
+
 /** Somebody has discarded the upload while its parts were sent, as the clean-up of a job with the same prefix may. */
 function hasVanished(error: unknown): error is Error {
-  return error instanceof UploadVanished || (error instanceof Error && error.name === 'NoSuchUpload');
+  return error instanceof UploadVanished || (error instanceof Error && VANISHED.has(error.name));
 }
 
 /** The file's first `length` bytes are the object that has this ETag. */
@@ -85,11 +88,15 @@ export interface SentObject {
 }
 
 async function sendOnce(upload: MultipartUpload): Promise<SentObject | undefined> {
+  // While the lease is proven, and beside what takes longer.
+  const present = presentAt(upload);
   const uploadId = await begin(upload);
   try {
     const sent = upload.compression ? await sendCompressed(upload, uploadId) : await sendRanges(upload, uploadId);
-    if (sent !== undefined && (await upload.unchanged()))
-      return { bytes: sent.bytes, copied: sent.copied, etag: await complete(upload, uploadId, sent) };
+    if (sent !== undefined && (await upload.unchanged())) {
+      const etag = await complete(upload, { ...sent, uploadId, before: await present });
+      return { bytes: sent.bytes, copied: sent.copied, etag };
+    }
   } catch (error) {
     await discard(upload, uploadId);
     if (error instanceof FileShrank) return undefined;
@@ -97,10 +104,6 @@ async function sendOnce(upload: MultipartUpload): Promise<SentObject | undefined
   }
   await discard(upload, uploadId);
   return undefined;
-}
-
-class UploadVanished extends Error {
-  override name = 'UploadVanished';
 }
 
 /** Does not abort the request itself: the store may have begun the upload, and then its id is needed to discard it. */
@@ -134,29 +137,6 @@ interface Sent {
   etags: string[];
   bytes: number;
   copied: number;
-}
-
-/**
- * Where the answer to a completion is lost, the next try is told that there is no such upload: then the object itself says
- * whether it was made of these parts.
- */
-function complete(
-  { store, policy, address, signal }: MultipartUpload,
-  uploadId: string,
-  { etags, bytes }: Omit<Sent, 'copied'>,
-): Promise<string> {
-  return withRetries(policy, `finish ${address.key}`, signal, async () => {
-    try {
-      return await store.completeMultipart(address, uploadId, etags, signal);
-    } catch (error) {
-      if (!(error instanceof Error && error.name === 'NoSuchUpload')) throw error;
-      const object = await store.head(address, signal);
-      if (object?.size === bytes && isSameEtag(object.etag, etagOfParts(etags))) return object.etag;
-      throw new UploadVanished('the store has forgotten the upload, and there is no object of its parts', {
-        cause: error,
-      });
-    }
-  });
 }
 
 /** First what can be copied, and then the rest: of a file that grows, that is more by then. */

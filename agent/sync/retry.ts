@@ -61,6 +61,7 @@ const PERMANENT = new Set([
     'NoSuchUpload',
     'NoSuchKey',
     'PreconditionFailed',
+    'ConditionalRequestConflict',
     'GaveUp',
   ],
   ...['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENAMETOOLONG', 'EIO'],

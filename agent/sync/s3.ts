@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import {
   AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   HeadObjectCommand,
@@ -13,9 +12,11 @@ import {
 import { messageOf } from '../../lib/errors.ts';
 import type { Taken } from './arriving-file.ts';
 import type { Address } from './entry.ts';
+import { notFromStore } from './foreign-answer.ts';
 import { createLandings, type Landing, type Landings } from './landing.ts';
 import type { Meter } from './meter.ts';
 import { headerFields, headerLines, type ObjectHeaders } from './object-headers.ts';
+import { type CompleteMultipart, completions } from './s3-completion.ts';
 import { type CopyPart, copyRequests } from './s3-copy.ts';
 import { type Probe, probe } from './s3-probe.ts';
 import { decodeKey, lastPart, type LastPart, listUploads, own, type UnfinishedUploads } from './s3-uploads.ts';
@@ -68,8 +69,7 @@ export interface ObjectStore {
   delete(address: Address, signal: AbortSignal): Promise<void>;
   createMultipart(address: Address, headers: ObjectHeaders, signal: AbortSignal): Promise<string>;
   uploadPart(address: Address, part: Part, signal: AbortSignal): Promise<string>;
-  /** Resolves to the ETag of the object that the parts became. */
-  completeMultipart(address: Address, uploadId: string, etags: readonly string[], signal: AbortSignal): Promise<string>;
+  completeMultipart: CompleteMultipart;
   abortMultipart(address: Address, uploadId: string, signal: AbortSignal): Promise<void>;
   /** A page of the multipart uploads that were begun below the prefix and neither completed nor aborted. */
   listUploads: UnfinishedUploads;
@@ -251,28 +251,12 @@ function multipartRequests(client: S3Client, patient: S3Client, wire: Wire): Mul
       if (etag === undefined) throw new Error(`the store took part ${number} of "${address.key}" without an ETag`);
       return etag;
     },
-    async completeMultipart({ bucket, key }, uploadId, etags, signal) {
-      const parts = etags.map((ETag, index) => ({ ETag, PartNumber: index + 1 }));
-      const command = new CompleteMultipartUploadCommand({
-        Bucket: bucket,
-        Key: key,
-        UploadId: uploadId,
-        MultipartUpload: { Parts: parts },
-      });
-      const { ETag } = await patient.send(command, { abortSignal: own(signal) });
-      if (ETag === undefined) throw notFromStore(`the completion of "${key}"`, 'ETag');
-      return ETag;
-    },
+    completeMultipart: completions(patient),
     async abortMultipart({ bucket, key }, uploadId, signal) {
       const command = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId });
       await client.send(command, { abortSignal: own(signal) });
     },
   };
-}
-
-function notFromStore(what: string, missing: string): Error {
-  const advice = 'check that AWS_ENDPOINT_URL is the address of the store, and that no proxy answers for it';
-  return new Error(`the answer to ${what} succeeded without ${missing}, so it is no store's: ${advice}`);
 }
 
 /** Reads the answer to its end, so that the connection can be used again; resolves to the ETag that it gave. */

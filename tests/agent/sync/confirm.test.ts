@@ -28,8 +28,8 @@ function forgetful(key: string, times: number): ObjectStore {
       if (address.key === key) await lose(signal);
       return etag;
     },
-    async completeMultipart(address, uploadId, etags, signal) {
-      const etag = await store.completeMultipart(address, uploadId, etags, signal);
+    async completeMultipart(address, completion, signal) {
+      const etag = await store.completeMultipart(address, completion, signal);
       if (address.key === key) await lose(signal);
       return etag;
     },

@@ -8,6 +8,7 @@ import { createGuard } from '../../../agent/sync/guard.ts';
 import { createPurger } from '../../../agent/sync/purge.ts';
 import { askingUntil } from '../../../agent/sync/silence.ts';
 import { always, benchOfFile, eventually, instruction } from './support/bench.ts';
+import type { Relayed } from './support/relay.ts';
 
 const bench = await benchOfFile();
 const { local } = bench;
@@ -58,6 +59,33 @@ describe('stop', () => {
     release.resolve(undefined);
     await eventually(() => bench.relay.seen.some(({ method, status }) => method === 'DELETE' && status === 204));
   });
+
+  it.each(['stop', 'suspend'] as const)(
+    'of a completion that the store has, but has not answered, leaves nothing that it could make an object of: %s',
+    async (how) => {
+      const sync = bench.sync({ after: [instruction('UPLOAD', how, 'out')] });
+      await bench.write('out/weights', randomBytes(10 * 2 ** 20));
+      const arrived = Promise.withResolvers<Relayed>();
+      const release = Promise.withResolvers<'regardless'>();
+      bench.relay.interfere = (seen) => {
+        if (seen.method !== 'POST' || !seen.query.has('uploadId')) return undefined;
+        arrived.resolve(seen);
+        return release.promise;
+      };
+      const uploading = expect(sync.uploadAfter(always)).rejects.toThrow('stopped');
+      const completion = await arrived.promise;
+      await sync[how]();
+      const discarded = bench.relay.seen.filter(({ method, query }) => method === 'DELETE' && query.has('uploadId'));
+      expect(discarded.map(({ status }) => status)).toEqual([204]);
+      // By now the job may be another's, who has published the same.
+      await bench.put(`${how}/weights`, 'of a successor');
+      release.resolve('regardless');
+      await eventually(() => completion.status !== undefined);
+      expect(await bench.text(`${how}/weights`)).toBe('of a successor');
+      await sync.stop();
+      await uploading;
+    },
+  );
 
   it('ends a download', async () => {
     await bench.put('stopping/file', 'x');

@@ -17,10 +17,11 @@ export interface Relayed {
 
 /**
  * What becomes of a request: nothing special; a status, also with the code that a store gives, in the store's place; `cut`, the
- * store never hears of it; or it reaches the store, and of the answer comes `nothing` (the connection ends), half (`truncate`),
+ * store never hears of it; `regardless`, it does, also when the sender has given it up; or it reaches the store, and of the answer comes
+ * `nothing` (the connection ends), half (`truncate`),
  * half and then silence (`stall`), half as if it were the whole (`short`), or all of it with one byte changed (`damage`).
  */
-export type Verdict = number | { status: number; code: string } | 'cut' | AnswerFault | undefined;
+export type Verdict = number | { status: number; code: string } | 'cut' | 'regardless' | AnswerFault | undefined;
 
 export type AnswerFault = 'nothing' | 'truncate' | 'stall' | 'short' | 'damage';
 
@@ -93,7 +94,7 @@ async function pass(relay: Relay, target: string, incoming: IncomingMessage, out
     return;
   }
   const verdict = await relay.interfere(seen);
-  if (verdict === 'cut' || outgoing.destroyed) {
+  if (verdict === 'cut' || (outgoing.destroyed && verdict !== 'regardless')) {
     outgoing.destroy();
   } else if (typeof verdict === 'number') {
     seen.status = verdict;
@@ -103,7 +104,7 @@ async function pass(relay: Relay, target: string, incoming: IncomingMessage, out
     const document = `<?xml version="1.0"?><Error><Code>${verdict.code}</Code><Message>of the relay</Message></Error>`;
     outgoing.writeHead(verdict.status, { 'content-type': 'application/xml' }).end(document);
   } else {
-    await forward(relay, target, incoming, { seen, outgoing, fault: verdict });
+    await forward(relay, target, incoming, { seen, outgoing, fault: verdict === 'regardless' ? undefined : verdict });
   }
 }
 
@@ -167,6 +168,7 @@ function reply(
   { status, headers, body }: { status: number; headers: IncomingHttpHeaders; body: Buffer },
   fault: AnswerFault | undefined,
 ): void {
+  if (outgoing.destroyed) return;
   const half = body.subarray(0, body.length / 2);
   switch (fault) {
     case undefined:
