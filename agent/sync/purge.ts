@@ -24,8 +24,7 @@ export interface Purger {
   /**
    * Removes the contents of the directories, not the directories. Links are removed, what they point to stays. A path
    * that is or holds something the machine needs is left alone, with a warning. Ends between two files once the signal of `asking` is
-   * aborted:
-   * from its beginning the directories are marked so that the next agent empties them, whichever job it has.
+   * aborted: from its beginning the directories are marked so that the next agent empties them, whichever job it has.
    */
   purge(asking: Asking): Promise<void>;
 }

@@ -55,14 +55,14 @@ scenario.concurrent(
   async ({ scene, onTestFinished }) => {
     const salad = await startMetadataService();
     onTestFinished(() => salad.close());
-    const environment = { KELPIE_DISK_WAIT_S: '1', SALAD_METADATA_URL: salad.url };
+    const environment = { KELPIE_DISK_WAIT_S: '3', SALAD_METADATA_URL: salad.url };
     const agent = await scene.agent('stuck', environment, { under: ['unshare', '--mount'] });
     const over = scene.gate('over');
     const job = await scene.submit({ script: `mkdir in/dead; ${DEADEN} in/dead '${over.script}'`, before: ['in'] });
     expect(await job.end()).toMatchObject({ status: 'COMPLETED', numInterruptions: 0 });
     const next = await scene.submit({ script: 'exit 0' });
     expect(await agent.said('The files of the job cannot be removed')).toMatch(
-      /the disk of [^"]*\/in\/dead has not answered for 1 s/,
+      /the disk of [^"]*\/in\/dead has not answered for 3 s/,
     );
     expect(await agent.ended).toEqual({ code: null, signal: 'SIGKILL' });
     expect(await readFile(join(agent.folder, '.kelpie-part-job-of-in'), 'utf8')).toBe('');
@@ -75,10 +75,10 @@ scenario.concurrent(
 scenario.concurrent(
   'a job whose directory does not answer goes elsewhere, and the machine with it',
   async ({ scene }) => {
-    const agent = await scene.agent('stuck', { KELPIE_DISK_WAIT_S: '1' }, { under: besideDeadDisk('dead') });
+    const agent = await scene.agent('stuck', { KELPIE_DISK_WAIT_S: '3' }, { under: besideDeadDisk('dead') });
     const job = await scene.submit({ script: 'exit 0', during: ['dead'] });
     const state = await job.until(({ numSyncFailures }) => numSyncFailures === 1);
-    expect(state.attempts.nodes[0]?.reason).toMatch(/^the disk of \/.*\/dead has not answered for 1 s$/);
+    expect(state.attempts.nodes[0]?.reason).toMatch(/^the disk of \/.*\/dead has not answered for 3 s$/);
     // As a shell tells of SIGKILL.
     expect(await agent.ended).toEqual({ code: 137, signal: null });
     await scene.agent('sound');
@@ -87,7 +87,7 @@ scenario.concurrent(
 );
 
 scenario.concurrent('a job that is canceled keeps no agent whose upload hangs on a disk', async ({ scene }) => {
-  const patience = { KELPIE_KILL_GRACE_S: '0', KELPIE_KILL_WAIT_S: '1', KELPIE_DISK_WAIT_S: '1' };
+  const patience = { KELPIE_KILL_GRACE_S: '0', KELPIE_KILL_WAIT_S: '1', KELPIE_DISK_WAIT_S: '3' };
   const agent = await scene.agent('stuck', patience, { under: ['unshare', '--mount'] });
   const over = scene.gate('over');
   const job = await scene.submit({ script: `${DEADEN} out '${over.script}'`, after: ['out'] });
