@@ -116,7 +116,9 @@ export const serverVariables = z
       .string()
       .min(16, { error: 'expected at least 16 random characters' })
       .optional()
-      .describe('Wanted there as Authorization: Bearer; without it, who reaches the port may read'),
+      .describe(
+        'Wanted there as Authorization: Bearer; without it, who reaches the port by an address, localhost or KELPIE_METRICS_HOST may read',
+      ),
     ...traceVariables,
     ...propagatorVariables,
     KELPIE_PROVIDER: z

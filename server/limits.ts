@@ -9,6 +9,7 @@ const bound = (preset: number, description: string) =>
 export const limitVariables = {
   KELPIE_MAX_QUERY_DEPTH: bound(12, 'levels of fields in an operation'),
   KELPIE_MAX_ALIASES: bound(50, 'fields under another name in an operation'),
+  KELPIE_MAX_QUERY_CHARACTERS: bound(100_000, 'characters in a document (what is long goes into its variables)'),
   KELPIE_MAX_TOKENS: bound(5_000, 'tokens in a document'),
   KELPIE_MAX_NODES: bound(100_000, 'elements of lists in an operation, lists within lists multiplied'),
   KELPIE_MAX_VARIABLES_DEPTH: bound(32, 'levels of lists and objects in an operation’s variables'),

@@ -44,7 +44,7 @@ export function operationLimits(limits: Limits, { introspection }: { introspecti
       if (fault !== undefined) setResultAndStopExecution({ errors: [fault] });
     },
     onParams({ params }) {
-      const fault = variablesFault(limits, params);
+      const fault = paramsFault(limits, params);
       if (fault === undefined) return;
       fault.extensions.http = { status: 400 };
       throw fault;
@@ -52,11 +52,17 @@ export function operationLimits(limits: Limits, { introspection }: { introspecti
   };
 }
 
-/** What comes along with an operation is walked by functions that call themselves: too deep, and the stack ends. */
-export function variablesFault(
+/**
+ * What can be told before an operation is read. Its document is known again by its text, so that must not be long; what comes along with it is
+ * walked by functions that call themselves: too deep, and the stack ends.
+ */
+export function paramsFault(
   limits: Limits,
-  params: { variables?: unknown; extensions?: unknown },
+  params: { query?: unknown; variables?: unknown; extensions?: unknown },
 ): GraphQLError | undefined {
+  if (typeof params.query === 'string' && params.query.length > limits.KELPIE_MAX_QUERY_CHARACTERS) {
+    return limitError(limits, 'KELPIE_MAX_QUERY_CHARACTERS', params.query.length);
+  }
   const most = limits.KELPIE_MAX_VARIABLES_DEPTH;
   const isTooDeep = [params.variables, params.extensions].some((value) => isDeeper(value, most));
   return isTooDeep ? limitError(limits, 'KELPIE_MAX_VARIABLES_DEPTH', 'more') : undefined;

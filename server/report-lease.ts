@@ -2,12 +2,6 @@ import { Kind, OperationTypeNode, parse, type DocumentNode } from 'graphql';
 import { z } from 'zod';
 import type { NamedLease } from '../core/leases/own.ts';
 
-/** What comes with a request over HTTP, before anything of it is looked at. */
-interface Operation {
-  query?: string | undefined;
-  variables?: Record<string, unknown> | undefined;
-}
-
 /** The mutations that keep a job, and that tell how its attempt ended. */
 const REPORTS = ['heartbeat', 'completeAttempt', 'failAttempt', 'releaseAttempt'];
 /** An agent's are shorter. */
@@ -16,14 +10,15 @@ const MAX_CHARACTERS = 2_000;
 /**
  * Names the attempt that an operation is about, where it is nothing but a heartbeat or a report of an ending, written as agents write
  * them: with their input in the variable `input`. Undefined for everything else.
+ * @param operation what came with a request, before anything of it is looked at
  */
-export function leaseOfReport({ query = '', variables }: Operation): NamedLease | undefined {
-  if (query.length > MAX_CHARACTERS) return undefined;
-  const { data: input } = attempt.safeParse(variables?.['input']);
-  return input !== undefined && isReport(query) ? input : undefined;
+export function leaseOfReport(operation: unknown): NamedLease | undefined {
+  const { data } = report.safeParse(operation);
+  return data !== undefined && isReport(data.query) ? data.variables.input : undefined;
 }
 
 const attempt = z.object({ jobId: z.uuid().toLowerCase(), attempt: z.int() });
+const report = z.object({ query: z.string().max(MAX_CHARACTERS), variables: z.object({ input: attempt }) });
 
 function isReport(query: string): boolean {
   const [definition, ...others] = parsed(query)?.definitions ?? [];

@@ -1,6 +1,7 @@
 import { CloseCode, MessageType, parseMessage, stringifyMessage, type Message, type Server } from 'graphql-ws';
 import type { Extra } from 'graphql-ws/use/ws';
 import type { RawData, WebSocket } from 'ws';
+import { boundedJson, CrowdedJsonError } from '../lib/bounded-json.ts';
 import type { Logger } from './log.ts';
 import type { PingRound } from './ping-round.ts';
 import type { Unread } from './unread.ts';
@@ -56,9 +57,9 @@ export function speak(server: Server<Extra>, extra: Extra, { log, pingRound, isA
             void send(socket, PONG);
             return;
           }
-          const message = isBinary ? undefined : readMessage(data);
-          if (message !== undefined) inOrder(message);
-          else socket.close(CloseCode.BadRequest, 'Expected a client’s message of graphql-transport-ws, as text');
+          const message = isBinary ? NO_MESSAGE : readMessage(data);
+          if (typeof message === 'string') socket.close(CloseCode.BadRequest, message);
+          else inOrder(message);
         });
       },
     },
@@ -99,13 +100,16 @@ function isPlainPing(data: RawData): boolean {
   return Buffer.isBuffer(data) && PING.equals(data);
 }
 
-/** What a client may say; undefined for anything else. */
-function readMessage(data: RawData): Message | undefined {
+const NO_MESSAGE = 'Expected a client’s message of graphql-transport-ws, as text';
+
+/** What a client says, or else what is wrong with it. */
+function readMessage(data: RawData): Message | string {
   try {
-    const message = parseMessage((data as Buffer).toString());
-    return OF_CLIENTS.has(message.type) ? message : undefined;
-  } catch {
-    return undefined;
+    // Handed a value, the library only checks it.
+    const message = parseMessage(boundedJson((data as Buffer).toString()));
+    return OF_CLIENTS.has(message.type) ? message : NO_MESSAGE;
+  } catch (error) {
+    return error instanceof CrowdedJsonError ? error.message : NO_MESSAGE;
   }
 }
 

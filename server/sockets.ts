@@ -14,10 +14,11 @@ import type { KeyWatch } from '../core/accounts/key-watch.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
 import { aboutOperation, type TraceOf } from './about.ts';
 import type { Door } from './auth.ts';
-import type { Admitted, createGraphQL } from './graphql.ts';
+import type { Admitted } from './admitted-operations.ts';
+import type { createGraphQL } from './graphql.ts';
 import { limitError, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
-import { variablesFault } from './operation-limits.ts';
+import { paramsFault } from './operation-limits.ts';
 import { createPingRound, pings, type Pings } from './ping-round.ts';
 import { traceIn, traceOf } from './traces.ts';
 import { createSocketDoor, type Connection, type SocketDoor } from './socket-door.ts';
@@ -127,7 +128,7 @@ function faultAtOnce(limits: Limits, running: number, params: SubscribePayload):
   if (running > limits.KELPIE_MAX_OPERATIONS_PER_SOCKET) {
     return limitError(limits, 'KELPIE_MAX_OPERATIONS_PER_SOCKET', running);
   }
-  return variablesFault(limits, params);
+  return paramsFault(limits, params);
 }
 
 /** @param of.streams ids of the subscriptions that run on the socket; this one is added, if it is one */

@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { InvalidInputError, RateLimitedError, UnavailableError, type InputIssue } from '../../core/errors.ts';
 import { expectedFailure } from '../../core/expected.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { PayloadTooLargeError } from './body.ts';
+import { PayloadTooLargeError } from '../json-body.ts';
 import { said } from './field-words.ts';
 import type { RestEnv, RestLog } from './parts.ts';
 
@@ -87,10 +87,15 @@ interface ProblemResponse {
 }
 
 export function respondWithProblem(context: Context<RestEnv>, problem: Problem): Response {
-  return context.body(JSON.stringify(bodyOf(problem)), problem.status, {
+  return context.body(problemText(problem), problem.status, {
     'Content-Type': 'application/problem+json',
     ...(problem.retryAfterSeconds !== undefined && { 'Retry-After': String(problem.retryAfterSeconds) }),
   });
+}
+
+/** The same where no route is reached. */
+export function problemText(problem: Problem): string {
+  return JSON.stringify(bodyOf(problem));
 }
 
 function bodyOf({ status, code, detail, title = titles[status], more }: Problem): ProblemBody {

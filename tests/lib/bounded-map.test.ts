@@ -24,4 +24,18 @@ describe('a bounded map', () => {
       }),
     );
   });
+
+  test('counts what its entries weigh, and what replaces one in its place', () => {
+    const map = boundedMap<string>(10, undefined, (key, value) => key.length + value.length);
+    map.set('a', '1234');
+    map.set('b', '1234');
+    map.set('a', '123');
+    expect([map.get('b'), map.get('a'), map.size]).toEqual(['1234', '123', 2]);
+    map.set('c', '1');
+    expect([map.get('b'), map.get('a'), map.get('c')]).toEqual([undefined, '123', '1']);
+    map.set('d', '12345678901');
+    expect(map.size).toBe(0);
+    map.set('e', '123456789');
+    expect(map.get('e')).toBe('123456789');
+  });
 });

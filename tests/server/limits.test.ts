@@ -9,6 +9,7 @@ import { until } from '../support/until.ts';
 const app = await startTestApp({
   limits: {
     KELPIE_MAX_BODY_BYTES: 100_000,
+    KELPIE_MAX_QUERY_CHARACTERS: 50_000,
     KELPIE_MAX_STREAMS_PER_KEY: 2,
     KELPIE_MAX_SOCKETS_PER_KEY: 2,
     KELPIE_MAX_SUBSCRIPTIONS_PER_SOCKET: 3,
@@ -23,6 +24,11 @@ const nested = (levels: number) => `{ viewer ${'{ a '.repeat(levels - 1)}${'}'.r
 const listed = (levels: number): unknown => (levels === 0 ? 1 : [listed(levels - 1)]);
 
 const breaches: [string, { query: string; variables?: Record<string, unknown> }, RegExp][] = [
+  [
+    'characters',
+    { query: `{ viewer { role } } # ${'x'.repeat(50_000)}` },
+    /at most 50000 characters .* got 50022 \(KELPIE_MAX_QUERY_CHARACTERS\)/,
+  ],
   ['levels', { query: nested(13) }, /at most 12 levels .* got 13 \(KELPIE_MAX_QUERY_DEPTH\)/],
   ['aliases', { query: `{ ${fields(51)} }` }, /at most 50 fields under another name .* got 51 \(KELPIE_MAX_ALIASES\)/],
   [
@@ -77,6 +83,8 @@ describe('an operation that asks for too much is refused, with the bound and its
   test('over server-sent events', async () => {
     const response = await sse(`subscription { jobEvents { ${nested(13).slice(1, -1)} } }`);
     expect(await response.text()).toContain('KELPIE_MAX_QUERY_DEPTH');
+    const long = await sse(`subscription { jobEvents { __typename } } # ${'x'.repeat(50_000)}`);
+    expect(await long.text()).toContain('KELPIE_MAX_QUERY_CHARACTERS');
   });
 
   test('up to the bounds, it is answered', async () => {
