@@ -5,6 +5,8 @@ import { getRequestListener } from '@hono/node-server';
 import type { OpenCore } from '../core/open.ts';
 import { createDoor, type Door, type SaladChecks } from './auth.ts';
 import { createGraphQL, GRAPHQL_PATH } from './graphql.ts';
+import { createGraphQLListener } from './graphql-listener.ts';
+import { hostOf, refuseHost, refuseUpgradeForHost } from './host.ts';
 import type { Logger } from './log.ts';
 import { createHttpServer, type HttpBounds } from './http-server.ts';
 import { defaultLimits, type Limits } from './limits.ts';
@@ -63,6 +65,7 @@ export function createApp(parts: AppParts): App {
   const stopping = new AbortController();
   const door = createDoor(parts);
   const yoga = createGraphQL({ core, log, door, limits, introspection, graphiql });
+  const graphql = createGraphQLListener(yoga, log);
   const unread = createUnread(limits.KELPIE_MAX_UNREAD_BYTES);
   const sockets = createSockets({
     ...{ yoga, log, door, trustedProxies, limits, pings, unread },
@@ -76,9 +79,11 @@ export function createApp(parts: AppParts): App {
   const server = createHttpServer(
     { ...parts.http, connections: limits.KELPIE_MAX_CONNECTIONS, unread },
     (request, response) => {
-      const answer = isGraphQL(request) ? yoga : listener;
-      metrics?.watchAnswer(answer === yoga ? 'graphql' : 'rest', response);
-      answerRequest(request, response, { trustedProxies }, () => answer(request, response));
+      const answer = isGraphQL(request) ? graphql : listener;
+      metrics?.watchAnswer(answer === graphql ? 'graphql' : 'rest', response);
+      answerRequest(request, response, { trustedProxies }, () =>
+        hostOf(request) === undefined ? refuseHost(response) : answer(request, response),
+      );
     },
   );
   server.on('upgrade', (request, socket, head) => upgrade(sockets, request, socket, head));
@@ -157,7 +162,8 @@ function listenerOf(rest: ReturnType<typeof createRest>) {
 function upgrade(sockets: Sockets, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   // Node has let go of the socket: without a listener, a peer that hangs up would end this process.
   socket.on('error', () => socket.destroy());
-  if (isGraphQL(request)) sockets.upgrade(request, socket, head);
+  if (hostOf(request) === undefined) refuseUpgradeForHost(socket);
+  else if (isGraphQL(request)) sockets.upgrade(request, socket, head);
   else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
 }
 

@@ -1,12 +1,15 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostOf, isNobodyElses, refuseHost } from './host.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
 /** Who scrapes is one of a few: more connections than this are nobody's who means well. */
 const MAX_CONNECTIONS = 50;
 const REQUEST_MS = 10_000;
+const FOREIGN_NAME =
+  'Expected a Host that is an address, localhost or KELPIE_METRICS_HOST, got another name: ask by the address, or set KELPIE_METRICS_TOKEN.\n';
 
 export interface MetricsServer {
   url: string;
@@ -16,7 +19,8 @@ export interface MetricsServer {
 /**
  * Serves `/metrics` on a port of its own: they name the container groups of all accounts, which no key of an account may see. Who may
  * reach that port is the operator's to say, by the address that it listens on, or by a token.
- * @param at.token wanted as `Authorization: Bearer`; without it, nothing is
+ * @param at.token wanted as `Authorization: Bearer`; without it, nothing is, but a request must be for an address, for a name of this machine
+ *   or for `at.host`: so that no page of another site comes here by a name of its own
  * @throws when the port can't be had
  */
 export async function serveMetrics(
@@ -25,7 +29,7 @@ export async function serveMetrics(
   at: { host: string; port: number; token: string | undefined },
 ): Promise<MetricsServer> {
   const server = createServer({ headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS }, (request, response) => {
-    answer(metrics, at.token, request, response).catch((error: unknown) => {
+    answer(metrics, at, request, response).catch((error: unknown) => {
       log.error({ err: error }, 'The metrics could not be read');
       say(response, 500, 'The metrics could not be read. The log of the server says why.\n');
     });
@@ -52,10 +56,20 @@ export async function serveMetrics(
 
 async function answer(
   metrics: Metrics,
-  token: string | undefined,
+  { host, token }: { host: string; token: string | undefined },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const asked = hostOf(request);
+  if (asked === undefined) {
+    refuseHost(response);
+    return;
+  }
+  // A page of another site knows no token; without one, it must not get here either.
+  if (token === undefined && !isNobodyElses(asked, [host.toLowerCase()])) {
+    say(response, 403, FOREIGN_NAME);
+    return;
+  }
   if (request.url?.split('?', 1)[0] !== '/metrics') {
     say(response, 404, 'There is /metrics, and nothing else.\n');
     return;

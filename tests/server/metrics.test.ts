@@ -13,6 +13,7 @@ import { openLink } from '../chaos/proxy.ts';
 import { MASTER_KEY, openTestCore } from '../support/core.ts';
 import { claim, endings, submit } from '../support/jobs.ts';
 import { finishAttempt } from '../../core/leases/finish.ts';
+import { rawRequest } from '../support/raw-request.ts';
 import { until } from '../support/until.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -36,6 +37,8 @@ async function startMeasured(token?: string) {
   whole.defer(() => server.stop());
   return { core, metrics, url: server.url, ...rest };
 }
+
+const open = startMeasured();
 
 describe('/metrics', () => {
   test('tell what waits, what runs, and what has become of it', async () => {
@@ -72,6 +75,20 @@ describe('/metrics', () => {
       kelpie_event_lag_seconds: 0,
       kelpie_database_waiting: 0,
     });
+  });
+
+  test.each([
+    ['127.0.0.1', 200],
+    ['[::1]:9464', 200],
+    ['10.2.3.4:9464', 200],
+    ['localhost:9464', 200],
+    ['evil.example', 403],
+    ['a b<>', 400],
+  ])('without a token, are told to nobody who may come by a page’s own name: %s', async (host, status) => {
+    const { url } = await open;
+    const answer = await rawRequest(url, `GET /metrics HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    expect(answer).toContain(`HTTP/1.1 ${status} `);
+    expect(answer.includes('kelpie_database_up')).toBe(status === 200);
   });
 
   test('count the sockets and the answers of a server', async () => {
@@ -172,6 +189,8 @@ describe('/metrics', () => {
     expect(await ask({ Authorization: `Bearer ${token}` })).toBe(200);
     expect(await ask({ Authorization: `Bearer ${token}` }, url, 'POST')).toBe(405);
     expect(await ask({ Authorization: `Bearer ${token}` }, url.replace('/metrics', '/jobs'))).toBe(404);
+    const named = `Host: kelpie.example\r\nAuthorization: Bearer ${token}\r\nConnection: close`;
+    expect(await rawRequest(url, `GET /metrics HTTP/1.1\r\n${named}\r\n\r\n`)).toContain('HTTP/1.1 200 ');
   });
 });
 
