@@ -55,7 +55,10 @@ const failSchema = z.strictObject({
     .int()
     .nullish()
     .transform((code) => code ?? undefined),
-  signal: text({ max: 20 })
+  // A person reads it on a terminal: what agents have from their system, and nothing else.
+  signal: z
+    .string()
+    .regex(/^SIG[A-Z0-9+-]{1,16}$/, { error: 'Expected the name of a signal, such as SIGKILL' })
     .nullish()
     .transform((signal) => signal ?? undefined),
 });

@@ -2,9 +2,19 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 import stringWidth from 'string-width';
 import type { Out } from './world.ts';
 
-/** One line of JSON: what scripts read. */
+/** One line of JSON: what scripts read, and people who look at it on a terminal. */
 export function sayJson(out: Out, value: unknown): void {
-  out.write(`${JSON.stringify(value)}\n`);
+  out.write(`${JSON.stringify(value).replaceAll(UNSAFE, escaped)}\n`);
+}
+
+/**
+ * Of texts by others, what JSON leaves as it is and a terminal obeys: controls of one byte more, what turns the direction of the text, and
+ * breaks of lines.
+ */
+const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 export function say(out: Out, line: string): void {
@@ -46,9 +56,11 @@ export function factsOf(facts: Readonly<Record<string, string | null | undefined
   return given.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
 }
 
-/** Text of others on one line of a terminal: what would move its cursor or change its title is gone. */
+/** Text of others on one line of a terminal: what would move its cursor, change its title, or show it in another order is gone. */
 export function plain(text: string): string {
-  return stripVTControlCharacters(text).replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
+  return stripVTControlCharacters(text)
+    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
+    .replaceAll(UNSAFE, '');
 }
 
 export function cut(text: string, width: number): string {

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
 import { startTestApp } from '../support/app.ts';
@@ -193,6 +194,24 @@ describe('the endings', () => {
     const { key, lease } = await working();
     const refused = await mutate(app, key, 'failAttempt', { ...lease, outcome, reason: 'x' });
     expect(refused).toMatchObject({ __typename: 'InvalidInput', issues: [{ path: ['outcome'] }] });
+  });
+
+  test.each(['\u009b31m\u202e', 'SIG\u001b[31m', 'SIGKILL\n', 'KILL', '9', ''])(
+    'failAttempt with the signal %j, which no system has, is InvalidInput',
+    async (signal) => {
+      const { key, lease } = await working();
+      const ended = { ...lease, outcome: 'FAILED', reason: 'x', signal };
+      const refused = await mutate(app, key, 'failAttempt', ended);
+      expect(refused).toMatchObject({ __typename: 'InvalidInput', issues: [{ path: ['signal'] }] });
+    },
+  );
+
+  test('failAttempt takes the signals that there are', async () => {
+    for (const signal of [...Object.keys(constants.signals), 'SIGRTMIN+3', 'SIG34']) {
+      const { key, lease } = await working();
+      const job = await mutate(app, key, 'failAttempt', { ...lease, outcome: 'FAILED', reason: 'x', signal });
+      expect(job).toMatchObject({ __typename: 'Job', numFailures: 1 });
+    }
   });
 
   test('releaseAttempt gives the job back, and another agent gets it', async () => {

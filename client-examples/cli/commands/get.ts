@@ -53,7 +53,7 @@ function describe(job: Job): string {
 
 function cellsOf(attempt: Job['attempts']['nodes'][number]): string[] {
   const { outcome, phase, exitCode, signal } = attempt;
-  const how = signal ?? (exitCode == null ? '' : `exit code ${exitCode}`);
+  const how = plain(signal ?? (exitCode == null ? '' : `exit code ${exitCode}`));
   const state = outcome?.toLowerCase() ?? `${phase?.toLowerCase() ?? 'begins'} …`;
   return [
     String(attempt.number),

@@ -93,7 +93,7 @@ function deleteCommand(context: Context): Command {
       const connection = await context.connect();
       const { deleteScalingRule } = await connection.askOnce(DeleteRuleDocument, { group: z.string().parse(group) });
       if (deleteScalingRule.__typename !== 'ScalingRule') throw refused(deleteScalingRule);
-      context.tell(json, deleteScalingRule, () => `${deleteScalingRule.containerGroupId} has no rule any more`);
+      context.tell(json, deleteScalingRule, () => plain(`${deleteScalingRule.containerGroupId} has no rule any more`));
     });
 }
 

@@ -131,6 +131,19 @@ describe('list and get', () => {
     expect(out).not.toMatch(/[\u0007\u001b]/);
   });
 
+  test('what an agent has said ended a command can not either, said as text or as JSON', async () => {
+    const { cli, viewer } = await person();
+    const { id } = await submit(app.core, viewer);
+    await finishAttempt(app.core, viewer, (await claim(app.core, viewer)).lease, endings.failed);
+    // As older servers took it.
+    const signal = '\u009b31m\u202e';
+    await app.database.query('update attempts set signal = $2 where job_id = $1', [id, signal]);
+    expect((await cli('get', id)).out).not.toMatch(/[\u0080-\u009f\u202e]/);
+    const json = await cli('get', id, '--json');
+    expect(json.out).not.toMatch(/[\u0080-\u009f\u202e]/);
+    expect(jsonOf(json)).toMatchObject([{ attempts: { nodes: [{ signal }] } }]);
+  });
+
   test('another account’s job is not there', async () => {
     const { cli } = await person();
     const { viewer } = await app.account();
