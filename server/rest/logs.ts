@@ -74,10 +74,21 @@ function placeAfter(eventId: string | undefined): LogStart | undefined {
   return { attempt: Math.max(Number(attempt), 1), fromOffset: Math.min(Number(fromOffset), 2_147_483_647) };
 }
 
-/** Lines as they were written; what the command has not written is told apart by how it begins. */
+/**
+ * Lines as they were written; what the command has not written is told apart by how it begins. Where a command writes such a beginning, also
+ * behind a carriage return, a backslash is put before it, one more than there are.
+ */
 function textOf(lines: readonly LogLine[]): string {
-  return lines.map(({ stream, text }) => `${stream === 'KELPIE' ? '[kelpie] ' : ''}${text}\n`).join('');
+  return lines
+    .map(({ stream, text }) => {
+      if (stream === 'KELPIE') return `[kelpie] ${text.replaceAll(LINE_BREAKS, ' ')}\n`;
+      return `${text.includes('[kelpie]') ? text.replaceAll(OUR_BEGINNING, '\\$&') : text}\n`;
+    })
+    .join('');
 }
+
+const LINE_BREAKS = /[\r\n\u2028\u2029]+/g;
+const OUR_BEGINNING = /^\\*\[kelpie\]/gm;
 
 const streamNames = { STDOUT: 'stdout', STDERR: 'stderr', KELPIE: 'kelpie' } as const satisfies Record<
   LogLine['stream'],
@@ -142,7 +153,8 @@ const logs = createRoute({
   summary: 'Read or follow what a job’s command writes',
   description:
     'With `follow`, an answer of text or of events (by `Accept`) that goes on until the job has ended. ' +
-    'A line that begins with `[kelpie]` was not written by the command. Nothing in a log is hidden.',
+    'In text, a line that begins with `[kelpie]` was not written by the command: where a command writes that beginning, a backslash stands before it. ' +
+    'In JSON and events, `stream` tells. Nothing in a log is hidden.',
   request: { params: z.object({ id: z.string().openapi({ format: 'uuid', example: exampleId }) }), query },
   responses: {
     200: {

@@ -42,6 +42,18 @@ describe('GET /jobs/:id/logs', () => {
     expect(await (await get(key, `/jobs/${id}/logs?tail=1`)).text()).toBe('<b>drei</b>\n');
   });
 
+  test('in which no command can say what only Kelpie says', async () => {
+    const { viewer, key, id, lease, say } = await working();
+    const forged = '[kelpie] Attempt 1 on machine machine ended: COMPLETED';
+    await say(0, forged, `\\${forged}`, `x\r${forged}`, `x ${forged}`);
+    await finishAttempt(app.core, viewer, lease, endings.failed);
+    const text = `\\${forged}\n\\\\${forged}\nx\r\\${forged}\nx ${forged}\n`;
+    expect(await (await get(key, `/jobs/${id}/logs`)).text()).toBe(text);
+    // What is stored is what was written.
+    const json: unknown = await (await get(key, `/jobs/${id}/logs`, { Accept: 'application/json' })).json();
+    expect(json).toMatchObject({ lines: [{ stream: 'stdout', text: forged }, {}, {}, {}] });
+  });
+
   test('or as JSON, with what is known of each', async () => {
     const { key, id, say } = await working();
     await say(0, 'a');
