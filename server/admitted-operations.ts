@@ -90,7 +90,7 @@ function refusalOf(error: unknown, limits: Limits): unknown {
   }
   // Of a GET, whose variables the library reads.
   if (error instanceof SyntaxError) return badRequest(`Expected JSON: ${error.message}`);
-  return error instanceof InvalidInputError ? badRequest(error.message) : error;
+  return error instanceof InvalidInputError ? badRequest(error.issues.map(({ message }) => message).join('; ')) : error;
 }
 
 function badRequest(message: string): GraphQLError {

@@ -39,10 +39,10 @@ describe('who asks is known before what is asked is read', () => {
 
 describe('what somebody known asks', () => {
   test.each([
-    ['no JSON', '{"query": ', /Expected a JSON body/],
-    ['no UTF-8', Buffer.from([0x22, 0xff, 0x22]), /UTF-8/],
+    ['no JSON', '{"query": ', /^Expected a JSON body: /],
+    ['no UTF-8', Buffer.from([0x22, 0xff, 0x22]), /^Expected a JSON body in UTF-8/],
     ['no object', '1', /an object/],
-    ['nothing', '', /got an empty one/],
+    ['nothing', '', /^Expected a JSON body, got an empty one/],
   ])('is refused with 400 when it is %s', async (_what, body, message) => {
     const response = await post(body);
     expect(response.status).toBe(400);
