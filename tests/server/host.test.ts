@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createYoga } from 'graphql-yoga';
 import { afterAll, describe, expect, test } from 'vitest';
+import { listenLocally } from '../../lib/port.ts';
 import { schema, type Context } from '../../schema/index.ts';
 import type { Admitted } from '../../server/admitted-operations.ts';
 import { createGraphQLListener } from '../../server/graphql-listener.ts';
@@ -99,9 +98,7 @@ test('what is thrown outside of operations is told to the log, and not to who as
   });
   const log = createLog('info', { write: (line) => void lines.push(line) });
   const server = createServer(createGraphQLListener(throwing, log));
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  // A TCP server's address is never a pipe's name.
-  const { port } = server.address() as AddressInfo;
+  const port = await listenLocally(server);
   const response = await fetch(`http://127.0.0.1:${port}/graphql`, { headers: { Connection: 'close' } });
   server.close();
   expect([response.status, await response.json()]).toEqual([
