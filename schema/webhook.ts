@@ -1,3 +1,4 @@
+import { may } from '../core/accounts/keys.ts';
 import { ForbiddenError, NotFoundError } from '../core/errors.ts';
 import { redeliver } from '../core/webhooks/log.ts';
 import { rotateWebhookSecret, webhookSecret } from '../core/webhooks/sign.ts';
@@ -13,9 +14,12 @@ const WebhookTryRef = builder.objectRef<WebhookTry>('WebhookTry').implement({
     milliseconds: t.exposeInt('milliseconds', { description: 'How long it took.' }),
     statusCode: t.exposeInt('statusCode', { nullable: true, description: 'What the receiver answered, if it did.' }),
     error: t.exposeString('error', { nullable: true, description: 'Why it does not count as delivered.' }),
-    response: t.exposeString('response', {
+    response: t.string({
       nullable: true,
-      description: 'The first KiB of what the receiver answered.',
+      description:
+        'The first KiB of what the receiver answered, without the key, the signatures and the secret. Shown to OWNER and SUBMITTER; ' +
+        'null to others: a receiver may show whatever it knows.',
+      resolve: ({ response }, _args, { viewer }) => (may(viewer, 'submit') ? response : null),
     }),
   }),
 });

@@ -8,7 +8,7 @@ import { ForbiddenAddress, type AllowedRange, type Resolve } from './guard.ts';
 import { type Answer, post } from './post.ts';
 import { nextTry } from './schedule.ts';
 import { createResolve } from './resolve.ts';
-import { openSecrets, signatureHeaders } from './sign.ts';
+import { bare, openSecrets, signatureHeaders, signaturesIn } from './sign.ts';
 import { type Due, ORDERED_TRIES, takeDue } from './take.ts';
 
 /** Sends the webhooks that are due, each at least once. Any number of servers may do this at once. */
@@ -140,17 +140,18 @@ async function send(options: SenderOptions, { delivery, key, secrets }: Due, sig
     machine_id: delivery.machineId,
     container_group_id: delivery.containerGroupId,
   });
+  const submitters = isValid(key) ? unsealed(() => core.secrets.open(key.encrypted)) : undefined;
+  const signing = unsealed(() => openSecrets(core, secrets));
+  const signed = signatureHeaders(signing, { id: delivery.id, at: new Date(), body });
   return post({
     ...{ url: delivery.url, body, signal, allowed, resolve },
     headers: {
       'Content-Type': 'application/json',
       'User-Agent': 'Kelpie',
-      ...(isValid(key) && { 'X-Kelpie-Key': unsealed(() => core.secrets.open(key.encrypted)) }),
-      ...signatureHeaders(
-        unsealed(() => openSecrets(core, secrets)),
-        { id: delivery.id, at: new Date(), body },
-      ),
+      ...(submitters !== undefined && { 'X-Kelpie-Key': submitters }),
+      ...signed,
     },
+    secrets: [...(submitters === undefined ? [] : [submitters]), ...signing.map(bare), ...signaturesIn(signed)],
   });
 }
 

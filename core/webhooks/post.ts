@@ -3,12 +3,15 @@ import { request as requestHttp, type IncomingMessage, type RequestOptions } fro
 import { request as requestHttps } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { whenAborted } from '../../lib/pause.ts';
+import { blanked } from './blank.ts';
 import { type AllowedRange, publicAddresses, type Resolve } from './guard.ts';
 
 export interface Post {
   url: string;
   headers: Record<string, string>;
   body: string;
+  /** What of it, or of what the receiver knows, is nobody else's: it is not in the answer. */
+  secrets: readonly string[];
   /** Aborts it; the time limit is the caller's. */
   signal: AbortSignal;
   allowed: readonly AllowedRange[];
@@ -20,7 +23,7 @@ export interface Answer {
   status: number;
   /** As it was sent: seconds, or a date. */
   retryAfter: string | undefined;
-  /** The first KiB at most, as text. */
+  /** The first KiB at most, as text, without the secrets: receivers that show what they were sent are not rare. */
   body: string;
 }
 
@@ -32,7 +35,7 @@ const KEPT_BYTES = 1_024;
  * carries is meant for that host alone.
  * @throws ForbiddenAddress when the URL leads into this network; the connection's own error; the signal's reason
  */
-export async function post({ url, headers, body, signal, allowed, resolve }: Post): Promise<Answer> {
+export async function post({ url, headers, body, secrets, signal, allowed, resolve }: Post): Promise<Answer> {
   const { protocol, hostname } = new URL(url);
   if (protocol !== 'http:' && protocol !== 'https:') throw new Error(`Expected an http or https URL, got ${protocol}`);
   const addresses = await within(signal, publicAddresses(hostname, { allowed, resolve, signal }));
@@ -51,7 +54,7 @@ export async function post({ url, headers, body, signal, allowed, resolve }: Pos
   });
   try {
     const retryAfter = response.headers['retry-after'];
-    return { status: response.statusCode ?? 0, retryAfter, body: await start(response) };
+    return { status: response.statusCode ?? 0, retryAfter, body: await start(response, secrets) };
   } finally {
     response.destroy();
   }
@@ -78,7 +81,7 @@ function only(addresses: LookupAddress[]): LookupFunction {
   };
 }
 
-async function start(response: IncomingMessage): Promise<string> {
+async function start(response: IncomingMessage, secrets: readonly string[]): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -86,6 +89,7 @@ async function start(response: IncomingMessage): Promise<string> {
     length += chunk.length;
     if (length >= KEPT_BYTES) break;
   }
-  // PostgreSQL stores no NUL.
-  return Buffer.concat(chunks).subarray(0, KEPT_BYTES).toString('utf8').replaceAll('\0', '');
+  // PostgreSQL stores no NUL. First, because it may stand between the characters of a secret.
+  const text = Buffer.concat(chunks).subarray(0, KEPT_BYTES).toString('utf8').replaceAll('\0', '');
+  return blanked(text, secrets, { isCut: length >= KEPT_BYTES }).slice(0, KEPT_BYTES);
 }

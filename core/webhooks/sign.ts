@@ -8,6 +8,9 @@ import type { Core } from '../core.ts';
 /** How long after a rotation webhooks are signed with both secrets: time to tell every receiver the new one. */
 const OVERLAP_SECONDS = 24 * 3_600;
 
+/** As Standard Webhooks has it. */
+const PREFIX = 'whsec_';
+
 const rotateStatement = statement<{ account_id: string; sealed: string; overlap_seconds: number }, never>(
   'rotate-webhook-secret',
 );
@@ -83,6 +86,18 @@ export function signatureHeaders(
   };
 }
 
+/** The signatures of these headers, without the version before each. */
+export function signaturesIn(headers: ReturnType<typeof signatureHeaders>): string[] {
+  return (headers['webhook-signature'] ?? '')
+    .split(' ')
+    .map((signature) => signature.slice(signature.indexOf(',') + 1));
+}
+
+/** A secret without the prefix that says what it is. */
+export function bare(secret: string): string {
+  return secret.slice(PREFIX.length);
+}
+
 async function find(core: Core, accountIds: readonly string[]): Promise<Map<string, SealedSecrets>> {
   const rows = await core.em.fork().find(WebhookSecret, { accountId: { $in: [...accountIds] } });
   const now = Date.now();
@@ -95,5 +110,5 @@ async function find(core: Core, accountIds: readonly string[]): Promise<Map<stri
 }
 
 function newSecret(): string {
-  return `whsec_${randomBytes(32).toString('base64')}`;
+  return `${PREFIX}${randomBytes(32).toString('base64')}`;
 }

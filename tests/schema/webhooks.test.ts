@@ -1,4 +1,7 @@
-import { afterAll, expect, test } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { createKey } from '../../core/accounts/keys.ts';
 import { startTestApp } from '../support/app.ts';
 import { claimed, registered, submitted } from '../support/graphql.ts';
 import { startReceiver } from '../support/receiver.ts';
@@ -60,6 +63,43 @@ test('a job’s webhooks show each try, and can be sent again by its account alo
   const [taken] = await deliveriesOf(id);
   expect(taken!.tries.map(({ statusCode }) => statusCode)).toEqual([410, 200]);
   expect(taken).toMatchObject({ id: given!.id, abandonedAt: null, nextTryAt: null });
+});
+
+test('a receiver that answers with all that it was sent tells nobody the key, the signature or the secret', async () => {
+  const { secret: owner, viewer } = await app.account();
+  const signing = await mutateSecret(owner);
+  const sent: string[] = [];
+  const echo = createServer((request, response) => {
+    const { 'x-kelpie-key': key = '', 'webhook-signature': signature = '' } = request.headers;
+    sent.push(String(key), String(signature).slice('v1,'.length));
+    response.writeHead(500).end(`${JSON.stringify(request.headers)} ${btoa(`key=${String(key)}`)} ${signing}`);
+  });
+  await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void echo.close());
+  const { port } = echo.address() as AddressInfo; // A TCP server's address is never a pipe's name.
+  const id = await submitted(app, owner, { webhook: `http://127.0.0.1:${port}/`, containerGroupId: 'echo' });
+  await claimed(app, owner, await registered(app, owner, 'machine', 'echo'));
+  const answerTo = async (who: string): Promise<string | null> => {
+    const query = `query ($id: ID!) { job(id: $id) { webhookDeliveries { nodes { tries { response } } } } }`;
+    return until('a try', async () => {
+      const { data } = await app.graphql(who, query, { id });
+      const told = data as { job: { webhookDeliveries: { nodes: { tries: { response: string | null }[] }[] } } };
+      return told.job.webhookDeliveries.nodes[0]?.tries[0];
+    }).then(({ response }) => response);
+  };
+
+  const shown = await answerTo(owner);
+  expect(shown).toContain('"x-kelpie-key":"[secret]"');
+  expect(shown).toContain('"webhook-signature":"v1,[secret]"');
+  expect(sent).toEqual([owner, expect.stringMatching(/^.{40,}=$/)]);
+  const stored = JSON.stringify(await app.database.query('select * from webhook_tries where response is not null'));
+  for (const secret of [...sent, signing.slice('whsec_'.length), btoa(`key=${owner}`).slice(8, -4)]) {
+    expect(stored).not.toContain(secret);
+  }
+  const keyOf = async (role: 'SUBMITTER' | 'VIEWER') =>
+    (await createKey(app.core, { accountId: viewer.accountId, role })).secret;
+  expect(await answerTo(await keyOf('SUBMITTER'))).toBe(shown);
+  expect(await answerTo(await keyOf('VIEWER'))).toBeNull();
 });
 
 test('the secret is for owners, and a rotation changes it', async () => {
