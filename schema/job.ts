@@ -1,3 +1,4 @@
+import type { DefaultConnectionArguments } from '@pothos/plugin-relay';
 import { may } from '../core/accounts/keys.ts';
 import { listAttempts, listJobEvents } from '../core/jobs/find.ts';
 import { statusReason } from '../core/jobs/reason.ts';
@@ -14,6 +15,7 @@ import { BanRef } from './ban.ts';
 import { builder } from './builder.ts';
 import { JobEventRef } from './events.ts';
 import { connection, numbers } from './paging.ts';
+import { forReaders } from './readers.ts';
 import { LegacySyncRef, SyncRef } from './sync.ts';
 import { WebhookDeliveryRef } from './webhook.ts';
 
@@ -29,7 +31,9 @@ export const JobStatusRef = builder.enumType('JobStatus', {
 });
 
 export const JobRef = builder.objectRef<Job>('Job').implement({
-  description: 'Command, arguments, environment, sync instructions, and what became of them.',
+  description:
+    'Command, arguments, environment, sync instructions, and what became of them. A key of the role AGENT, which gets it with its ' +
+    'claims and reports, is told what to do and how its report was counted, and FORBIDDEN where it asks for more.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'A UUID in lower case.' }),
     name: t.exposeString('name', { nullable: true, description: 'What its owner calls it.' }),
@@ -37,12 +41,13 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
     statusReason: t.string({
       nullable: true,
       description: 'Why it waits, what hinders it while it runs, or why it ended, for a person.',
-      resolve: async (job, _args, context) =>
+      resolve: forReaders(async (job, _args, context) =>
         statusReason(job, {
           // Whoever runs is asked no more than that: a second wait, and its attempt would be read apart from what others ask for.
           waiting: job.status === 'PENDING' ? await context.whyWaiting(job) : undefined,
           attempt: job.status === 'RUNNING' ? await context.newestAttempt(job) : undefined,
         }),
+      ),
     }),
     command: t.exposeString('command', { description: 'The program.' }),
     arguments: t.exposeStringList('arguments', { description: 'Its arguments; no shell comes in between.' }),
@@ -64,7 +69,12 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       description: 'The older form of sync, where it was given.',
     }),
     compression: t.exposeBoolean('compression', { description: 'Whether files are stored compressed with gzip.' }),
-    webhook: t.expose('webhook', { type: 'URL', nullable: true, description: 'Where its outcome is told.' }),
+    webhook: t.field({
+      type: 'URL',
+      nullable: true,
+      description: 'Where its outcome is told.',
+      resolve: forReaders((job) => job.webhook),
+    }),
     priority: t.exposeInt('priority', { description: '-100 to 100, higher first.' }),
     labels: t.expose('labels', { type: 'JSONObject', description: 'Names and values of its owner’s choice.' }),
     maxFailures: t.exposeInt('maxFailures', { description: 'So many failures of the command make the job FAILED.' }),
@@ -92,7 +102,7 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
     }),
     numHeartbeats: t.int({
       description: 'Heartbeats of all attempts.',
-      resolve: async (job, _args, context) => (await context.totals(job)).numHeartbeats,
+      resolve: forReaders(async (job, _args, context) => (await context.totals(job)).numHeartbeats),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was submitted.' }),
     startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true, description: 'When it was first claimed.' }),
@@ -103,24 +113,26 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       type: 'DateTime',
       nullable: true,
       description: 'When its newest attempt was last heard of.',
-      resolve: async (job, _args, context) => (await context.newestAttempt(job))?.heartbeatAt ?? null,
+      resolve: forReaders(async (job, _args, context) => (await context.newestAttempt(job))?.heartbeatAt ?? null),
     }),
-    lastCheckpointAt: t.expose('lastCheckpointAt', {
+    lastCheckpointAt: t.field({
       type: 'DateTime',
       nullable: true,
       description:
         'When a file that is synced during the command was last in storage, by any attempt and the database’s clock.',
+      resolve: forReaders((job) => job.lastCheckpointAt),
     }),
     syncLagSeconds: t.float({
       nullable: true,
       description:
         'How long the oldest change that is synced during the command has not been in storage, in seconds; 0 when everything is. ' +
         'It grows while nothing is heard. Null when no attempt runs, or nothing is synced.',
-      resolve: async (job, _args, context) => (await context.syncLag(job)) ?? null,
+      resolve: forReaders(async (job, _args, context) => (await context.syncLag(job)) ?? null),
     }),
-    machineId: t.exposeString('machineId', {
+    machineId: t.string({
       nullable: true,
       description: 'The machine that holds it, or was the last to hold it.',
+      resolve: forReaders((job) => job.machineId),
     }),
     progress: t.field({
       type: ProgressRef,
@@ -128,38 +140,39 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       description:
         'How far its newest attempt is. While that is DOWNLOADING or UPLOADING: its transfer, with the metrics bytesDone, ' +
         'bytesTotal, filesDone, filesTotal and bytesPerSecond, as far as totals are known. Otherwise what the command last said.',
-      resolve: async (job, _args, context) => {
+      resolve: forReaders(async (job, _args, context) => {
         const attempt = await context.newestAttempt(job);
         const shown = shownProgress(attempt);
         const isCommands = attempt !== undefined && shown !== null && shown === attempt.progress;
         return isCommands ? { ...shown, secondsLeft: secondsLeftOf(attempt, new Date()) } : shown;
-      },
+      }),
     }),
     attempt: t.field({
       type: AttemptRef,
       nullable: true,
       description: 'Its newest attempt.',
-      resolve: async (job, _args, context) => (await context.newestAttempt(job)) ?? null,
+      resolve: forReaders(async (job, _args, context) => (await context.newestAttempt(job)) ?? null),
     }),
     bans: t.field({
       type: [BanRef],
       description: 'The machines that do not get it again.',
-      resolve: (job, _args, context) => context.bans(job),
+      resolve: forReaders((job, _args, context) => context.bans(job)),
     }),
     runSeconds: t.float({
       description: 'Time spent in attempts, in seconds, all machines together.',
-      resolve: async (job, _args, context) => (await context.totals(job)).runSeconds,
+      resolve: forReaders(async (job, _args, context) => (await context.totals(job)).runSeconds),
     }),
     attempts: t.connection(
       {
         type: AttemptRef,
         description: 'Every attempt, oldest first.',
-        resolve: (job, args, { core }) =>
+        resolve: forReaders((job: Job, args: DefaultConnectionArguments, { core }) =>
           connection<Attempt>(
             args,
             (attempt) => attempt.number,
             (page) => listAttempts(core, job, numbers(page)),
           ),
+        ),
       },
       { name: 'AttemptConnection' },
       { name: 'AttemptEdge' },
@@ -168,12 +181,13 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       {
         type: JobEventRef,
         description: 'What happened to it, oldest first.',
-        resolve: (job, args, { core }) =>
+        resolve: forReaders((job: Job, args: DefaultConnectionArguments, { core }) =>
           connection<JobEvent>(
             args,
             (event) => event.seq,
             (page) => listJobEvents(core, job, numbers(page)),
           ),
+        ),
       },
       { name: 'JobEventConnection' },
       { name: 'JobEventEdge' },
@@ -182,7 +196,7 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       {
         type: WebhookDeliveryRef,
         description: 'What its webhook is told, in the order in which it became true.',
-        resolve: (job, args, { core }) =>
+        resolve: forReaders((job: Job, args: DefaultConnectionArguments, { core }) =>
           connection<WebhookDelivery>(
             args,
             (delivery) => delivery.position,
@@ -193,6 +207,7 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
                 before: numberOfCursor('before', before),
               }),
           ),
+        ),
       },
       { name: 'WebhookDeliveryConnection' },
       { name: 'WebhookDeliveryEdge' },
