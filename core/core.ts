@@ -3,7 +3,9 @@ import type { EntityManager } from '../db/orm.ts';
 import type { KeyLookup } from './accounts/key-lookup.ts';
 import type { SecretBox } from './accounts/secret-box.ts';
 import type { AgentLookup } from './agents/agent-lookup.ts';
+import type { Newcomers } from './agents/newcomers.ts';
 import type { Searches } from './jobs/searches.ts';
+import type { NewsPace } from './leases/news-pace.ts';
 import type { Renew } from './leases/renewal.ts';
 import type { StoreReport } from './leases/reports.ts';
 import type { Append } from './logs/appending.ts';
@@ -26,6 +28,9 @@ export interface Core {
   readonly renew: Renew;
   readonly report: StoreReport;
   readonly append: Append;
+  /** How many agents an account may bring that are new, and how often what is new of an attempt becomes an event. */
+  readonly newcomers: Newcomers;
+  readonly newsPace: NewsPace;
   /** Who is told of what becomes of jobs, for traces. */
   readonly traces: JobTraces;
   /** Says that a transaction has committed something that others may be waiting for: by default a change of a job. */

@@ -10,6 +10,7 @@ import { demandMasterKey } from './accounts/master-key.ts';
 import { createSecretBox } from './accounts/secret-box.ts';
 import { SEEN_EVERY_SECONDS } from './agents/alive.ts';
 import { createAgentLookup } from './agents/agent-lookup.ts';
+import { createNewcomers, type NewcomersOptions } from './agents/newcomers.ts';
 import { connected, disconnected } from './agents/presence.ts';
 import { createAgentSignals, type AgentSignals } from './agents/signals.ts';
 import type { Core } from './core.ts';
@@ -19,6 +20,7 @@ import { createNextEvents, type NextEvents } from './events/next-events.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createGroupWatchers, type GroupWatchers } from './groups/watch.ts';
 import { createSearches } from './jobs/searches.ts';
+import { createNewsPace, type NewsPaceOptions } from './leases/news-pace.ts';
 import { createRenewals } from './leases/renewal.ts';
 import { createReports } from './leases/reports.ts';
 import { createAppends } from './logs/appending.ts';
@@ -48,6 +50,10 @@ export interface CoreOptions {
   webhookAllowed?: readonly AllowedRange[] | undefined;
   /** For how many days an agent of which nothing is heard is known (7). */
   agentRetentionDays?: number | undefined;
+  /** How many agents that are new an account may bring: 25,000 in five minutes. */
+  newcomers?: NewcomersOptions | undefined;
+  /** How often what is new of an attempt becomes an event: once a second. */
+  news?: NewsPaceOptions | undefined;
   /** For how many days what is over is kept; 90 for jobs, 30 for their events, logs and webhooks. */
   keepDays?: KeepDays | undefined;
   /** Who has the machines, when container groups are to be scaled; nobody. */
@@ -122,6 +128,8 @@ function createBase(orm: Orm, options: CoreOptions, announce: Core['announce']):
     renew: createRenewals(orm, { seen_every_seconds: SEEN_EVERY_SECONDS }),
     report: createReports(orm),
     append: createAppends(orm),
+    newcomers: createNewcomers(options.newcomers),
+    newsPace: createNewsPace(options.news),
     announce,
   };
 }

@@ -17,8 +17,8 @@ const RegisterAgentInput = builder.inputType('RegisterAgentInput', {
     hardware: t.field({
       type: 'JSONObject',
       description:
-        'What of the fields of AgentHardware it knows, under the same names (bytes as numbers), and whatever else; at most 20,000 ' +
-        'characters. Left out, what was told before stays.',
+        'What of the fields of AgentHardware it knows, under the same names (bytes as numbers), and whatever else; at most 8,192 ' +
+        'bytes of JSON. Left out, what was told before stays.',
     }),
   }),
 });

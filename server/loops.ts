@@ -1,5 +1,5 @@
 import { SEEN_EVERY_SECONDS } from '../core/agents/alive.ts';
-import { forgetAgents } from '../core/agents/forget.ts';
+import { forgetAgents, forgetSurplusAgents } from '../core/agents/forget.ts';
 import { callForWaiting } from '../core/agents/call.ts';
 import { recordPresence, signalLeaving } from '../core/agents/presence.ts';
 import { sweepLeases } from '../core/leases/rescue.ts';
@@ -62,6 +62,7 @@ function createAgentLoops(core: OpenCore, onError: (error: Error) => void): Serv
     { name: 'leaving', everyMs: 1_000, runOnce: () => signalLeaving(core, signals) },
     { name: 'presence', everyMs: SEEN_EVERY_MS, runOnce: () => recordPresence(core, signals) },
     { name: 'forgetting agents', everyMs: 600_000, runOnce: () => forgetAgents(core, core.agentRetentionDays) },
+    { name: 'forgetting agents that are too many', everyMs: 60_000, runOnce: () => forgetSurplusAgents(core) },
   ].map((loop) => periodic({ ...loop, onError }));
 }
 

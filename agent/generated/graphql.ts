@@ -221,7 +221,7 @@ export type ProgressInput = {
 export type RegisterAgentInput = {
   /** The queue it works for. */
   containerGroupId: string;
-  /** What of the fields of AgentHardware it knows, under the same names (bytes as numbers), and whatever else; at most 20,000 characters. Left out, what was told before stays. */
+  /** What of the fields of AgentHardware it knows, under the same names (bytes as numbers), and whatever else; at most 8,192 bytes of JSON. Left out, what was told before stays. */
   hardware?: Record<string, unknown> | null | undefined;
   /** The machine it runs on. */
   machineId: string;

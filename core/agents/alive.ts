@@ -3,8 +3,14 @@ import type { Core } from '../core.ts';
 
 const seeAgentStatement = statement<{ agent_id: string; seen_every_seconds: number }, { id: string }>('see-agent');
 const seeWorkerStatement = statement<
-  { account_id: string; machine_id: string; container_group_id: string; seen_every_seconds: number },
-  { id: string }
+  {
+    account_id: string;
+    machine_id: string;
+    container_group_id: string;
+    seen_every_seconds: number;
+    may_come: boolean;
+  },
+  { id: string; is_new: boolean }
 >('see-worker');
 
 /** An agent of which nothing was heard for so long, and which holds no lease, is gone. */
@@ -25,12 +31,14 @@ export async function seeAgent(core: Core, agentId: string): Promise<void> {
   await seeAgentStatement(core.em.fork(), parameters);
 }
 
-/** The same of a polling worker, which becomes known by it. */
+/** The same of a polling worker, which becomes known by it; not where its account has brought too many that are new. */
 export async function seeWorker(core: Core, worker: WorkerName): Promise<void> {
-  await seeWorkerStatement(core.em.fork(), {
+  const [seen] = await seeWorkerStatement(core.em.fork(), {
     account_id: worker.accountId,
     machine_id: worker.machineId,
     container_group_id: worker.containerGroupId,
     seen_every_seconds: SEEN_EVERY_SECONDS,
+    may_come: core.newcomers.waitSeconds(worker.accountId) === 0,
   });
+  if (seen?.is_new === true) core.newcomers.came(worker.accountId);
 }

@@ -7,6 +7,8 @@ import { jsonObject, text } from '../jobs/fields.ts';
  */
 
 const MOST_GPUS = 64;
+/** Of JSON: it is kept for days with each process that was ever started. */
+const MOST_BYTES = 8_192;
 const bytes = z.number().min(0).max(Number.MAX_SAFE_INTEGER).nullish();
 const words = text({ max: 255 }).nullish();
 
@@ -32,7 +34,7 @@ const known = z.looseObject({
 export type Hardware = z.output<typeof known>;
 
 /** Bounded as a whole, and what is known of it has its shape. */
-export const hardwareSchema = jsonObject(20_000).superRefine((told, context) => {
+export const hardwareSchema = jsonObject(MOST_BYTES).superRefine((told, context) => {
   for (const { path, message } of known.safeParse(told).error?.issues ?? []) {
     context.addIssue({ code: 'custom', path: [...path], message, input: told });
   }

@@ -4,7 +4,7 @@ import { Agent } from '../../db/entities/agent.ts';
 import { statement } from '../../db/statement.ts';
 import { demand, demandBound, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
-import { NotFoundError } from '../errors.ts';
+import { NotFoundError, RateLimitedError } from '../errors.ts';
 import { containerGroupId, machineId, text } from '../jobs/fields.ts';
 import { hardwareSchema } from './hardware.ts';
 
@@ -27,21 +27,25 @@ interface RegisterParameters {
   session_id: string;
   version: string | null;
   hardware: Record<string, unknown> | null;
+  /** Whether one that is not known may become so. */
+  may_come: boolean;
 }
 
 const registerStatement = statement<
   { [name in keyof RegisterParameters]: RegisterParameters[name] },
-  EntityData<Agent>
+  EntityData<Agent> & { is_new: boolean }
 >('register-agent');
 
 /**
  * Makes an agent known, or finds the one of the same session again after a reconnection.
  * @throws ForbiddenError when the credentials are another machine's
+ * @throws RateLimitedError when the account has brought too many that are new
  */
 export async function registerAgent(core: Core, viewer: Viewer, registration: Registration): Promise<Agent> {
   demand(viewer, 'work');
   demandBound(viewer, registration);
   const em = core.em.fork();
+  const waitSeconds = core.newcomers.waitSeconds(viewer.accountId);
   const [row] = await registerStatement(em, {
     account_id: viewer.accountId,
     machine_id: registration.machineId,
@@ -49,9 +53,17 @@ export async function registerAgent(core: Core, viewer: Viewer, registration: Re
     session_id: registration.sessionId,
     version: registration.version,
     hardware: registration.hardware,
+    may_come: waitSeconds === 0,
   });
-  if (row === undefined) throw new Error('An agent was registered and is not there');
-  return em.map(Agent, row);
+  if (row === undefined) throw tooMany(waitSeconds);
+  const { is_new: isNew, ...agent } = row;
+  if (isNew) core.newcomers.came(viewer.accountId);
+  return em.map(Agent, agent);
+}
+
+function tooMany(waitSeconds: number): RateLimitedError {
+  const advice = 'Keep the sessionId over reconnections, and come back later.';
+  return new RateLimitedError(`Expected fewer new agents of one account in so short a time. ${advice}`, waitSeconds);
 }
 
 /**

@@ -40,6 +40,7 @@ export interface RenewedLease {
 /**
  * Renews a lease, also one that ran out while nobody else has claimed the job (rule 3), and stores what the agent says.
  * @throws LeaseLostError when a newer attempt exists or the job has ended
+ * @throws RateLimitedError when it is renewed, but too much that is new was said under it
  */
 export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pulse: Pulse = {}): Promise<RenewedLease> {
   await demandLease(core, viewer, lease);
@@ -52,6 +53,8 @@ export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pul
     if (held === undefined) throw await leaseLost(em, viewer, lease);
     core.announce();
   }
+  // When it is known who asks: leases that somebody has made up are counted nowhere.
+  if (isNews(held, pulse)) await core.newsPace(`${viewer.accountId} ${lease.jobId.toLowerCase()} ${lease.attempt}`);
   if ((await storeNews(core, fence, held, pulse)) > 0) core.announce();
   if (held.unseen) await seeHolder(core, viewer, held);
   if (pulse.gpuSample !== undefined) await storeGpuUse(core, viewer, lease, pulse.gpuSample);
@@ -64,6 +67,15 @@ async function seeHolder(core: Core, { accountId }: Viewer, held: Held): Promise
   return seeWorker(core, { accountId, machineId: held.machine_id, containerGroupId: held.container_group_id });
 }
 
+/** Whether it says what is an event each time that it changes, with no bound of its own as progress has. */
+function isNews(held: Held, { phase, warning, checkpoints }: Pulse): boolean {
+  return (
+    (checkpoints !== undefined && checkpoints.files > held.checkpoint_files) ||
+    (warning !== undefined && warning !== held.warning) ||
+    (phase !== undefined && phase !== held.phase)
+  );
+}
+
 /**
  * What has changed since the last heartbeat, with its events. Most heartbeats bring nothing new, and leave the job's row alone.
  * @returns how many events were appended
@@ -73,10 +85,11 @@ async function storeNews(core: Core, fence: Fence, held: Held, pulse: Pulse): Pr
   const isWarned = warning !== undefined && warning !== held.warning;
   const phase = pulse.phase ?? held.phase;
   const said = {
-    phase: pulse.phase ?? null,
+    // Nothing that was so when this heartbeat came is said again: beside others that come at once it would be news.
+    phase: phase === held.phase ? null : phase,
     progress: progress === undefined ? null : { ...progress, at: new Date().toISOString() },
     transfer: transfer === undefined ? null : progressOfTransfer(phase, transfer, new Date()),
-    says_warning: warning !== undefined,
+    says_warning: isWarned,
     warning: warning ?? null,
   };
   let events = 0;

@@ -12,7 +12,7 @@ import { hear } from '../support/hear.ts';
 import { claim, endings, runOut, submit } from '../support/jobs.ts';
 import { until } from '../support/until.ts';
 
-const app = await startTestApp();
+const app = await startTestApp({ news: { everyMs: 1 } });
 afterAll(() => app.close());
 
 type Data = Record<string, Record<string, unknown>>;

@@ -3,6 +3,7 @@ import { WebSocket } from 'ws';
 import { createApp, type App, type AppParts } from '../../server/app.ts';
 import { createLog } from '../../server/log.ts';
 import type { TraceParts } from '../../core/traces/job-traces.ts';
+import type { NewsPaceOptions } from '../../core/leases/news-pace.ts';
 import type { Provider } from '../../core/scaling/provider.ts';
 import { openTestCore, type Pooler, type TestCore } from './core.ts';
 
@@ -32,16 +33,21 @@ export interface TestApp extends TestCore {
 
 /** A whole server on a free port of loopback, with a database of its own and its loops running. */
 export async function startTestApp(
-  options: { maxConnections?: number; provider?: Provider; pooler?: Pooler; traces?: TraceParts } & Partial<
-    Omit<AppParts, 'core'>
-  > = {},
+  options: {
+    maxConnections?: number;
+    provider?: Provider;
+    pooler?: Pooler;
+    traces?: TraceParts;
+    news?: NewsPaceOptions;
+  } & Partial<Omit<AppParts, 'core'>> = {},
 ): Promise<TestApp> {
-  const { maxConnections, provider, pooler, traces, ...parts } = options;
+  const { maxConnections, provider, pooler, traces, news, ...parts } = options;
   const testCore = await openTestCore({
     ...(maxConnections !== undefined && { maxConnections }),
     ...(provider !== undefined && { provider }),
     ...(pooler !== undefined && { pooler }),
     ...(traces !== undefined && { traces }),
+    ...(news !== undefined && { news }),
   });
   const app = createApp({ core: testCore.core, log: createLog('silent'), ...parts });
   const url = await app.start({ host: '127.0.0.1', port: 0 });

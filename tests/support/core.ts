@@ -3,6 +3,8 @@ import { parseInput } from '../../core/input.ts';
 import { jobSpecSchema, type JobSpec } from '../../core/jobs/spec.ts';
 import { parseRanges } from '../../core/webhooks/guard.ts';
 import { openCore, type OpenCore } from '../../core/open.ts';
+import type { NewcomersOptions } from '../../core/agents/newcomers.ts';
+import type { NewsPaceOptions } from '../../core/leases/news-pace.ts';
 import type { Provider } from '../../core/scaling/provider.ts';
 import type { TraceParts } from '../../core/traces/job-traces.ts';
 import type { ApiKeyRole } from '../../db/entities/api-key.ts';
@@ -28,7 +30,14 @@ export interface Pooler {
 
 /** The core, open on a database of its own, which is empty where it is reached by a pooler. Nothing periodic runs: a test calls what it tests. */
 export async function openTestCore(
-  options: { maxConnections?: number; provider?: Provider; pooler?: Pooler; traces?: TraceParts } = {},
+  options: {
+    maxConnections?: number;
+    provider?: Provider;
+    pooler?: Pooler;
+    traces?: TraceParts;
+    newcomers?: NewcomersOptions;
+    news?: NewsPaceOptions;
+  } = {},
 ): Promise<TestCore> {
   const { pooler } = options;
   const database = await createDatabase({ empty: pooler !== undefined });
@@ -41,6 +50,8 @@ export async function openTestCore(
     maxConnections: options.maxConnections,
     provider: options.provider,
     traces: options.traces,
+    newcomers: options.newcomers,
+    news: options.news,
     webhookAllowed: parseRanges('127.0.0.0/8'),
     onError: () => undefined,
   });

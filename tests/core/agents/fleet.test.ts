@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Viewer } from '../../../core/accounts/keys.ts';
 import { findAgents, heldJobs, listAgents, type AgentFilter } from '../../../core/agents/find.ts';
-import { forgetAgents } from '../../../core/agents/forget.ts';
+import { forgetAgents, forgetSurplusAgents } from '../../../core/agents/forget.ts';
 import { drainAgent } from '../../../core/agents/presence.ts';
-import { registerAgent } from '../../../core/agents/register.ts';
+import { registerAgent, registrationSchema } from '../../../core/agents/register.ts';
 import { claimForAgent } from '../../../core/agents/work.ts';
 import { groupFigures } from '../../../core/groups/figures.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
@@ -158,5 +158,78 @@ describe('forgetting', () => {
     await database.query(`update agents set registered_at = registered_at - interval '9 days' where id = $1`, [old.id]);
     expect(await forgetAgents(core, 7)).toEqual({ forgotten: 1_200 });
     expect(Object.keys(await states(viewer)).toSorted()).toEqual(['holder', 'old, but here', 'poller']);
+  });
+});
+
+describe('agents without end', () => {
+  const crowd = (viewer: Viewer, count: number, group: string) =>
+    database.query(
+      `insert into agents (account_id, machine_id, container_group_id, session_id)
+       select $1, $3 || ' ' || n, $3, gen_random_uuid() from generate_series(1, $2::int) n`,
+      [viewer.accountId, count, group],
+    );
+
+  test('are forgotten when they are gone, those that were seen last excepted; who is there or holds a job stays', async () => {
+    const [{ viewer }, other] = [await account(), await account()];
+    await crowd(viewer, 700, 'crowd');
+    await crowd(other.viewer, 8, 'crowd');
+    const holder = await register(viewer, 'holder', 'crowd');
+    await submit(core, viewer, { containerGroupId: 'crowd' });
+    await claim(core, viewer, 'holder', 'crowd', holder.id);
+    await submit(core, viewer, { containerGroupId: 'crowd' });
+    await claimForWorker(core, viewer, { machineId: 'poller', containerGroupId: 'crowd' });
+    await silence(viewer, 600);
+    await silence(other.viewer, 600);
+    await database.query(`update agents set last_seen_at = now() - interval '400 s' where machine_id like 'crowd 9_'`);
+    await register(viewer, 'present', 'crowd');
+    expect(await forgetSurplusAgents(core, { perGroup: 10, perAccount: 1_000, afterSeconds: 300 })).toEqual({
+      forgotten: 690,
+    });
+    const kept = Array.from({ length: 10 }, (_, n) => `crowd 9${n}`);
+    expect(Object.keys(await states(viewer)).toSorted()).toEqual([...kept, 'holder', 'poller', 'present'].toSorted());
+    expect(Object.keys(await states(other.viewer))).toHaveLength(8);
+  });
+
+  test('are forgotten also where each is in a group of its own', async () => {
+    const { viewer } = await account();
+    for (let n = 0; n < 12; n += 1) await crowd(viewer, 1, `group ${n}`);
+    await silence(viewer, 600);
+    const kept = { perGroup: 10, perAccount: 11, afterSeconds: 300 };
+    expect(await forgetSurplusAgents(core, kept)).toEqual({ forgotten: 1 });
+    expect(await forgetSurplusAgents(core, { ...kept, afterSeconds: 900, perAccount: 5 })).toEqual({ forgotten: 0 });
+    expect(Object.keys(await states(viewer))).toHaveLength(11);
+  });
+
+  test('cannot come as fast as somebody likes: who is known is found, who polls gets work, and other accounts have their own count', async () => {
+    const few = await openTestCore({ newcomers: { most: 2, windowSeconds: 600 } });
+    onTestFinished(() => few.close());
+    const [{ viewer }, other] = [await few.account(), await few.account()];
+    const sessions = [randomUUID(), randomUUID(), randomUUID()] as const;
+    const comes = (sessionId: string, who = viewer, machineId = 'machine') =>
+      registerAgent(few.core, who, {
+        ...{ machineId, containerGroupId: 'group', sessionId },
+        ...{ version: null, hardware: null },
+      });
+    const first = await comes(sessions[0]);
+    await comes(sessions[1]);
+    await expect(comes(sessions[2])).rejects.toMatchObject({ code: 'RATE_LIMITED', retryAfterSeconds: 600 });
+    expect(await comes(sessions[0], viewer, 'moved')).toMatchObject({ id: first.id, machineId: 'moved' });
+    await comes(sessions[2], other.viewer);
+
+    const { id } = await submit(few.core, viewer);
+    const job = await claimForWorker(few.core, viewer, { machineId: 'made up', containerGroupId: 'group' });
+    expect(job?.id).toBe(id);
+    expect(await few.database.query(`select from agents where machine_id = 'made up'`)).toEqual([]);
+  });
+
+  test('say no more than 8 KiB of their hardware, whatever the characters', () => {
+    const said = (words: string) =>
+      registrationSchema.safeParse({
+        ...{ machineId: 'm', containerGroupId: 'g', sessionId: randomUUID() },
+        hardware: { words },
+      }).success;
+    expect(said('x'.repeat(8_000))).toBe(true);
+    expect(said('x'.repeat(8_192))).toBe(false);
+    expect(said('字'.repeat(2_800))).toBe(false);
   });
 });

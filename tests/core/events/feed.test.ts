@@ -10,7 +10,7 @@ import { openTestCore, spec } from '../../support/core.ts';
 import { claim, eventTypes, submit } from '../../support/jobs.ts';
 import { until } from '../../support/until.ts';
 
-const { core, database, account, close } = await openTestCore();
+const { core, database, account, close } = await openTestCore({ news: { everyMs: 1 } });
 const clients: pg.Client[] = [];
 afterAll(async () => {
   await Promise.all(clients.map((client) => client.end()));

@@ -17,7 +17,7 @@ import { until } from '../../support/until.ts';
 
 let app: TestApp;
 const sources: TestEventSource[] = [];
-beforeAll(async () => void (app = await startTestApp()));
+beforeAll(async () => void (app = await startTestApp({ news: { everyMs: 1 } })));
 afterAll(async () => {
   await Promise.all(sources.map((source) => source.close()));
   await app.close();
