@@ -27,7 +27,7 @@ describe('docs/configuration.md', () => {
 });
 
 describe('docker-compose.yml', () => {
-  const { services, volumes } = readCompose();
+  const { services, networks, volumes } = readCompose();
   const all = Object.entries(services);
 
   test('sets what server and agent know, so that they start', () => {
@@ -96,6 +96,15 @@ describe('docker-compose.yml', () => {
     expect(caddyfile).toContain(`{$KELPIE_PROXY_ADDRESS::${inside(proxy)}}`);
     const port = readConfig(services['server-1'].environment).KELPIE_PORT;
     expect(caddyfile).toContain(`{$KELPIE_SERVERS:server-1:${port} server-2:${port}}`);
+  });
+
+  test('lets what jobs run reach the proxy and the store, and neither the database nor a server by itself', () => {
+    const besides = (name: keyof typeof services) =>
+      all.filter(([, { networks: other }]) => services[name].networks.some((network) => other.includes(network)));
+    expect(besides('agent').map(([name]) => name)).toEqual(['s3', 'proxy', 'agent']);
+    const besidesDatabase = ['postgres', 'migrate', 'agent-key', 'server-1', 'server-2', 'proxy'];
+    expect(besides('postgres').map(([name]) => name)).toEqual(besidesDatabase);
+    expect(new Set(all.flatMap(([, one]) => one.networks))).toEqual(new Set(Object.keys(networks)));
   });
 
   test('keeps data in volumes that it has', () => {

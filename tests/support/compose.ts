@@ -18,6 +18,7 @@ const service = z
     environment: z.record(z.string(), z.string()).default({}),
     user: z.string().optional(),
     ports: z.array(set).default([]),
+    networks: z.array(z.string()).default(['default']),
     volumes: z.array(z.string()).default([]),
     healthcheck: z
       .strictObject({
@@ -46,6 +47,7 @@ const file = z.object({
   services: z.strictObject(
     Object.fromEntries(names.map((name) => [name, service])) as Record<(typeof names)[number], typeof service>,
   ),
+  networks: z.record(z.string(), z.null()),
   volumes: z.record(z.string(), z.null()),
 });
 export type Compose = z.infer<typeof file>;
