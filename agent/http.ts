@@ -1,9 +1,12 @@
 import { z } from 'zod';
+import { boundedBody } from '../lib/bounded-body.ts';
 import { anyOf } from '../lib/signals.ts';
 import type { Credentials } from './credentials.ts';
 import type { Transport } from './transport.ts';
 
 const ANSWER_WITHIN_MS = 30_000;
+/** Many times what is stored of a job, which is the longest answer that an agent asks for. */
+const MOST_BYTES = 8 * 2 ** 20;
 
 const answer = z.object({
   data: z.unknown().optional(),
@@ -46,7 +49,7 @@ const REFUSALS: readonly unknown[] = ['UNAUTHENTICATED', 'FORBIDDEN', 401, 403];
 
 async function dataOf(response: Response, credentials: Credentials): Promise<unknown> {
   if (REFUSALS.includes(response.status)) credentials.refused();
-  const text = await response.text();
+  const text = Buffer.from(await boundedBody(response, MOST_BYTES)).toString('utf8');
   const { data, errors = [] } = parsed(text, response.status);
   if (errors.some(({ extensions }) => REFUSALS.includes(extensions?.code))) credentials.refused();
   if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join('; '));

@@ -4,8 +4,9 @@ import { SyncError } from './errors.ts';
 import type { Course } from './progress.ts';
 import { fetchFile } from './fetch.ts';
 import { makeDirectory, removeLeftParts } from './directory.ts';
+import { listPicked } from './listing.ts';
 import { inParallel, type Task } from './parallel.ts';
-import { type RetryPolicy, waitToRetry, withRetries } from './retry.ts';
+import { type RetryPolicy, waitToRetry } from './retry.ts';
 import type { ObjectStore, StoredObject } from './s3.ts';
 import { isTemporary, type Observed } from './scan.ts';
 
@@ -75,8 +76,9 @@ async function bringEntry(parts: Download, entry: SyncEntry, listed: readonly Co
 
 /** What the entry wants, except for what it has. */
 async function listComing(parts: Download, entry: SyncEntry, brought?: ReadonlySet<string>): Promise<Coming[]> {
-  const objects = (await listAll(parts, entry)).filter(({ key }) => brought?.has(key) !== true);
-  const wanted = objects.map((object) => wantedOf(entry, object)).filter((one) => one !== undefined);
+  const wanted = await listPicked(parts, entry, (object) =>
+    brought?.has(object.key) === true ? undefined : wantedOf(entry, object),
+  );
   return wanted.map((one) => ({ ...one, course: parts.onPlanned(one.size) }));
 }
 
@@ -99,23 +101,6 @@ async function bringAll(
     await inParallel(tasks, parts.concurrency, parts.signal);
   }
   return gone;
-}
-
-async function listAll({ store, policy, signal }: Download, entry: SyncEntry): Promise<StoredObject[]> {
-  const objects: StoredObject[] = [];
-  let token: string | undefined;
-  try {
-    do {
-      const list = () => store.listPage(entry.bucket, entry.prefix, token, signal);
-      const page = await withRetries(policy, `list ${entry.name}`, signal, list);
-      objects.push(...page.objects);
-      token = page.next;
-    } while (token !== undefined);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw new SyncError(`${entry.name}: the bucket could not be listed: ${messageOf(error)}`, { cause: error });
-  }
-  return objects;
 }
 
 function wantedOf(entry: SyncEntry, object: StoredObject): Wanted | undefined {

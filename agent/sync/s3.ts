@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { messageOf } from '../../lib/errors.ts';
 import type { Taken } from './arriving-file.ts';
+import { boundAnswers } from './bounded-answers.ts';
 import type { Address } from './entry.ts';
 import { notFromStore } from './foreign-answer.ts';
 import { createLandings, type Landing, type Landings } from './landing.ts';
@@ -104,6 +105,7 @@ export function createS3Store(settings: S3Settings): ObjectStore {
     ...clientConfig(settings, agents, stallMs * 10),
     credentials: client.config.credentials,
   });
+  [client, patient].forEach((one) => boundAnswers(one));
   const traffic = createTraffic(settings);
   const wire = createWire({ client, agents, traffic, stallMs, connectMs: CONNECT_MS });
   const landings = createLandings({ stallMs, connectMs: CONNECT_MS });

@@ -48,6 +48,11 @@ test('rejects what is no answer of a GraphQL server, and says what came', async 
   await expect(ask()).rejects.toThrow(/status 502 and "<html>Bad Gateway.*KELPIE_API_URL/);
 });
 
+test('reads no answer that goes on without end', async () => {
+  answer = { status: 200, body: JSON.stringify({ data: { viewer: 'x'.repeat(9 * 2 ** 20) } }) };
+  await expect(ask()).rejects.toThrow('Expected an answer of at most 8388608 bytes, got more');
+});
+
 test('follows nobody elsewhere, who would be shown the key', async () => {
   const elsewhere = createServer((_request, response) => void response.end('{}'));
   let isAsked = false;
