@@ -10,10 +10,22 @@ const escapes: [string, (text: string) => string][] = [
   ['as it is', (text) => text],
   ['in capitals', (text) => text.toUpperCase()],
   ['escaped as in a URL', encodeURIComponent],
-  ['escaped as in a URL, each character', (text) => Array.from(text).map((one) => `%${hexOf(one)}`).join('')],
+  [
+    'escaped as in a URL, each character',
+    (text) =>
+      Array.from(text)
+        .map((one) => `%${hexOf(one)}`)
+        .join(''),
+  ],
   ['in JSON', (text) => JSON.stringify({ 'x-kelpie-key': text })],
   ['in PHP’s JSON', (text) => JSON.stringify(text).replaceAll('/', '\\/')],
-  ['in JSON, each character', (text) => Array.from(text).map((one) => `\\u00${hexOf(one)}`).join('')],
+  [
+    'in JSON, each character',
+    (text) =>
+      Array.from(text)
+        .map((one) => `\\u00${hexOf(one)}`)
+        .join(''),
+  ],
   ['in HTML', (text) => text.replaceAll('+', '&#43;').replaceAll('/', '&#x2F;').replaceAll('=', '&#x3D;')],
   ['in hexadecimal digits', (text) => Buffer.from(text).toString('hex').toUpperCase()],
   ['in base64', (text) => Buffer.from(text).toString('base64')],

@@ -19,7 +19,15 @@ async function serve(listener: RequestListener): Promise<number> {
 const unknown: Resolve = () => Promise.reject(new Error('No name was expected'));
 
 function sent(part: Partial<Post> & { url: string }): Post {
-  return { resolve: unknown, headers: {}, body: '{}', secrets: [], signal: AbortSignal.timeout(10_000), allowed: loopback, ...part };
+  return {
+    resolve: unknown,
+    headers: {},
+    body: '{}',
+    secrets: [],
+    signal: AbortSignal.timeout(10_000),
+    allowed: loopback,
+    ...part,
+  };
 }
 
 test('the answer is its status, how long to wait, and the beginning of its body', async () => {
