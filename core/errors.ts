@@ -65,6 +65,19 @@ export class RateLimitedError extends KelpieError {
   }
 }
 
+/** An operation goes beyond a bound that the operator has set. */
+export class LimitExceededError extends KelpieError {
+  readonly code = 'LIMIT_EXCEEDED';
+  readonly limit: string;
+  readonly max: number;
+  /** @param limit the variable that sets it */
+  constructor(message: string, limit: string, max: number) {
+    super(message);
+    this.limit = limit;
+    this.max = max;
+  }
+}
+
 /** What the answer depends on can't be reached just now: neither a yes nor a no. The same may be asked again. */
 export class UnavailableError extends KelpieError {
   readonly code = 'UNAVAILABLE';

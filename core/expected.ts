@@ -7,6 +7,8 @@ import { KelpieError, UnavailableError } from './errors.ts';
  */
 export function expectedFailure(error: unknown): KelpieError | undefined {
   if (error instanceof KelpieError) return error;
+  // What was refused below the database's driver comes as the driver's own error, with what it carried.
+  if (error instanceof Error && 'failure' in error && error.failure instanceof KelpieError) return error.failure;
   if (!isDatabaseAway(error)) return undefined;
   return new UnavailableError(
     'The database does not answer just now. Ask again; what would change something may have been done all the same.',

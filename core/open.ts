@@ -1,4 +1,4 @@
-import { createOrm, demandLimits, type Orm } from '../db/orm.ts';
+import { CONNECTIONS, createOrm, demandLimits, type Orm } from '../db/orm.ts';
 import { migrate } from '../db/migrate.ts';
 import { startAnnouncements, type Topic } from '../db/listen.ts';
 import { createPing } from '../db/ping.ts';
@@ -18,6 +18,7 @@ import { createAccountFeed, type AccountFeed } from './events/account-feed.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import { createNextEvents, type NextEvents } from './events/next-events.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
+import { createTurns } from './fair-share.ts';
 import { createGroupWatchers, type GroupWatchers } from './groups/watch.ts';
 import { createSearches } from './jobs/searches.ts';
 import { createNewsPace, type NewsPaceOptions } from './leases/news-pace.ts';
@@ -100,10 +101,12 @@ const AGENT_RETENTION_DAYS = 7;
 export async function openCore(options: CoreOptions): Promise<OpenCore> {
   await migrate(options.directUrl ?? options.databaseUrl, { onHeldUp: options.onError });
   const pooled = options.directUrl !== undefined;
+  const { maxConnections = CONNECTIONS } = options;
   const orm = await createOrm({
     url: options.databaseUrl,
     pooled,
-    ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
+    maxConnections,
+    turns: createTurns(maxConnections),
   });
   try {
     if (pooled) await demandLimits(orm.em.fork());

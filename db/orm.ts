@@ -1,6 +1,7 @@
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { CompiledQuery, type DatabaseConnection } from 'kysely';
+import type { Pool } from 'pg';
 import { Account } from './entities/account.ts';
 import { Agent } from './entities/agent.ts';
 import { ApiKey } from './entities/api-key.ts';
@@ -21,6 +22,7 @@ import { WebhookSecret } from './entities/webhook-secret.ts';
 import { WebhookTry } from './entities/webhook-try.ts';
 import { keepPlans } from './kept-plans.ts';
 import { migrations } from './migrations.ts';
+import { inTurns, type Turns } from './turns.ts';
 
 export type { EntityManager };
 export type Orm = MikroORM;
@@ -37,6 +39,9 @@ const LIMITS = {
 /** Of every connection, in milliseconds: a host that drops what is sent to it would be waited for until TCP gives up. */
 export const CONNECT_WITHIN = { connectionTimeoutMillis: 10_000 };
 
+/** Size of a pool, where nobody says another one. */
+export const CONNECTIONS = 10;
+
 /** Connects lazily: the first statement opens the first connection. `maxConnections` bounds the pool (10). */
 export async function createOrm(options: {
   url: string;
@@ -45,6 +50,8 @@ export async function createOrm(options: {
   migrating?: { lockTimeoutMs: number };
   /** Behind the URL is a pooler that gives each transaction another connection: then none of them is set up by us (`demandLimits`). */
   pooled?: boolean;
+  /** Who may have a connection; by default whoever asks first. */
+  turns?: Turns;
 }): Promise<Orm> {
   return MikroORM.init({
     entities: [
@@ -57,12 +64,15 @@ export async function createOrm(options: {
     logger: () => undefined,
     // What it compares with the entities; functions are held to the committed schema by a test.
     schemaGenerator: { ignoreRoutines: true },
-    pool: { min: 0, max: options.maxConnections ?? 10, idleTimeoutMillis: 30_000 },
+    pool: { min: 0, max: options.maxConnections ?? CONNECTIONS, idleTimeoutMillis: 30_000 },
     ...(options.pooled !== true && { onCreateConnection: withoutJit }),
     driverOptions: {
       ...limitsOf(options),
       ...CONNECT_WITHIN,
-      ...(options.pooled !== true && { onPoolCreated: keepPlans }),
+      onPoolCreated: (pool: Pool) => {
+        if (options.pooled !== true) keepPlans(pool);
+        if (options.turns !== undefined) inTurns(pool, options.turns);
+      },
     },
     forceUtcTimezone: true,
   });

@@ -13,9 +13,10 @@ export interface Turns<Waiting> {
   /**
    * Takes the first of the lane whose turn it is, and then those behind it as long as they fit: groups take turns, and in a group its lanes.
    * @param fits is told each, the first one too, which is taken whatever it says; without it, one is taken
-   * @returns none when nobody waits
+   * @param mayHave passes over groups whose turn it cannot be; without it, none
+   * @returns none when nobody waits, or may have a turn
    */
-  next(fits?: (one: Waiting) => boolean): Waiting[];
+  next(fits?: (one: Waiting) => boolean, mayHave?: (group: string) => boolean): Waiting[];
 }
 
 export function createTurns<Waiting>(): Turns<Waiting> {
@@ -36,8 +37,9 @@ export function createTurns<Waiting>(): Turns<Waiting> {
       if (lanes?.size === 0) groups.delete(group);
       return waited;
     },
-    next(fits = () => false) {
+    next(fits = () => false, mayHave = () => true) {
       for (const [group, lanes] of groups) {
+        if (!mayHave(group)) continue;
         for (const [name, queue] of lanes) {
           const taken = takeFrom(queue, fits);
           lanes.delete(name);

@@ -2,6 +2,7 @@ import DataLoader from 'dataloader';
 import type { AgentSignals } from '../core/agents/signals.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
 import type { Core } from '../core/core.ts';
+import { asAsker, isAsking } from '../core/fair-share.ts';
 import { findAgents, heldJobs, type SeenAgent } from '../core/agents/find.ts';
 import { demand } from '../core/accounts/keys.ts';
 import type { AccountFeed } from '../core/events/account-feed.ts';
@@ -71,21 +72,32 @@ export interface Context extends Shared {
  * handed the same one. Nothing is remembered: a subscription's next step must see anew.
  */
 export function createAttemptLoader(core: Core): AttemptLoader {
-  const loader = new DataLoader<Job, Attempt | undefined>(
+  const ofWork = attemptLoader(core, outside);
+  const ofAskers = attemptLoader(core, (load) => outside(() => asAsker(TOGETHER, load)));
+  return (job) => (isAsking() ? ofAskers : ofWork).load(job);
+}
+
+/** What is loaded for all who ask at once has a turn of its own among theirs. */
+const TOGETHER = { accountId: 'all', keyId: 'all' };
+
+type Run = <Result>(load: () => Result) => Result;
+
+/** @param nobodys runs what is loaded on nobody's behalf */
+function attemptLoader(core: Core, nobodys: Run) {
+  return new DataLoader<Job, Attempt | undefined>(
     async (jobs) => {
-      const found = await outside(() => newestAttempts(core, [...new Set(jobs)]));
+      const found = await nobodys(() => newestAttempts(core, [...new Set(jobs)]));
       return Promise.all(
         jobs.map(async (job) => {
           const attempt = found.get(job.id);
           if (attempt === undefined || attempt.number === job.attemptNumber) return attempt;
           // Another operation had read the same job at another time, and asked for another attempt at it.
-          return (await outside(() => newestAttempts(core, [job]))).get(job.id);
+          return (await nobodys(() => newestAttempts(core, [job]))).get(job.id);
         }),
       );
     },
     { cache: false, maxBatchSize: MAX_BATCH },
   );
-  return (job) => loader.load(job);
 }
 
 /** The rest is loaded for all jobs of an operation's step at once, and not remembered either. */

@@ -4,6 +4,7 @@ import {
   ForbiddenError,
   InvalidInputError,
   LeaseLostError,
+  LimitExceededError,
   NotFoundError,
   RateLimitedError,
   UnavailableError,
@@ -98,6 +99,7 @@ export function publicError(error: unknown): GraphQLError | undefined {
 
 function detailsOf(failure: KelpieError): Record<string, unknown> {
   if (failure instanceof InvalidInputError) return { issues: failure.issues };
+  if (failure instanceof LimitExceededError) return { limit: failure.limit, max: failure.max };
   if (failure instanceof RateLimitedError || failure instanceof UnavailableError) {
     return { retryAfterSeconds: failure.retryAfterSeconds };
   }

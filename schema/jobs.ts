@@ -61,10 +61,11 @@ builder.queryField('jobs', (t) =>
       resolve: async (_root, args, { core, viewer, gone }) => {
         const filter = jobFilter(args.filter);
         const oldestFirst = args.orderBy === 'OLDEST_FIRST';
+        let more: { hasNextPage?: true; hasPreviousPage?: true } = {};
         const page = await connection<Job>(
           args,
           (job) => job.position,
-          ({ before, after, limit, inverted }) => {
+          async ({ before, after, limit, inverted }) => {
             const [newer, older] = oldestFirst ? [before, after] : [after, before];
             const slice = {
               limit,
@@ -72,10 +73,16 @@ builder.queryField('jobs', (t) =>
               below: numberOfCursor(oldestFirst ? 'before' : 'after', newer),
               above: numberOfCursor(oldestFirst ? 'after' : 'before', older),
             };
-            return listJobs(core, viewer, filter, slice, gone);
+            const { jobs, isCut } = await listJobs(core, viewer, filter, slice, gone);
+            if (isCut) more = inverted ? { hasPreviousPage: true } : { hasNextPage: true };
+            return jobs;
           },
         );
-        return { ...page, totalCount: () => countJobs(core, viewer, filter, gone) };
+        return {
+          ...page,
+          pageInfo: { ...page.pageInfo, ...more },
+          totalCount: () => countJobs(core, viewer, filter, gone),
+        };
       },
     },
     {

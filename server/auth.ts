@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { authenticate, type Viewer } from '../core/accounts/keys.ts';
+import { authenticate, may, type Viewer } from '../core/accounts/keys.ts';
 import { viewerOfOrganization } from '../core/accounts/organizations.ts';
 import type { Core } from '../core/core.ts';
 import { ForbiddenError, RateLimitedError } from '../core/errors.ts';
@@ -26,7 +26,7 @@ const SALAD_KEY_GOOD_FOR_MS = 15 * 60_000;
 /** What every request and every socket passes first. */
 export interface Door {
   /**
-   * Who asks, by the credentials that were presented (`presentedIn`). For a socket: what comes over it later is not counted.
+   * Who asks, by the credentials that were presented (`presentedIn`). For a socket: what comes over it later is counted by `countOn`.
    * @param address where the request comes from, for counting refusals; undefined where that is not known
    * @throws UnauthenticatedError without credentials
    * @throws ForbiddenError with such as are unknown, revoked or expired
@@ -36,6 +36,12 @@ export interface Door {
    * @throws UnavailableError when nobody could say
    */
   admit(read: ReadHeader, address: string | undefined): Promise<Admission>;
+  /**
+   * Counts an operation that came over a socket of somebody who was let in.
+   * @param what.isAgents whether it is an agent's verb, which a fleet says often
+   * @throws RateLimitedError when there were too many with these credentials, over sockets or not
+   */
+  countOn(who: Who, what: { report: Report; isAgents: boolean }): Promise<void>;
   /** The same for one request, which is counted: also a RateLimitedError when there were too many with these credentials. */
   admitCounted(read: ReadHeader, address: string | undefined): Promise<Admission>;
   /**
@@ -47,6 +53,8 @@ export interface Door {
   /** The same, where it is not known yet what the request is about: whoever finds that out counts it. */
   callerOf(read: ReadHeader, address: string | undefined): Promise<Caller>;
 }
+
+type Who = Pick<Admission, 'viewer' | 'credential'>;
 
 /** Somebody who was let in and whose request is not counted yet. */
 export interface Caller {
@@ -73,9 +81,11 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
   const { core, salad = {}, rates } = parts;
   const admissionOf = createAdmissions({ core, salad, rates });
   const nameOf = createLeaseNames(core);
-  const count = async ({ viewer, credential }: Admission, report: Report | undefined): Promise<void> => {
+  const count = async ({ viewer, credential }: Who, report: Report | undefined, isAgents = false): Promise<void> => {
     if (rates?.countsRequests !== true) return;
-    await rates.count(credential, report && (await nameOf({ viewer, credential }, report)));
+    const lease = report && (await nameOf({ viewer, credential }, report));
+    if (lease === undefined && isAgents && may(viewer, 'work')) await rates.countAgents(credential);
+    else await rates.count(credential, lease);
   };
 
   const admit: Door['admit'] = async (read, address) => {
@@ -99,6 +109,7 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
 
   return {
     admit,
+    countOn: (who, { report, isAgents }) => count(who, report, isAgents),
     admitCounted: (read, address) => admitCounted(read, address),
     viewerOf: async (read, address, report) => (await admitCounted(read, address, report)).viewer,
     callerOf: async (read, address) => {

@@ -5,6 +5,7 @@ import { createAttemptLoader, createContext, publicError, schema, type Context }
 import { admittedOperations, type Admitted } from './admitted-operations.ts';
 import type { Door } from './auth.ts';
 import { useGraphiQLPage } from './graphiql/page.ts';
+import { fairOperations } from './fair-operations.ts';
 import type { Logger } from './log.ts';
 import { keptDocuments } from './kept-documents.ts';
 import type { Limits } from './limits.ts';
@@ -41,17 +42,18 @@ export function createGraphQL(parts: GraphQLParts) {
       operationLimits(limits, { introspection }),
       watchedStreams(core.keyWatch, limits),
       sharedResults(),
+      fairOperations(limits),
     ],
     // Bounded by those that take their places in the list of plugins.
     maxRequestBodySize: false,
     parserAndValidationCache: false,
     batching: false,
-    context: ({ asker, request }) => {
+    context: ({ asker, gone: socketGone, request }) => {
       if (asker === undefined) throw new Error('An operation came through no door that knows who asks');
       const { watchers, groupWatchers, accountFeed, signals, logFollowers, reconnectGraceSeconds } = core;
       const watching = { watchers, groupWatchers, accountFeed, signals, logFollowers };
       // On a socket there is no request.
-      const gone = (request as Request | undefined)?.signal;
+      const gone = (request as Request | undefined)?.signal ?? socketGone;
       return createContext({ core, newestAttempt, ...watching, reconnectGraceSeconds }, asker, gone);
     },
     cors: { origin: '*', credentials: false, exposedHeaders: [REQUEST_ID_HEADER, 'Retry-After'] },
@@ -74,7 +76,7 @@ export function createGraphQL(parts: GraphQLParts) {
 
 /** The reason that a request's signal gives when its connection is closed. */
 function isAborted(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
+  return error instanceof Error && (error.name === 'AbortError' || isAborted(error.cause));
 }
 
 /** Those that say when to ask again, which programs read in the answer's head. */

@@ -13,6 +13,8 @@ export interface Measures {
   depth: number;
   /** Fields that are asked for under another name. */
   aliases: number;
+  /** Fields of the operation itself, as often as they are asked for. */
+  rootFields: number;
   /** Elements of lists, at most: pages are taken to be full. */
   nodes: number;
 }
@@ -57,24 +59,27 @@ export function measure(
     return part;
   };
 
-  const { depth, aliases, fixed, perElement } = partOf(operation.selectionSet);
-  return { depth, aliases, nodes: fixed + perElement };
+  const { depth, aliases, fields, fixed, perElement } = partOf(operation.selectionSet);
+  return { depth, aliases, rootFields: fields, nodes: fixed + perElement };
 }
 
 /** Of a selection: what it costs by itself, and what for each element of the page that it is made on. */
 interface Part {
   depth: number;
   aliases: number;
+  /** In the selection itself, not in those of its fields. */
+  fields: number;
   fixed: number;
   perElement: number;
 }
 
-const NOTHING: Part = Object.freeze({ depth: 0, aliases: 0, fixed: 0, perElement: 0 });
+const NOTHING: Part = Object.freeze({ depth: 0, aliases: 0, fields: 0, fixed: 0, perElement: 0 });
 
 function together(one: Part, other: Part): Part {
   return {
     depth: Math.max(one.depth, other.depth),
     aliases: one.aliases + other.aliases,
+    fields: one.fields + other.fields,
     fixed: one.fixed + other.fixed,
     perElement: one.perElement + other.perElement,
   };
@@ -83,15 +88,15 @@ function together(one: Part, other: Part): Part {
 function partOfField(field: FieldNode, inner: Part, numbers: Readonly<Record<string, unknown>>): Part {
   const name = field.name.value;
   const aliases = inner.aliases + (field.alias === undefined || field.alias.value === name ? 0 : 1);
-  if (name.startsWith('__')) return { ...NOTHING, aliases };
+  if (name.startsWith('__')) return { ...NOTHING, aliases, fields: 1 };
   const depth = inner.depth + 1;
   // The elements of a connection, which its parent's arguments count.
   if (name === 'nodes' || name === 'edges') {
-    return { depth, aliases, fixed: 0, perElement: 1 + inner.fixed + inner.perElement };
+    return { depth, aliases, fields: 1, fixed: 0, perElement: 1 + inner.fixed + inner.perElement };
   }
   const page = argument(field, ['first', 'last'], numbers) ?? PAGE.preset;
   const lines = argument(field, ['tail'], numbers) ?? 0;
-  return { depth, aliases, fixed: lines + inner.fixed + page * inner.perElement, perElement: 0 };
+  return { depth, aliases, fields: 1, fixed: lines + inner.fixed + page * inner.perElement, perElement: 0 };
 }
 
 function argument(

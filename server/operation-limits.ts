@@ -97,12 +97,15 @@ function withinLimits(limits: Limits): ValidationRule {
       Document() {
         for (const node of document.definitions) {
           if (node.kind !== Kind.OPERATION_DEFINITION) continue;
-          const { depth, aliases } = measure(document, node);
+          const { depth, aliases, rootFields } = measure(document, node);
           if (depth > limits.KELPIE_MAX_QUERY_DEPTH) {
             context.reportError(limitError(limits, 'KELPIE_MAX_QUERY_DEPTH', depth));
           }
           if (aliases > limits.KELPIE_MAX_ALIASES) {
             context.reportError(limitError(limits, 'KELPIE_MAX_ALIASES', aliases));
+          }
+          if (rootFields > limits.KELPIE_MAX_ROOT_FIELDS) {
+            context.reportError(limitError(limits, 'KELPIE_MAX_ROOT_FIELDS', rootFields));
           }
         }
       },

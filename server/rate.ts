@@ -23,6 +23,12 @@ export interface Rates {
    */
   count(credential: string, lease?: string): Promise<void>;
   /**
+   * Counts what an agent says over its socket that names no lease: that it is there, that it wants work. A whole fleet says so at once when its
+   * server goes, so it is many times as much, and apart from what people ask with the same key.
+   * @throws RateLimitedError
+   */
+  countAgents(credential: string): Promise<void>;
+  /**
    * Counts a refused key.
    * @throws RateLimitedError, to be told instead, when too many from there were refused. Good keys from there pass: machines share addresses
    */
@@ -37,15 +43,19 @@ export interface Rates {
 const BURST_SECONDS = 5;
 /** A job's heart beats once a second at most, and more often only while nobody answers. */
 const PER_LEASE = 10;
+/** As often as others ask with a key, its agents may say so many times as much. */
+const AGENTS_TIMES = 10;
 /** Keys, leases and addresses that are counted at a time; above that, what was counted longest ago is forgotten. */
 const MAX_COUNTED = 10_000;
 
 export function createRates({ perKey, refusalsPerAddress }: RateLimits): Rates {
   const requests = createCounter(perKey * BURST_SECONDS, BURST_SECONDS);
   const signs = createCounter(PER_LEASE * BURST_SECONDS, BURST_SECONDS);
+  const agents = createCounter(perKey * AGENTS_TIMES * BURST_SECONDS, BURST_SECONDS);
   const refusals = createCounter(refusalsPerAddress, 1);
   const tooMany = `Expected at most ${perKey * BURST_SECONDS} requests in ${BURST_SECONDS} s with one key (KELPIE_RATE_PER_KEY=${perKey} a second), got more. Ask less often, or in batches.`;
   const tooManySigns = `Expected at most ${signs.max} heartbeats and reports in ${BURST_SECONDS} s from who holds one job, got more. Send a heartbeat every heartbeat_interval seconds.`;
+  const tooManyOfAgents = `Expected at most ${agents.max} registrations and claims in ${BURST_SECONDS} s over sockets with one key (${AGENTS_TIMES} times KELPIE_RATE_PER_KEY=${perKey} a second), got more. Give the fleet several keys.`;
   const tooManyRefused = `Expected at most ${refusalsPerAddress} refused keys a second from one address (KELPIE_REFUSALS_PER_ADDRESS), got more. Wait, and check the key.`;
   return {
     countsRequests: perKey > 0,
@@ -53,6 +63,9 @@ export function createRates({ perKey, refusalsPerAddress }: RateLimits): Rates {
       if (perKey === 0) return;
       if (lease === undefined) deny(await requests.add(credential), requests.max, tooMany);
       else deny(await signs.add(`${credential} ${lease}`), signs.max, tooManySigns);
+    },
+    async countAgents(credential) {
+      if (perKey > 0) deny(await agents.add(credential), agents.max, tooManyOfAgents);
     },
     async refused(address) {
       if (refusalsPerAddress > 0) deny(await refusals.add(address), refusals.max, tooManyRefused);

@@ -1,14 +1,15 @@
-import { Kind, OperationTypeNode, parse, type DocumentNode } from 'graphql';
+import { Kind, OperationTypeNode, parse, type DocumentNode, type OperationDefinitionNode } from 'graphql';
 import { z } from 'zod';
 import type { NamedLease } from '../core/leases/own.ts';
+import { workFields } from '../schema/index.ts';
 
-/** The mutations that keep a job, and that tell how its attempt ended. */
-const REPORTS = ['heartbeat', 'completeAttempt', 'failAttempt', 'releaseAttempt'];
+/** The mutations that keep a job, and that tell what its command writes and how its attempt ended. */
+const REPORTS = ['heartbeat', 'appendLogs', 'completeAttempt', 'failAttempt', 'releaseAttempt'];
 /** An agent's are shorter. */
 const MAX_CHARACTERS = 2_000;
 
 /**
- * Names the attempt that an operation is about, where it is nothing but a heartbeat or a report of an ending, written as agents write
+ * Names the attempt that an operation is about, where it is nothing but a heartbeat or a report, written as agents write
  * them: with their input in the variable `input`. Undefined for everything else.
  * @param operation what came with a request, before anything of it is looked at
  */
@@ -28,6 +29,21 @@ function isReport(query: string): boolean {
   if (field?.kind !== Kind.FIELD || more.length > 0 || !REPORTS.includes(field.name.value)) return false;
   const [argument] = field.arguments ?? [];
   return argument?.value.kind === Kind.VARIABLE && argument.value.name.value === 'input';
+}
+
+/** Whether an operation is one verb of an agent, and nothing besides. */
+export function isAgents({ operation, selectionSet }: OperationDefinitionNode): boolean {
+  const [field, ...more] = selectionSet.selections;
+  if (operation === OperationTypeNode.QUERY || more.length > 0) return false;
+  return field?.kind === Kind.FIELD && workFields.has(field.name.value);
+}
+
+/** The same of a text that holds nothing but one operation and fragments, and is short. */
+export function isTextOfAgents(query: string): boolean {
+  if (query.length > MAX_CHARACTERS) return false;
+  const definitions = parsed(query)?.definitions ?? [];
+  const [operation, ...others] = definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION);
+  return operation !== undefined && others.length === 0 && isAgents(operation);
 }
 
 /** What cannot be read is told where it is to be run. */

@@ -13,6 +13,7 @@ import type { Admission, Door } from './auth.ts';
 import { hasCredentials, readerOf } from './credentials.ts';
 import { exceeded, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
+import { isTextOfAgents, leaseOfReport } from './report-lease.ts';
 import { addressOf } from './requests.ts';
 
 /** Of the protocol: nothing is wrong with the one who asks, it should come again. */
@@ -27,7 +28,9 @@ const MAX_TIMER_MS = 2_147_483_647;
 /** One socket, and who speaks on it. */
 export type Connection = Extra & {
   /** Whose credentials opened it; without, each operation brings its own. */
-  viewer?: Viewer;
+  opener?: Pick<Admission, 'viewer' | 'credential'>;
+  /** Aborted when it is closed. */
+  gone?: AbortSignal;
   /** Ends the wait of a socket that nobody's credentials opened. */
   known?: () => void;
   /** When the first of its tokens is over, in milliseconds since 1970, and what ends the wait for that. */
@@ -57,11 +60,11 @@ export interface SocketDoor {
    */
   open(extra: Connection, parameters: Parameters | undefined): Promise<boolean>;
   /**
-   * Who asks for one operation: who opened the socket, or else whoever's credentials are in the operation's `extensions.headers`. Those
-   * are looked at and counted like an HTTP request's.
-   * @returns an error that is the operation's answer when nobody does
+   * Who asks for one operation: who opened the socket, or else whoever's credentials are in the operation's `extensions.headers`. It is
+   * counted like an HTTP request; those credentials are looked at like one's.
+   * @returns an error that is the operation's answer when nobody does, or too often
    */
-  askerOf(extra: Connection, operation: Pick<SubscribePayload, 'extensions'>): Promise<Viewer | GraphQLError>;
+  askerOf(extra: Connection, operation: SubscribePayload): Promise<Viewer | GraphQLError>;
   /** Whether anybody's credentials were good on the socket that runs on this connection. */
   knows(connection: Duplex): boolean;
 }
@@ -94,7 +97,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
         const address = addressOf(extra.request, { trustedProxies });
         const admission = await door.admit(readerOf(parameters), address);
         welcome(extra, admission);
-        extra.viewer = admission.viewer;
+        extra.opener = admission;
         return true;
       } catch (error) {
         const { code, reason } = refusalOf(error, log);
@@ -106,7 +109,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
       const headers = headersOf(operation);
       if (extra.isOver === true) return new GraphQLError(endMessages.REVOKED, { extensions: { code: 'FORBIDDEN' } });
       try {
-        if (extra.viewer !== undefined) return openerOf(extra.viewer, headers);
+        if (extra.opener !== undefined) return await countedOpener(door, extra.opener, operation, extra.gone);
         const address = addressOf(extra.request, { trustedProxies });
         const admission = await door.admitCounted(readerOf(headers), address);
         welcome(extra, admission);
@@ -115,7 +118,8 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
       } catch (error) {
         const shown = publicError(error);
         if (shown !== undefined) return shown;
-        log.error({ err: error }, 'Who asks for an operation on a socket could not be found out');
+        if (extra.gone?.aborted !== true)
+          log.error({ err: error }, 'Who asks for an operation on a socket could not be found out');
         return new GraphQLError('Unexpected error.', { extensions: { code: 'INTERNAL_SERVER_ERROR' } });
       }
     },
@@ -157,12 +161,26 @@ export function headersOf({ extensions }: Pick<SubscribePayload, 'extensions'>):
 }
 
 /** As with several credentials in one request: whichever won, somebody would act in an account that they did not mean. */
-function openerOf(viewer: Viewer, headers: Parameters | undefined): Viewer {
-  if (!hasCredentials(headers)) return viewer;
+function demandNoOthers(headers: Parameters | undefined): void {
+  if (!hasCredentials(headers)) return;
   throw new InvalidInputError([
     { path: ['extensions', 'headers'], message: 'Expected credentials once, got the socket’s and the operation’s own' },
   ]);
 }
+
+async function countedOpener(
+  door: Door,
+  opener: NonNullable<Connection['opener']>,
+  { query, variables, extensions }: SubscribePayload,
+  gone = NEVER,
+): Promise<Viewer> {
+  demandNoOthers(headersOf({ extensions }));
+  const report = { lease: leaseOfReport({ query, variables }), gone: () => gone };
+  await door.countOn(opener, { report, isAgents: isTextOfAgents(query) });
+  return opener.viewer;
+}
+
+const NEVER = new AbortController().signal;
 
 function closeUnlessKnown(extra: Connection): void {
   extra.known = closeIn(

@@ -9,7 +9,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { handleProtocols, makeServer, type ServerOptions, type SubscribePayload } from 'graphql-ws';
-import { WebSocketServer } from 'ws';
+import { WebSocketServer, type WebSocket } from 'ws';
 import type { KeyWatch } from '../core/accounts/key-watch.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
 import { aboutOperation, type TraceOf } from './about.ts';
@@ -72,7 +72,7 @@ export function createSockets(parts: SocketParts): Sockets {
   return {
     upgrade(request, socket, head) {
       server.handleUpgrade(request, socket, head, (client) => {
-        const extra: Connection = { socket: client, request };
+        const extra: Connection = { socket: client, request, gone: signalOfClose(client) };
         const { unread, log } = parts;
         speak(protocol, extra, { pingRound, isAgents: () => extra.isAgents === true, unread, log });
         hangUpOnTheTalkative(socket, door);
@@ -112,6 +112,12 @@ function aboutArguments<Result>(args: ExecutionArgs, run: (enveloped: Enveloped)
   return aboutOperation(args.variableValues, enveloped.trace, () => run(enveloped));
 }
 
+function signalOfClose(client: WebSocket): AbortSignal {
+  const gone = new AbortController();
+  client.once('close', () => gone.abort());
+  return gone.signal;
+}
+
 /** Whoever has not said who it is has nothing to say that is long. */
 function hangUpOnTheTalkative(socket: Duplex, door: SocketDoor): void {
   let read = 0;
@@ -139,6 +145,7 @@ async function argumentsOf(
 ) {
   const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
     asker,
+    ...(extra.gone !== undefined && { gone: extra.gone }),
   } satisfies Admitted) as Enveloped;
   const contextValue = await contextFactory();
   const document = parsed(() => parse(params.query));

@@ -9,6 +9,7 @@ import { statement } from '../../db/statement.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { NotFoundError } from '../errors.ts';
+import { fitSurely, idAndSize, thoseThatFit } from './part.ts';
 import { findsAll } from './search.ts';
 import type { HowToWait, InTime } from './searches.ts';
 
@@ -54,8 +55,14 @@ export async function lockJob(em: EntityManager, viewer: Viewer, id: string): Pr
   return job ?? missingJob(id);
 }
 
+/** A part of the list, and whether it ends early, since what comes next would have been too much at once. */
+export interface JobPage {
+  jobs: Job[];
+  isCut: boolean;
+}
+
 /**
- * Jobs of the viewer's account; the admin's are everybody's.
+ * Jobs of the viewer's account, of a few MiB at most, but one; the admin's are everybody's.
  * @param gone aborted when nobody waits for the answer any more: ends a search, and throws its reason
  * @throws RateLimitedError, InvalidInputError as `Searches` does, for a search
  */
@@ -65,9 +72,18 @@ export async function listJobs(
   filter: JobFilter,
   slice: JobSlice,
   gone?: AbortSignal,
-): Promise<Job[]> {
+): Promise<JobPage> {
   demand(viewer, 'read');
-  return reading(core, viewer, filter, (em) => em.find(Job, within(viewer, filter, slice), page(slice)), { gone });
+  const read = async (em: EntityManager): Promise<JobPage> => {
+    const fitting = within(viewer, filter, slice);
+    const { orderBy, limit, offset } = page(slice);
+    if (fitSurely(limit)) return { jobs: await em.find(Job, fitting, page(slice)), isCut: false };
+    const found = em.createQueryBuilder(Job, 'job').select(idAndSize).where(fitting).orderBy(orderBy);
+    const { ids, of } = await thoseThatFit(em, found.limit(limit, offset).toQuery());
+    const jobs = await em.find(Job, { $and: [fitting, { id: { $in: ids } }] }, { orderBy });
+    return { jobs, isCut: jobs.length < of };
+  };
+  return reading(core, viewer, filter, read, { gone });
 }
 
 /** Their ids and positions alone, for a list that is too large to be held at once: `findJobs` gives the rest, part by part. */

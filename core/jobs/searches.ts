@@ -3,6 +3,7 @@ import { isTimeUp } from '../../db/away.ts';
 import { anyOf } from '../../lib/signals.ts';
 import { createSlots, type Slots } from '../../lib/slots.ts';
 import { InvalidInputError, RateLimitedError } from '../errors.ts';
+import { asWork } from '../fair-share.ts';
 
 /**
  * The turns of searches. Each may read all jobs of an account, on the connections that claims and heartbeats need: so few run at once,
@@ -108,11 +109,9 @@ function inTimeOf(timeMs: number, gone: AbortSignal): InTime {
 function cancelWhen(gone: AbortSignal, em: EntityManager, pid: number | undefined): { over(): Promise<void> } {
   let asked: Promise<unknown> = Promise.resolve();
   const cancel = (): void => {
-    // By another connection. If there is none, the statement has its time, and no more.
-    asked = em
-      .fork()
-      .execute('select pg_cancel_backend(?::int)', [pid])
-      .catch(() => undefined);
+    // By another connection, for which it has no turn to wait: its own is what the others wait for. If there is none, the statement has
+    // its time, and no more.
+    asked = asWork(() => em.fork().execute('select pg_cancel_backend(?::int)', [pid])).catch(() => undefined);
   };
   gone.addEventListener('abort', cancel, { once: true });
   return {

@@ -1,6 +1,7 @@
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import { createMiddleware } from 'hono/factory';
 import { InvalidInputError } from '../../core/errors.ts';
+import { asAsker } from '../../core/fair-share.ts';
 import { inputIssues } from '../../core/input.ts';
 import { jsonBody } from './body.ts';
 import type { RestEnv, RestParts } from './parts.ts';
@@ -17,9 +18,10 @@ export function createRouter(): OpenAPIHono<RestEnv> {
 /** What every route passes first: nobody comes in without a key, before anything else of the request is looked at. */
 export function doors(viewerOf: RestParts['viewerOf']) {
   const authenticate = createMiddleware<RestEnv>(async (context, next) => {
-    context.set('viewer', await viewerOf(context.req.raw));
+    const viewer = await viewerOf(context.req.raw);
+    context.set('viewer', viewer);
     context.header('Cache-Control', 'no-store');
-    await next();
+    await asAsker({ accountId: viewer.accountId, keyId: viewer.keyId }, next);
   });
   return { reading: { middleware: [authenticate] }, writing: { middleware: [authenticate, jsonBody] } };
 }

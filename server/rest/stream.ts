@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { whenAborted } from '../../lib/pause.ts';
 import { orSilence, SILENCE } from './heartbeat.ts';
 
@@ -29,6 +30,8 @@ export function streamOf<Part>({ parts, stopping, hangUp, onError, heartbeatMs, 
   const encoder = new TextEncoder();
   const { encode, end, heartbeat } = encoding;
   const left = new AbortController();
+  // Its reader may pull on nobody's behalf.
+  const within = AsyncLocalStorage.snapshot();
   let coming: ReturnType<typeof parts.next> | undefined;
   const leave = async (): Promise<void> => {
     left.abort();
@@ -39,7 +42,7 @@ export function streamOf<Part>({ parts, stopping, hangUp, onError, heartbeatMs, 
     {
       async pull(controller) {
         try {
-          coming ??= parts.next();
+          coming ??= within(() => parts.next());
           const step = heartbeat === undefined ? await coming : await orSilence(coming, heartbeatMs);
           if (left.signal.aborted) return;
           if (step === SILENCE) {

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { createMiddleware } from 'hono/factory';
+import { asWork } from '../../core/fair-share.ts';
 import { containerGroupId, machineId } from '../../core/jobs/fields.ts';
 import type { NamedLease } from '../../core/leases/own.ts';
 import { claimForWorker, finishForWorker, heartbeatOfWorker, type PollingWorker } from '../../core/leases/polling.ts';
@@ -21,7 +22,7 @@ export function workRoutes({ core, viewerOf, callerOf }: Pick<RestParts, 'core' 
     // Whoever asks for the headers alone would never see the job that was claimed.
     if (context.req.method === 'HEAD') return context.json([], 200);
     const viewer = context.get('viewer');
-    const job = await claimForWorker(core, viewer, context.req.valid('query'));
+    const job = await asWork(() => claimForWorker(core, viewer, context.req.valid('query')));
     // A lease that has just begun has no heartbeat yet, so there is no attempt to look up.
     return context.json(job === undefined ? [] : [viewOfJob(job, {}, viewer)], 200);
   });

@@ -4,7 +4,7 @@ import { createFairSlots, type Lane } from '../../lib/fair-slots.ts';
 const always = new AbortController().signal;
 
 /** Places for which tasks are noted in the order in which they got one; `release` lets all go on. */
-function gated(options: { atOnce?: number; mostWaiting?: number } = {}) {
+function gated(options: { atOnce?: number; mostOfGroup?: number; mostWaiting?: number } = {}) {
   const slots = createFairSlots({ atOnce: 1, mostWaiting: 100, crowded: () => new Error('crowded'), ...options });
   const gate = Promise.withResolvers<undefined>();
   const order: string[] = [];
@@ -68,5 +68,22 @@ describe('fair slots', () => {
     release();
     await Promise.all(all);
     expect(order).toEqual(['one', 'two']);
+  });
+
+  test('are of one group so many at most: the others have the rest, however long its queue is', async () => {
+    const { slots, order, enter, release } = gated({ atOnce: 3, mostOfGroup: 2 });
+    const all = ['one', 'two', 'three'].map((name) => enter(lane('flood'), name));
+    all.push(enter(lane('quiet'), 'quiet'));
+    await Promise.resolve();
+    expect(order).toEqual(['one', 'two', 'quiet']);
+    expect(slots.takeFree(lane('quiet'))).toBeUndefined();
+    release();
+    await Promise.all(all);
+    expect(order).toEqual(['one', 'two', 'quiet', 'three']);
+    const free = ['a', 'a', 'a', 'b'].map((group) => slots.takeFree(lane(group)));
+    expect(free.map((giveBack) => giveBack !== undefined)).toEqual([true, true, false, true]);
+    const waiting = slots.take(lane('a'), always);
+    free[0]?.();
+    (await waiting)();
   });
 });

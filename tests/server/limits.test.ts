@@ -20,6 +20,7 @@ afterAll(() => app.close());
 const { secret: key } = await app.account();
 
 const fields = (count: number) => Array.from({ length: count }, (_, n) => `a${n}: viewer { role }`).join(' ');
+const roles = (count: number) => Array.from({ length: count }, (_, n) => `r${n}: role`).join(' ');
 const nested = (levels: number) => `{ viewer ${'{ a '.repeat(levels - 1)}${'}'.repeat(levels - 1)} }`;
 const listed = (levels: number): unknown => (levels === 0 ? 1 : [listed(levels - 1)]);
 
@@ -30,7 +31,17 @@ const breaches: [string, { query: string; variables?: Record<string, unknown> },
     /at most 50000 characters .* got 50022 \(KELPIE_MAX_QUERY_CHARACTERS\)/,
   ],
   ['levels', { query: nested(13) }, /at most 12 levels .* got 13 \(KELPIE_MAX_QUERY_DEPTH\)/],
-  ['aliases', { query: `{ ${fields(51)} }` }, /at most 50 fields under another name .* got 51 \(KELPIE_MAX_ALIASES\)/],
+  ['root fields', { query: `{ ${fields(21)} }` }, /at most 20 fields .* got 21 \(KELPIE_MAX_ROOT_FIELDS\)/],
+  [
+    'root fields, by fragments',
+    { query: `fragment F on Query { a: viewer { role } b: viewer { role } } { ${'...F '.repeat(11)} }` },
+    /got 22 \(KELPIE_MAX_ROOT_FIELDS\)/,
+  ],
+  [
+    'aliases',
+    { query: `{ viewer { ${roles(51)} } }` },
+    /at most 50 fields under another name .* got 51 \(KELPIE_MAX_ALIASES\)/,
+  ],
   [
     'aliases, by fragments',
     { query: `fragment F on Viewer { a: role b: role } { ${'viewer { ...F } '.repeat(26)} }` },
@@ -89,7 +100,7 @@ describe('an operation that asks for too much is refused, with the bound and its
 
   test('up to the bounds, it is answered', async () => {
     expect(Object.keys(await ask(app, key, `{ viewer { ${'role '.repeat(60)} } }`))).toEqual(['role']);
-    const { errors } = await app.graphql(key, `{ ${fields(50)} }`);
+    const { errors } = await app.graphql(key, `{ ${fields(19)} viewerToo: viewer { ${roles(30)} } }`);
     expect(errors).toBeUndefined();
     await ask(app, key, '{ jobs(first: 900) { nodes { attempts(first: 100) { nodes { number } } } } }');
     const variables = { l: {} };

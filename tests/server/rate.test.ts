@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { RateLimitedError } from '../../core/errors.ts';
 import { createRates } from '../../server/rate.ts';
-import { CompleteAttemptDocument, HeartbeatDocument } from '../../agent/generated/graphql.ts';
+import { CompleteAttemptDocument, HeartbeatDocument, RegisterAgentDocument } from '../../agent/generated/graphql.ts';
 import { keyCredentials } from '../../agent/credentials.ts';
 import { createHttpTransport } from '../../agent/http.ts';
 import { submitJobs } from '../../core/jobs/submit.ts';
@@ -119,13 +119,34 @@ describe('a server', async () => {
     expect((await app.rest(secret, 'GET', '/users/me')).status).toBe(429);
   });
 
-  test('does not count what comes over a socket, where agents beat', async () => {
-    const { secret } = await app.account();
+  test('over a socket too, which stays open, and not what agents say there', async () => {
+    const { viewer, secret } = await app.account();
     const client = app.socket(secret);
-    for (let time = 0; time < 30; time++) {
-      const answers = client.iterate({ query: '{ viewer { role } }' });
-      expect((await answers.next()).value).toMatchObject({ data: { viewer: { role: 'OWNER' } } });
+    const answerTo = async (query: string, variables: Record<string, unknown> = {}): Promise<unknown> => {
+      const answers = client.iterate({ query, variables });
+      return (await answers.next().catch((errors: unknown) => ({ value: { errors } }))).value;
+    };
+    const ask = () => answerTo('{ viewer { role } }');
+    const refused = await until('an operation to be refused', async () => {
+      const answer = await ask();
+      return (answer as { errors?: unknown }).errors !== undefined && answer;
+    });
+    expect(refused).toMatchObject({
+      errors: [{ extensions: { code: 'RATE_LIMITED', retryAfterSeconds: expect.any(Number) as unknown } }],
+    });
+    expect((await app.rest(secret, 'GET', '/users/me')).status).toBe(429);
+    await submit(app.core, viewer);
+    const { lease: input } = await claim(app.core, viewer);
+    for (let time = 0; time < 20; time++) {
+      expect(await answerTo(HeartbeatDocument.toString(), { input })).toMatchObject({
+        data: { heartbeat: { directive: 'CONTINUE' } },
+      });
     }
+    const registration = { machineId: 'machine', containerGroupId: 'group', sessionId: randomUUID() };
+    expect(await answerTo(RegisterAgentDocument.toString(), { input: registration })).toMatchObject({
+      data: { registerAgent: { __typename: 'Agent' } },
+    });
+    expect(await ask()).toMatchObject({ errors: [{ extensions: { code: 'RATE_LIMITED' } }] });
   });
 });
 

@@ -109,9 +109,8 @@ describe('cancelling by a filter', () => {
     const wanted = await submit(core, viewer, { command: 'python', arguments: ['fold.py', '100%'] });
     const other = await submit(core, viewer, { command: 'python', arguments: ['fold.py', '100'] });
     const filter = { search: ['PYTHON', '100%'] };
-    expect((await listJobs(core, viewer, filter, { limit: 5, ascending: true })).map(({ id }) => id)).toEqual([
-      wanted.id,
-    ]);
+    const { jobs } = await listJobs(core, viewer, filter, { limit: 5, ascending: true });
+    expect(jobs.map(({ id }) => id)).toEqual([wanted.id]);
     expect(await cancelJobs(core, viewer, filter)).toBe(1);
     expect((await findJob(core, viewer, other.id)).status).toBe('PENDING');
   });

@@ -135,7 +135,7 @@ describe('a search', () => {
     await expect(first).rejects.toThrow('hung up');
     await searchesHeld(0);
     await gate.release();
-    expect(await listJobs(core, viewer, { search: ['x'] }, page)).toEqual([]);
+    expect((await listJobs(core, viewer, { search: ['x'] }, page)).jobs).toEqual([]);
   });
 
   test('of a few named jobs waits for nobody', async () => {
@@ -143,8 +143,8 @@ describe('a search', () => {
     const { id } = await submit(core, viewer, { name: 'one' });
     const { hold, endNext } = holders(core.searches);
     const held = hold(viewer.accountId);
-    const found = await listJobs(core, viewer, { search: ['one'], ids: [id] }, page);
-    expect(found.map((job) => job.id)).toEqual([id]);
+    const { jobs } = await listJobs(core, viewer, { search: ['one'], ids: [id] }, page);
+    expect(jobs.map((job) => job.id)).toEqual([id]);
     endNext();
     await held;
   });
@@ -159,7 +159,7 @@ describe('a search', () => {
     ]);
     const search = words.map((word) => word.toUpperCase());
     expect(await countJobs(core, viewer, { search })).toBe(20);
-    expect((await listJobs(core, viewer, { search }, { ...page, limit: 100 })).length).toBe(20);
+    expect((await listJobs(core, viewer, { search }, { ...page, limit: 100 })).jobs.length).toBe(20);
     expect(await countJobs(core, viewer, { search: [`${'a'.repeat(100)}b`] })).toBe(0);
     expect(await cancelJobs(core, viewer, { search })).toBe(20);
   });

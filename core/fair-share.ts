@@ -1,0 +1,129 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Turn, Turns } from '../db/turns.ts';
+import { createFairSlots } from '../lib/fair-slots.ts';
+import { withPatience } from '../lib/patience.ts';
+import { createSlots, type Slots } from '../lib/slots.ts';
+import { RateLimitedError, type KelpieError } from './errors.ts';
+
+/** Whoever asks for something that keeps nobody's machine at work. */
+export interface Asker {
+  accountId: string;
+  keyId: string;
+  /** Aborted when nobody waits for the answer any more; asked for only where somebody has to wait. */
+  gone?: (() => AbortSignal | undefined) | undefined;
+  /** How much its operation may read, in characters, and what it is told instead of more; any amount. */
+  reads?: { most: number; tooMuch: () => KelpieError } | undefined;
+}
+
+interface Asking extends Asker {
+  /** Of one operation, so many statements are asked at a time. */
+  own: Slots;
+  left: number;
+}
+
+const asking = new AsyncLocalStorage<Asking | undefined>();
+
+/** One operation has so many connections at most, however many fields it has. */
+const OF_ONE_OPERATION = 3;
+/** So many statements may wait with one key: more than a burst of requests that its rate allows, each with a few. */
+const MOST_WAITING = 2_000;
+const PATIENCE_MS = 10_000;
+
+/**
+ * Runs one operation of somebody: its statements have turns with those of others who ask, account by account and key by key, and never
+ * take the connections that are kept for work.
+ */
+export function asAsker<Result>(asker: Asker, run: () => Result): Result {
+  const left = asker.reads?.most ?? Infinity;
+  return asking.run({ ...asker, left, own: createSlots(OF_ONE_OPERATION) }, run);
+}
+
+/** Runs what keeps somebody's machine at work (claims, heartbeats, reports, logs): it waits for nobody who asks for anything else. */
+export function asWork<Result>(run: () => Result): Result {
+  return asking.run(undefined, run);
+}
+
+/** Whether what runs now has turns. */
+export function isAsking(): boolean {
+  return asking.getStore() !== undefined;
+}
+
+/** How many of so many connections may be given at a time to those who ask. The others are kept for work, and for the server itself. */
+export function shareOfAskers(connections: number): number {
+  return connections - Math.max(1, Math.floor(connections * 0.4));
+}
+
+/**
+ * The turns of those who ask, on a pool of so many connections. One account leaves one connection to the others, whatever its statements
+ * wait for. What nobody asks for, or is work, needs no turn.
+ * @param options.patienceMs how long one statement may wait for its turn (10,000)
+ */
+export function createTurns(connections: number, { patienceMs = PATIENCE_MS }: { patienceMs?: number } = {}): Turns {
+  const atOnce = shareOfAskers(connections);
+  const slots = createFairSlots({
+    atOnce,
+    mostOfGroup: Math.max(1, atOnce - 1),
+    mostWaiting: MOST_WAITING,
+    crowded: () => refused(`Expected at most ${MOST_WAITING} questions of one key to wait for the database, got more`),
+  });
+  const tooLate = () => refused(`Others were before this one for ${patienceMs / 1_000} s`);
+  return {
+    async take() {
+      const asker = asking.getStore();
+      if (asker === undefined) return undefined;
+      const lane = { group: asker.accountId, name: asker.keyId };
+      const gone = asker.gone?.() ?? NEVER;
+      const giveBackOwn = await asker.own.take(gone).catch((error: unknown) => {
+        throw unlessGone(error, gone);
+      });
+      try {
+        const giveBack =
+          slots.takeFree(lane) ??
+          (await withPatience({ ms: patienceMs, tooLate, gone }, (signal) => slots.take(lane, signal)));
+        return turnOf(asker, () => {
+          giveBack();
+          giveBackOwn();
+        });
+      } catch (error) {
+        giveBackOwn();
+        throw unlessGone(error, gone);
+      }
+    },
+  };
+}
+
+const NEVER = new AbortController().signal;
+
+/** Signals give all kinds of reasons, some of them no errors. */
+function unlessGone(error: unknown, gone: AbortSignal): unknown {
+  if (!gone.aborted) return error;
+  const message = 'Who asked has hung up';
+  return new Error(message, { cause: new DOMException(message, 'AbortError') });
+}
+
+function turnOf(asker: Asking, giveBack: () => void): Turn {
+  const { reads } = asker;
+  if (reads === undefined) return { giveBack };
+  return {
+    giveBack,
+    count(characters) {
+      asker.left -= characters;
+      if (asker.left < 0) throw new Refused(reads.tooMuch());
+    },
+  };
+}
+
+function refused(why: string): Refused {
+  return new Refused(
+    new RateLimitedError(`${why}: each account has its turns. Ask again in a moment, and for less at once.`, 1),
+  );
+}
+
+/** Comes through the database's driver, which makes errors of its own kind of all others and hands on what they carry. */
+class Refused extends Error {
+  readonly failure: KelpieError;
+  constructor(failure: KelpieError) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
