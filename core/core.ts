@@ -9,6 +9,7 @@ import type { NewsPace } from './leases/news-pace.ts';
 import type { Renew } from './leases/renewal.ts';
 import type { StoreReport } from './leases/reports.ts';
 import type { Append } from './logs/appending.ts';
+import type { GroupChecks } from './scaling/checks.ts';
 import type { Provider } from './scaling/provider.ts';
 import type { JobTraces } from './traces/job-traces.ts';
 
@@ -20,6 +21,8 @@ export interface Core {
   readonly logBytes: number;
   /** Who has the machines of container groups, where somebody is to scale them. */
   readonly provider: Provider | undefined;
+  /** Asks them whether there is a group, account by account. */
+  readonly groupChecks: GroupChecks | undefined;
   /** Who may search just now. */
   readonly searches: Searches;
   /** What thousands of agents ask and tell at once, answered and written for many of them by one statement. */

@@ -27,6 +27,7 @@ import { createReports } from './leases/reports.ts';
 import { createAppends } from './logs/appending.ts';
 import { createLogFollowers, type LogFollowers } from './logs/follow.ts';
 import { KEEP_DAYS, type KeepDays } from './retention/prune.ts';
+import { createGroupChecks } from './scaling/checks.ts';
 import type { Provider } from './scaling/provider.ts';
 import { createJobTraces, type TraceParts } from './traces/job-traces.ts';
 import type { AllowedRange } from './webhooks/guard.ts';
@@ -124,6 +125,7 @@ function createBase(orm: Orm, options: CoreOptions, announce: Core['announce']):
     secrets: createSecretBox(options.masterKey, options.oldMasterKeys),
     logBytes: options.logBytes ?? LOG_BYTES,
     provider: options.provider,
+    groupChecks: options.provider && createGroupChecks(options.provider),
     traces: createJobTraces(options.traces, options.onError),
     searches: createSearches(options.maxConnections === undefined ? {} : { connections: options.maxConnections }),
     keyByHash: createKeyLookup(orm),

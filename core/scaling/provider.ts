@@ -46,7 +46,8 @@ export interface Sparing {
  */
 export interface Provider {
   readonly name: string;
-  get(group: GroupRef, signal: AbortSignal): Promise<Group>;
+  /** @param why.isCheck of who only wants to know whether there is one: a provider that answers so often leaves most to the others */
+  get(group: GroupRef, signal: AbortSignal, why?: { isCheck: boolean }): Promise<Group>;
   start(group: GroupRef, signal: AbortSignal): Promise<void>;
   /** Ends all its machines; the number of replicas stays for the next start where the provider keeps one. */
   stop(group: GroupRef, sparing: Sparing, signal: AbortSignal): Promise<void>;

@@ -8,7 +8,7 @@ import { recordAudit } from '../accounts/audit.ts';
 import { lockAccount } from '../accounts/find.ts';
 import { demand, demandAdmin, type Viewer } from '../accounts/keys.ts';
 import { transact, type Core } from '../core.ts';
-import { ConflictError, InvalidInputError, NotFoundError, UnavailableError } from '../errors.ts';
+import { ConflictError, InvalidInputError, NotFoundError, RateLimitedError, UnavailableError } from '../errors.ts';
 import { containerGroupId } from '../jobs/fields.ts';
 import { type Group, GroupNotFound, identityOf, inTime } from './provider.ts';
 
@@ -38,6 +38,7 @@ export interface RuleTerms {
  * A rule for a container group that has none. It belongs to the organization and project of the credentials.
  * @throws InvalidInputError when the minimum is above the maximum, or the provider does not know the group
  * @throws UnavailableError when the provider could not be asked
+ * @throws RateLimitedError when it was asked too often for this account
  * @throws ConflictError when the group has a rule, be it another account's that may scale it too, or the account has 1,000
  */
 export async function createScalingRule(
@@ -152,17 +153,18 @@ const PROVIDER_MS = 10_000;
 
 /** The group as its provider knows it; nothing is known without one. */
 async function findGroup(
-  { provider }: Core,
+  { provider, groupChecks }: Core,
   containerGroupId: string,
   owner: { accountId: string; orgName: string | null; projectName: string | null },
 ): Promise<{ groupName: string | null; groupIdentity: string | null }> {
-  if (provider === undefined) return { groupName: null, groupIdentity: null };
+  if (provider === undefined || groupChecks === undefined) return { groupName: null, groupIdentity: null };
   const { accountId, orgName: organization, projectName: project } = owner;
   const ref = { accountId, containerGroupId, organization, project };
   try {
-    const group: Group = await inTime(AbortSignal.timeout(PROVIDER_MS), (signal) => provider.get(ref, signal));
+    const group: Group = await inTime(AbortSignal.timeout(PROVIDER_MS), (signal) => groupChecks.find(ref, signal));
     return { groupName: group.name, groupIdentity: identityOf(provider, group) };
   } catch (error) {
+    if (error instanceof RateLimitedError) throw error;
     if (error instanceof GroupNotFound) throw new InvalidInputError([{ path: [], message: error.message }]);
     throw new UnavailableError(
       `Whether there is a container group ${containerGroupId} could not be found out: ask again`,

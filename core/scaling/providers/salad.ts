@@ -56,7 +56,7 @@ export function createSaladProvider(options: SaladOptions): Provider {
   const { find, verb } = createProject(options);
   return {
     name: 'salad',
-    get: async (ref, signal) => describe(await find(ref, signal)),
+    get: async (ref, signal, why) => describe(await find(ref, signal, why?.isCheck)),
     async start(ref, signal) {
       await verb(ref, signal, { method: 'POST', path: ['start'] });
     },
@@ -83,9 +83,9 @@ function createProject(options: SaladOptions) {
   const pace = createPace(options.perMinute ?? PER_MINUTE);
   const names = boundedMap<string>(MAX_NAMES);
 
-  const call = async (ref: GroupRef, signal: AbortSignal, question: Question): Promise<unknown> => {
+  const call = async (ref: GroupRef, signal: AbortSignal, question: Question, isCheck = false): Promise<unknown> => {
     pace.demand();
-    await pace.take();
+    await pace.take(isCheck);
     try {
       return await ask(options, ref, question, signal);
     } catch (error) {
@@ -93,18 +93,19 @@ function createProject(options: SaladOptions) {
     }
   };
 
-  const find = async (ref: GroupRef, signal: AbortSignal): Promise<GroupAnswer> => {
+  const find = async (ref: GroupRef, signal: AbortSignal, isCheck = false): Promise<GroupAnswer> => {
+    const read = (path: string[]) => call(ref, signal, { method: 'GET', path }, isCheck);
     const [organization, project] = homeOf(ref, options);
     const key = `${organization}/${project}/${ref.containerGroupId}`;
     const name = names.get(key);
     if (name !== undefined) {
-      const group = await call(ref, signal, { method: 'GET', path: [...pathOf(organization, project), name] })
+      const group = await read([...pathOf(organization, project), name])
         .then((data) => parse(groupAnswer, data))
         .catch(unlessGone);
       // A group that was deleted and made again under the same name is another one.
       if (group?.id === ref.containerGroupId) return group;
     }
-    const list = parse(groupsAnswer, await call(ref, signal, { method: 'GET', path: pathOf(organization, project) }));
+    const list = parse(groupsAnswer, await read(pathOf(organization, project)));
     const found = list.items.find(({ id }) => id === ref.containerGroupId);
     if (found === undefined) throw notThere(ref);
     names.set(key, found.name);
@@ -163,6 +164,8 @@ class TooManyRequests extends ProviderTrouble {
 /** At most so many requests a minute, and none while Salad has asked for a pause: the key is one for all rules. */
 function createPace(perMinute: number) {
   const limiter = new RateLimiterMemory({ points: perMinute, duration: 60 });
+  // Two of its minutes may meet in one of the others: that is half of it.
+  const checks = new RateLimiterMemory({ points: Math.max(1, Math.floor(perMinute / 4)), duration: 60 });
   let quietUntil = 0;
   const busy = (retryAfterMs: number) =>
     new ProviderTrouble('Salad allows only so many requests; they go on in a while', { retryAfterMs });
@@ -171,8 +174,10 @@ function createPace(perMinute: number) {
       const left = quietUntil - performance.now();
       if (left > 0) throw busy(left);
     },
-    async take(): Promise<void> {
+    /** Of who only wants to know whether there is a group, at most half are taken: rules that act have the others. */
+    async take(isCheck: boolean): Promise<void> {
       try {
+        if (isCheck) await checks.consume('key');
         await limiter.consume('key');
       } catch (refusal) {
         throw refusal instanceof RateLimiterRes ? busy(refusal.msBeforeNext) : refusal;

@@ -11,6 +11,7 @@ import { finishAttempt } from '../../../core/leases/finish.ts';
 import { openCore, type OpenCore } from '../../../core/open.ts';
 import { scalingDecisions, scalingHistory } from '../../../core/scaling/history.ts';
 import { createSaladProvider } from '../../../core/scaling/providers/salad.ts';
+import { createGroupChecks } from '../../../core/scaling/checks.ts';
 import {
   createScalingRule,
   deleteScalingRule,
@@ -161,7 +162,7 @@ describe('a group', () => {
   test('is scaled by one rule, whatever account it is of, and by another one when that is gone', async () => {
     const { viewer, group } = await world();
     const other = await fixture.account();
-    const with_ = { ...core, provider: provider() };
+    const with_ = { ...core, provider: provider(), groupChecks: createGroupChecks(provider()) };
     const scaler = start();
     // Made while no provider was there to ask, so that both exist.
     await createScalingRule(core, other.viewer, group.id, { ...TERMS, minReplicas: 9 });

@@ -1,0 +1,79 @@
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { boundedMap } from '../../lib/bounded-map.ts';
+import { createFairSlots } from '../../lib/fair-slots.ts';
+import { RateLimitedError } from '../errors.ts';
+import { type Group, GroupNotFound, type GroupRef, type Provider } from './provider.ts';
+
+/**
+ * Whether there is the group that somebody wants a rule for. The provider answers only so often, for all accounts together, and its answers
+ * are what rules act by: whoever makes groups up must cost nobody else any.
+ */
+export interface GroupChecks {
+  /**
+   * The group as its provider knows it.
+   * @throws GroupNotFound, ProviderTrouble as the provider does
+   * @throws RateLimitedError when the account has asked too often
+   */
+  find(ref: GroupRef, signal: AbortSignal): Promise<Group>;
+}
+
+/** So often in a minute the provider is asked for one account. */
+const PER_MINUTE = 10;
+/** So many questions at a time, of which one account has one; so many of its others may wait. */
+const [AT_ONCE, OF_ACCOUNT, MOST_WAITING] = [4, 1, 20];
+/** What the provider does not know is not asked again for so long (milliseconds): who makes a group now has its rule soon. */
+const MISSED_MS = 15_000;
+const MAX_MISSED = 10_000;
+
+/** @param options.missedMs for how long a group that there is not is remembered, in milliseconds (15,000) */
+export function createGroupChecks(
+  provider: Provider,
+  { missedMs = MISSED_MS }: { missedMs?: number } = {},
+): GroupChecks {
+  const turns = createFairSlots({ atOnce: AT_ONCE, mostOfGroup: OF_ACCOUNT, mostWaiting: MOST_WAITING, crowded });
+  const rate = new RateLimiterMemory({ points: PER_MINUTE, duration: 60 });
+  const missed = boundedMap<{ error: GroupNotFound; until: number }>(MAX_MISSED);
+
+  const recall = (name: string): void => {
+    const known = missed.get(name);
+    if (known !== undefined && known.until > performance.now()) throw known.error;
+  };
+  const look = async (ref: GroupRef, name: string, signal: AbortSignal): Promise<Group> => {
+    // Somebody may have asked the same while this waited.
+    recall(name);
+    await count(rate, ref.accountId);
+    try {
+      return await provider.get(ref, signal, { isCheck: true });
+    } catch (error) {
+      if (error instanceof GroupNotFound) missed.set(name, { error, until: performance.now() + missedMs });
+      throw error;
+    }
+  };
+  return {
+    async find(ref, signal) {
+      const { accountId, organization, project, containerGroupId } = ref;
+      const name = JSON.stringify([accountId, organization, project, containerGroupId]);
+      recall(name);
+      return turns.hold({ group: accountId, name: accountId }, signal, () => look(ref, name, signal));
+    },
+  };
+}
+
+async function count(rate: RateLimiterMemory, accountId: string): Promise<void> {
+  try {
+    await rate.consume(accountId);
+  } catch (refusal) {
+    if (!(refusal instanceof RateLimiterRes)) throw refusal;
+    throw new RateLimitedError(
+      `Expected at most ${PER_MINUTE} container groups a minute to be looked up for scaling rules of one account, got more. Wait, and check the ids.`,
+      Math.max(1, Math.ceil(refusal.msBeforeNext / 1_000)),
+    );
+  }
+}
+
+function crowded(): RateLimitedError {
+  return new RateLimitedError(
+    `Expected at most ${MOST_WAITING} scaling rules of one account to be made at a time, got more. Make them one after another.`,
+    1,
+  );
+}
