@@ -38,7 +38,7 @@ export function positional(
   { waits = false }: { waits?: boolean } = {},
 ): { text: string; names: string[] } {
   const names: string[] = [];
-  const text = sql.replace(/--.*$/gm, '').replace(/(?<!:):([a-z_]+)\b/g, (_, name: string) => {
+  const text = sql.replace(/--.*/g, '').replace(/(?<!:):([a-z_]+)\b/g, (_, name: string) => {
     if (!names.includes(name)) names.push(name);
     return `$${names.indexOf(name) + 1}`;
   });
