@@ -42,5 +42,5 @@ export function positional(
     if (!names.includes(name)) names.push(name);
     return `$${names.indexOf(name) + 1}`;
   });
-  return { text: (waits ? text.replaceAll(/\s+skip\s+locked\b/g, '') : text).trim(), names };
+  return { text: (waits ? text.replaceAll(/(?<!\s)\s+skip\s+locked\b/g, '') : text).trim(), names };
 }
