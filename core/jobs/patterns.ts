@@ -18,7 +18,7 @@ export function checkPatterns(
   jobs: readonly { sync: Sync | null }[],
   tell: (job: number, place: Place, fault: string) => void,
 ): void {
-  const bill = { cost: 0 };
+  const bill: Bill = { cost: 0, verdicts: new Map() };
   let told = 0;
   for (const [index, { sync }] of jobs.entries()) {
     if (sync === null) continue;
@@ -38,21 +38,30 @@ export function checkPatterns(
   }
 }
 
-/** Verdicts on patterns: jobs of one kind come again and again, with the same few. */
-const verdicts = new Map<string, string | undefined>();
-const MOST_VERDICTS = 1_000;
+/** Each pattern once, also where its verdict is known: what a request may have does not hang on what came before it. */
+interface Bill {
+  cost: number;
+  verdicts: Map<string, string | undefined>;
+}
 
-function faultOf(pattern: string, syntax: SyncEntry['patternSyntax'], bill: { cost: number }): string | undefined {
+function faultOf(pattern: string, syntax: SyncEntry['patternSyntax'], bill: Bill): string | undefined {
   if (syntax !== 'REGEX' && isPlainGlob(pattern)) return undefined;
   const key = `${syntax ?? ''} ${pattern}`;
-  if (verdicts.has(key)) return verdicts.get(key);
+  if (bill.verdicts.has(key)) return bill.verdicts.get(key);
   bill.cost += compilationCost(pattern);
   if (bill.cost > MOST_COST) return TOO_DEAR;
-  if (verdicts.size >= MOST_VERDICTS) verdicts.clear();
-  const verdict = compilationFault(pattern, syntax);
-  verdicts.set(key, verdict);
+  if (!lately.has(key)) {
+    if (lately.size >= MOST_REMEMBERED) lately.clear();
+    lately.set(key, compilationFault(pattern, syntax));
+  }
+  const verdict = lately.get(key);
+  bill.verdicts.set(key, verdict);
   return verdict;
 }
+
+/** Verdicts of the last requests: jobs of one kind come again and again, with the same few patterns. */
+const lately = new Map<string, string | undefined>();
+const MOST_REMEMBERED = 1_000;
 
 const TOO_DEAR =
   'The different patterns up to this one take too long to check together: repeat and enumerate less in them, or send fewer jobs at once';
