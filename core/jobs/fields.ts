@@ -38,7 +38,9 @@ const UNSTORABLE_JSON = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
 export function jsonObject(max: number) {
   // No member takes less than the five bytes of `"":0,`.
   return recordOf(text({ max: 100 }), z.json(), Math.ceil(max / 5))
-    .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= max, { error: `Expected at most ${max} bytes of JSON` })
+    .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= max, {
+      error: `Expected at most ${max} bytes of JSON`,
+    })
     .refine((value) => !UNSTORABLE_JSON.test(JSON.stringify(value)), {
       error: 'Zero characters (U+0000) and halves of surrogate pairs cannot be stored: remove them',
     });
