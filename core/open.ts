@@ -20,6 +20,7 @@ import { createNextEvents, type NextEvents } from './events/next-events.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createGroupWatchers, type GroupWatchers } from './groups/watch.ts';
 import { createSearches } from './jobs/searches.ts';
+import { createLeaseTurns } from './leases/lease-turns.ts';
 import { createNewsPace, type NewsPaceOptions } from './leases/news-pace.ts';
 import { createRenewals } from './leases/renewal.ts';
 import { createReports } from './leases/reports.ts';
@@ -128,6 +129,7 @@ function createBase(orm: Orm, options: CoreOptions, announce: Core['announce']):
     renew: createRenewals(orm, { seen_every_seconds: SEEN_EVERY_SECONDS }),
     report: createReports(orm),
     append: createAppends(orm),
+    heartbeatTurns: createLeaseTurns(),
     newcomers: createNewcomers(options.newcomers),
     newsPace: createNewsPace(options.news),
     announce,

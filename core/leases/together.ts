@@ -2,8 +2,8 @@ import type { EntityManager } from '../../db/orm.ts';
 import { plainReader, type Owner } from '../../db/plain.ts';
 import { isRefusedForItsData } from '../../db/refused.ts';
 import { statement } from '../../db/statement.ts';
-import { inTurn } from '../../lib/in-turn.ts';
 import { inRounds } from '../../lib/rounds.ts';
+import { createLeaseTurns } from './lease-turns.ts';
 import type { Fence } from './terms.ts';
 
 /** How one statement writes what many say under leases of theirs, each lease named once. */
@@ -35,27 +35,24 @@ export function writtenTogether<Row>(
   owner: Owner,
   { passing, waiting }: Written<Row>,
 ): (said: Fence) => Promise<Row | undefined> {
+  const inTurn = createLeaseTurns();
   const inRound = inRounds((round: string[]) => verdictsOf(round, (said) => passing(plainReader(owner), { said })), {
     weightOf: (said) => said.length,
     mostWeight: MOST_CHARACTERS,
   });
-  return inTurn(nameOf, async (one) => {
-    const said = JSON.stringify(one);
-    const verdict = await inRound(said);
-    switch (verdict.is) {
-      case 'WRITTEN':
-        return verdict.row;
-      case 'PASSED_OVER':
-        return (await waiting(plainReader(owner), { said: listOf([said]) }))[0];
-      case 'FAILED':
-        throw verdict.error;
-    }
-  });
-}
-
-/** Two accounts that name one lease are two: one of them means a job that is not its own. */
-function nameOf({ account_id: accountId, job_id: jobId, attempt }: Fence): string {
-  return `${accountId} ${jobId.toLowerCase()} ${attempt}`;
+  return (one) =>
+    inTurn(one, async () => {
+      const said = JSON.stringify(one);
+      const verdict = await inRound(said);
+      switch (verdict.is) {
+        case 'WRITTEN':
+          return verdict.row;
+        case 'PASSED_OVER':
+          return (await waiting(plainReader(owner), { said: listOf([said]) }))[0];
+        case 'FAILED':
+          throw verdict.error;
+      }
+    });
 }
 
 type Verdict<Row> = { is: 'WRITTEN'; row: Row } | { is: 'PASSED_OVER' } | { is: 'FAILED'; error: unknown };

@@ -3,6 +3,7 @@ import type { Viewer } from '../../../core/accounts/keys.ts';
 import type { Core } from '../../../core/core.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
+import { createLeaseTurns } from '../../../core/leases/lease-turns.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
 import { createReports, type StoreReport } from '../../../core/leases/reports.ts';
 import { rescueExpired } from '../../../core/leases/rescue.ts';
@@ -177,7 +178,11 @@ function deep(): Record<string, unknown> {
 }
 
 /** Another server on the same database. */
-const otherServer: Core = { ...core, report: createReports(core) };
+const otherServer: Core = {
+  ...core,
+  report: createReports(core),
+  heartbeatTurns: createLeaseTurns(),
+};
 
 test('rounds of two servers wait in no circle with cancels, endings, rescues and claims, and each event has its number', async () => {
   const { viewer } = await account();
