@@ -3,6 +3,7 @@ import type { Viewer } from '../../../core/accounts/keys.ts';
 import type { Core } from '../../../core/core.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
+import { createAlone } from '../../../core/leases/alone.ts';
 import { createLeaseTurns } from '../../../core/leases/lease-turns.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
 import { createReports, type StoreReport } from '../../../core/leases/reports.ts';
@@ -180,7 +181,7 @@ function deep(): Record<string, unknown> {
 /** Another server on the same database. */
 const otherServer: Core = {
   ...core,
-  report: createReports(core),
+  report: createReports(core, createAlone()),
   heartbeatTurns: createLeaseTurns(),
 };
 
