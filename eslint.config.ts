@@ -1,4 +1,5 @@
 import { defineConfig } from 'eslint/config';
+import regexp from 'eslint-plugin-regexp';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
@@ -25,6 +26,15 @@ export default defineConfig(
       '@typescript-eslint/require-await': 'off',
       // A unit of the type checker's: `if (x === undefined)` on data from outside is not unnecessary.
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
+    },
+  },
+  {
+    // Texts come from others: an expression that tries every way to share a run of characters stops the process that it runs in.
+    ignores: ['tests/**', 'bench/**'],
+    plugins: { regexp },
+    rules: {
+      'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
+      'regexp/no-super-linear-move': ['error', { report: 'potential' }],
     },
   },
   {

@@ -56,7 +56,7 @@ export function serverAddress() {
       context.addIssue({ code: 'custom', message: expected });
       return z.NEVER;
     }
-    const path = url.pathname.replace(/\/+$/, '');
+    const path = url.pathname.replace(/(?<!\/)\/+$/, '');
     return `${url.protocol === 'https:' ? 'wss:' : 'ws:'}//${url.host}${path}/graphql`;
   });
 }

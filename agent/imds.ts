@@ -35,7 +35,7 @@ export class MetadataRefusal extends Error {
 
 /** `url` is `http://…`, with or without a slash at its end. */
 export function createMetadataService(url: string): MetadataService {
-  const base = url.replace(/\/+$/, '');
+  const base = url.replace(/(?<!\/)\/+$/, '');
   const ask = (method: Asked['method'], path: string, signal: AbortSignal, body?: object) =>
     answerTo({ url: `${base}${path}`, method, path, body, signal });
   return {

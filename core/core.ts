@@ -5,6 +5,7 @@ import type { SecretBox } from './accounts/secret-box.ts';
 import type { AgentLookup } from './agents/agent-lookup.ts';
 import type { Newcomers } from './agents/newcomers.ts';
 import type { Searches } from './jobs/searches.ts';
+import type { LeaseTurns } from './leases/lease-turns.ts';
 import type { NewsPace } from './leases/news-pace.ts';
 import type { Renew } from './leases/renewal.ts';
 import type { StoreReport } from './leases/reports.ts';
@@ -31,6 +32,8 @@ export interface Core {
   readonly renew: Renew;
   readonly report: StoreReport;
   readonly append: Append;
+  /** Of one lease one heartbeat is under way at a time. */
+  readonly heartbeatTurns: LeaseTurns;
   /** How many agents an account may bring that are new, and how often what is new of an attempt becomes an event. */
   readonly newcomers: Newcomers;
   readonly newsPace: NewsPace;

@@ -1,15 +1,31 @@
 import type { z } from 'zod';
 import '../lib/faults.ts';
+import { demand, type Permission, type Viewer } from './accounts/keys.ts';
 import { InvalidInputError, type InputIssue } from './errors.ts';
 
 /**
  * What came through a door, as the schema says it should be.
- * @throws InvalidInputError with every fault and its place
+ * @throws InvalidInputError with every fault and its place, of a long list with the first ones
  */
 export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw new InvalidInputError(inputIssues(result.error));
+}
+
+/**
+ * What came from somebody who may send it: who may not is told so before anything of it is looked at.
+ * @throws ForbiddenError
+ * @throws InvalidInputError with every fault and its place, of a long list with the first ones
+ */
+export function inputOf<Schema extends z.ZodType>(
+  viewer: Viewer,
+  permission: Permission,
+  schema: Schema,
+  value: unknown,
+): z.output<Schema> {
+  demand(viewer, permission);
+  return parseInput(schema, value);
 }
 
 /** More than so many tell nobody more, and could be made by the million. */

@@ -21,6 +21,8 @@ import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createTurns } from './fair-share.ts';
 import { createGroupWatchers, type GroupWatchers } from './groups/watch.ts';
 import { createSearches } from './jobs/searches.ts';
+import { createAlone } from './leases/alone.ts';
+import { createLeaseTurns } from './leases/lease-turns.ts';
 import { createNewsPace, type NewsPaceOptions } from './leases/news-pace.ts';
 import { createRenewals } from './leases/renewal.ts';
 import { createReports } from './leases/reports.ts';
@@ -120,6 +122,7 @@ export async function openCore(options: CoreOptions): Promise<OpenCore> {
 
 /** What every flow of the core stands on, on an open database. */
 function createBase(orm: Orm, options: CoreOptions, announce: Core['announce']): Core {
+  const alone = createAlone(options.maxConnections);
   return {
     em: orm.em,
     secrets: createSecretBox(options.masterKey, options.oldMasterKeys),
@@ -130,9 +133,10 @@ function createBase(orm: Orm, options: CoreOptions, announce: Core['announce']):
     searches: createSearches(options.maxConnections === undefined ? {} : { connections: options.maxConnections }),
     keyByHash: createKeyLookup(orm),
     agentById: createAgentLookup(orm),
-    renew: createRenewals(orm, { seen_every_seconds: SEEN_EVERY_SECONDS }),
-    report: createReports(orm),
-    append: createAppends(orm),
+    renew: createRenewals(orm, alone, { seen_every_seconds: SEEN_EVERY_SECONDS }),
+    report: createReports(orm, alone),
+    append: createAppends(orm, alone),
+    heartbeatTurns: createLeaseTurns(),
     newcomers: createNewcomers(options.newcomers),
     newsPace: createNewsPace(options.news),
     announce,

@@ -13,6 +13,12 @@ const NETWORK = new Set([
 /** Of PostgreSQL: connection exceptions, too many connections, shutting down, crashed, starting up. */
 const SQLSTATE = /^(?:08\w{3}|53300|57P0[123])$/;
 
+/**
+ * A protocol violation. As an end of the connection it is the word of a pooler for whatever keeps it from the database; as an error of
+ * one statement it is PostgreSQL's verdict on that: the same would be refused again.
+ */
+const VIOLATION = '08P01';
+
 /** The driver has words for these, and no codes. */
 const MESSAGE =
   /^(?:Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error)/;
@@ -32,6 +38,7 @@ export function isTimeUp(error: unknown): boolean {
 export function isDatabaseAway(error: unknown, depth = DEPTH): boolean {
   if (!(error instanceof Error) || depth === 0) return false;
   const code = 'code' in error ? error.code : undefined;
+  if (code === VIOLATION) return 'severity' in error && error.severity === 'FATAL';
   if (typeof code === 'string' && (NETWORK.has(code) || SQLSTATE.test(code))) return true;
   if (MESSAGE.test(error.message)) return true;
   if (error instanceof AggregateError && error.errors.some((each) => isDatabaseAway(each, depth - 1))) return true;

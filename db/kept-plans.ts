@@ -29,11 +29,15 @@ export function keepPlans(pool: Pool): void {
         await query('discard plans');
         plannedAt = performance.now();
       }
+      const isInTransaction = client.getTransactionStatus() !== 'I';
       try {
         return await query({ name, text, values });
       } catch (error) {
-        if (isRefused(error)) dropWhenReleased(client);
-        throw error;
+        if (!isRefused(error)) throw error;
+        dropWhenReleased(client);
+        // Nothing of it was written: many may have asked this together, and without a name it has no plan that is old.
+        if (isInTransaction) throw error;
+        return await query(text, values);
       }
     };
     const named: Query = (text, values, ...more) => {

@@ -8,3 +8,8 @@ const SQLSTATE = /^(?:22|23|54)\w{3}$/;
 export function isRefusedForItsData(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && SQLSTATE.test(error.code);
 }
+
+/** Whether PostgreSQL has given a statement up because of `statement_timeout`, or because somebody has ended it (57014). Nothing of it was written. */
+export function hasTakenTooLong(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '57014';
+}

@@ -38,9 +38,9 @@ export function positional(
   { waits = false }: { waits?: boolean } = {},
 ): { text: string; names: string[] } {
   const names: string[] = [];
-  const text = sql.replace(/--.*$/gm, '').replace(/(?<!:):([a-z_]+)\b/g, (_, name: string) => {
+  const text = sql.replace(/--.*/g, '').replace(/(?<!:):([a-z_]+)\b/g, (_, name: string) => {
     if (!names.includes(name)) names.push(name);
     return `$${names.indexOf(name) + 1}`;
   });
-  return { text: (waits ? text.replaceAll(/\s+skip\s+locked\b/g, '') : text).trim(), names };
+  return { text: (waits ? text.replaceAll(/(?<!\s)\s+skip\s+locked\b/g, '') : text).trim(), names };
 }

@@ -3,7 +3,7 @@ import { registerAgent, registrationSchema } from '../core/agents/register.ts';
 import type { AgentSignal } from '../core/agents/signals.ts';
 import { followSignals } from '../core/agents/work.ts';
 import { ForbiddenError, InvalidInputError, NotFoundError } from '../core/errors.ts';
-import { parseInput } from '../core/input.ts';
+import { inputOf } from '../core/input.ts';
 import { AgentRef } from './agent-type.ts';
 import { builder } from './builder.ts';
 
@@ -58,7 +58,7 @@ builder.mutationField('registerAgent', (t) =>
       'Makes an agent known, or finds the one of the same session again. The first thing after every connection.',
     args: { input: t.arg({ type: RegisterAgentInput, required: true, description: 'Itself.' }) },
     resolve: async (_root, { input }, { core, viewer }) => ({
-      agent: await registerAgent(core, viewer, parseInput(registrationSchema, input)),
+      agent: await registerAgent(core, viewer, inputOf(viewer, 'work', registrationSchema, input)),
     }),
   }),
 );

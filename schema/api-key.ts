@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { listApiKeys } from '../core/accounts/find.ts';
 import { accountFields, createAccount, createApiKey, createApiKeyFor, revokeApiKey } from '../core/accounts/manage.ts';
+import { demandAdmin } from '../core/accounts/keys.ts';
 import { ConflictError, ForbiddenError, InvalidInputError, NotFoundError } from '../core/errors.ts';
-import { parseInput } from '../core/input.ts';
+import { inputOf, parseInput } from '../core/input.ts';
 import type { Account } from '../db/entities/account.ts';
 import type { ApiKey } from '../db/entities/api-key.ts';
 import { ApiKeyRoleRef } from './account.ts';
@@ -57,7 +58,10 @@ builder.mutationField('createAccount', (t) =>
     errors: { types: [InvalidInputError, ForbiddenError] },
     description: 'Makes an account, without any key yet. For the admin.',
     args: { username: t.arg.string({ required: true, description: 'A name that no account has.' }) },
-    resolve: (_root, args, { core, viewer }) => createAccount(core, viewer, parseInput(newAccount, args).username),
+    resolve: (_root, args, { core, viewer }) => {
+      demandAdmin(viewer);
+      return createAccount(core, viewer, parseInput(newAccount, args).username);
+    },
   }),
 );
 
@@ -80,7 +84,7 @@ builder.mutationField('createApiKey', (t) =>
       accountId: t.arg.id({ description: 'For the admin: another account.' }),
     },
     resolve: (_root, args, { core, viewer }) => {
-      const request = { ...parseInput(newKey, args), role: args.role };
+      const request = { ...inputOf(viewer, 'manage', newKey, args), role: args.role };
       if (args.accountId == null) return createApiKey(core, viewer, request);
       return createApiKeyFor(core, viewer, args.accountId, request);
     },

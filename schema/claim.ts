@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { claimForAgent } from '../core/agents/work.ts';
 import { ForbiddenError, InvalidInputError, NotFoundError } from '../core/errors.ts';
-import { parseInput } from '../core/input.ts';
+import { inputOf } from '../core/input.ts';
 import { leaseMillis } from '../core/leases/terms.ts';
 import type { Attempt } from '../db/entities/attempt.ts';
 import type { Job } from '../db/entities/job.ts';
@@ -88,7 +88,7 @@ builder.mutationField('claimJob', (t) =>
     args: { input: t.arg({ type: ClaimJobInput, required: true, description: 'Who asks.' }) },
     resolve: async (_root, { input }, context) => {
       const { core, viewer, signals } = context;
-      const work = await claimForAgent(core, signals, viewer, parseInput(claimSchema, input));
+      const work = await claimForAgent(core, signals, viewer, inputOf(viewer, 'work', claimSchema, input));
       if (work.job === undefined) throw new NoWork(work.askAgainMillis, work.signal);
       const { job } = work;
       context.claimed.add(job.id);

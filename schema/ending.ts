@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseInput } from '../core/input.ts';
+import { inputOf } from '../core/input.ts';
 import { text } from '../core/jobs/fields.ts';
 import { finishAttempt, type Ending } from '../core/leases/finish.ts';
 import { AttemptOutcomeRef } from './attempt.ts';
@@ -77,7 +77,7 @@ function endingField<Input extends { jobId: string; attempt: number }>(
       description: `${description} Safe to repeat until it is answered.`,
       args: { input: t.arg({ type: input, required: true, description: 'How it ended.' }) },
       resolve: (_root, args, { core, viewer }) => {
-        const ended: Input = parseInput(schema, args.input);
+        const ended: Input = inputOf(viewer, 'work', schema, args.input);
         return finishAttempt(core, viewer, { jobId: ended.jobId, attempt: ended.attempt }, endingOf(ended));
       },
     }),

@@ -40,7 +40,7 @@ builder.objectType(InvalidInputError, {
   fields: (t) => ({
     issues: t.field({
       type: [InputIssueRef],
-      description: 'Every fault and its place.',
+      description: 'Every fault and its place; of what is wrong throughout, the first hundred or so.',
       resolve: (error) => error.issues,
     }),
   }),

@@ -1,6 +1,9 @@
-import { ConflictError, ForbiddenError, NotFoundError } from '../core/errors.ts';
+import { z } from 'zod';
+import { ConflictError, ForbiddenError, InvalidInputError, NotFoundError } from '../core/errors.ts';
+import { inputOf } from '../core/input.ts';
 import { liftBan } from '../core/jobs/bans.ts';
 import { cancelJob } from '../core/jobs/cancel.ts';
+import { machineId } from '../core/jobs/fields.ts';
 import { retryJob } from '../core/jobs/retry.ts';
 import type { Job } from '../db/entities/job.ts';
 import { builder } from './builder.ts';
@@ -31,16 +34,19 @@ builder.mutationField('retryJob', (t) =>
   }),
 );
 
+const bannedMachine = z.object({ machineId });
+
 builder.mutationField('liftBan', (t) =>
   t.field({
     type: JobRef,
-    errors: { types: [NotFoundError, ForbiddenError] },
+    errors: { types: [InvalidInputError, NotFoundError, ForbiddenError] },
     description: 'Lets a machine have a job again. Lifting what is not there is fine.',
     args: {
       jobId: t.arg.id(idArgument),
       machineId: t.arg.string({ required: true, description: 'The machine that is banned.' }),
     },
-    resolve: (_root, { jobId, machineId }, { core, viewer }) => liftBan(core, viewer, jobId, machineId),
+    resolve: (_root, args, { core, viewer }) =>
+      liftBan(core, viewer, args.jobId, inputOf(viewer, 'submit', bannedMachine, args).machineId),
   }),
 );
 

@@ -6,6 +6,7 @@ import { numberOfCursor } from '../core/number-cursor.ts';
 import { searchText } from '../core/jobs/search.ts';
 import { countJobs, findJob, listJobs, type JobFilter } from '../core/jobs/find.ts';
 import type { Job } from '../db/entities/job.ts';
+import { listOf } from '../lib/few-faults.ts';
 import { builder } from './builder.ts';
 import { JobRef, JobStatusRef } from './job.ts';
 import { connection } from './paging.ts';
@@ -106,8 +107,7 @@ const filterTexts = z.object({
     containerGroupId: containerGroupId.nullish().transform((id) => id ?? undefined),
     machineId: machineId.nullish().transform((id) => id ?? undefined),
     labels: jobFields.labels.nullish().transform((labels) => labels ?? undefined),
-    ids: z
-      .array(z.string().max(100))
+    ids: listOf(z.string().max(100))
       .max(100)
       .nullish()
       .transform((ids) => ids ?? undefined),

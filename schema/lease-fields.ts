@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ForbiddenError, InvalidInputError, LeaseLostError } from '../core/errors.ts';
 import { text } from '../core/jobs/fields.ts';
 import { MAX_KEYS } from '../core/leases/checkpoint.ts';
+import { listOf } from '../lib/few-faults.ts';
 import { builder } from './builder.ts';
 
 /** What every verb under a lease carries, and what may go wrong with it. */
@@ -60,7 +61,7 @@ export const transferredFields = {
     .strictObject({
       files: count,
       bytes: z.string(),
-      newestKeys: z.array(text({ max: LONGEST_KEY })).max(MAX_KEYS, { error: `Expected at most ${MAX_KEYS} keys` }),
+      newestKeys: listOf(text({ max: LONGEST_KEY })).max(MAX_KEYS, { error: `Expected at most ${MAX_KEYS} keys` }),
     })
     .nullish()
     .transform((checkpoints) => checkpoints ?? undefined),

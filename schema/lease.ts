@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { gpuSampleSchema } from '../core/agents/gpu-use.ts';
-import { parseInput } from '../core/input.ts';
+import { inputOf } from '../core/input.ts';
 import { jsonObject, text } from '../core/jobs/fields.ts';
 import { heartbeat } from '../core/leases/renew.ts';
 import { AttemptPhaseRef } from './attempt.ts';
@@ -143,7 +143,7 @@ builder.mutationField('heartbeat', (t) =>
     description: 'Renews the lease of an attempt, and stores what it says of itself.',
     args: { input: t.arg({ type: HeartbeatInput, required: true, description: 'The sign of life.' }) },
     resolve: async (_root, args, { core, viewer }) => {
-      const { jobId, attempt, ...pulse } = parseInput(heartbeatSchema, args.input);
+      const { jobId, attempt, ...pulse } = inputOf(viewer, 'work', heartbeatSchema, args.input);
       const lease = await heartbeat(core, viewer, { jobId, attempt }, pulse);
       return { leaseMillis: lease.leaseMillis, directive: lease.draining ? ('STOP' as const) : ('CONTINUE' as const) };
     },

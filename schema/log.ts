@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseInput } from '../core/input.ts';
+import { inputOf, parseInput } from '../core/input.ts';
 import { appendLogs } from '../core/logs/append.ts';
 import type { LogChunk } from '../core/logs/follow.ts';
 import {
@@ -131,7 +131,7 @@ builder.mutationField('appendLogs', (t) =>
     description: 'Stores what the command of a living attempt has written. Safe to send twice.',
     args: { input: t.arg({ type: AppendLogsInput, required: true, description: 'The lines.' }) },
     resolve: (_root, args, { core, viewer }) => {
-      const { jobId, attempt, ...chunk } = parseInput(appendSchema, args.input);
+      const { jobId, attempt, ...chunk } = inputOf(viewer, 'work', appendSchema, args.input);
       return appendLogs(core, viewer, { jobId, attempt }, chunk);
     },
   }),

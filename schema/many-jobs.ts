@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { demand } from '../core/accounts/keys.ts';
 import { ForbiddenError, InvalidInputError } from '../core/errors.ts';
-import { parseInput } from '../core/input.ts';
+import { inputOf } from '../core/input.ts';
 import { cancelJobs } from '../core/jobs/cancel.ts';
 import { containerGroupId } from '../core/jobs/fields.ts';
 import { purgeJobs, type Purged } from '../core/jobs/purge.ts';
@@ -29,6 +30,7 @@ builder.mutationField('cancelJobs', (t) =>
     description: 'Cancels every pending and running job of a filter, some hundred in one transaction.',
     args: { filter: t.arg({ type: JobFilterInput, required: true, description: 'Which ones.' }) },
     resolve: async (_root, { filter }, { core, viewer }) => {
+      demand(viewer, 'submit');
       demandMeant(filter);
       return { count: await cancelJobs(core, viewer, jobFilter(filter)) };
     },
@@ -60,6 +62,6 @@ builder.mutationField('purgeJobs', (t) =>
       'until they are too old, and the last of them has its labels.',
     args: { containerGroupId: t.arg.string({ required: true, description: 'The container group.' }) },
     resolve: (_root, args, { core, viewer }) =>
-      purgeJobs(core, viewer, parseInput(purgeArguments, args).containerGroupId),
+      purgeJobs(core, viewer, inputOf(viewer, 'manage', purgeArguments, args).containerGroupId),
   }),
 );

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ConflictError, ForbiddenError, InvalidInputError, NotFoundError } from '../core/errors.ts';
-import { parseInput } from '../core/input.ts';
+import { inputOf } from '../core/input.ts';
 import {
   createScalingRule,
   deleteScalingRule,
@@ -112,7 +112,7 @@ builder.mutationField('createScalingRule', (t) =>
       'Says how many replicas a container group should have. A group that has a rule is a conflict, also where the rule is of another account that may scale it.',
     args: { input: t.arg({ type: CreateInput, required: true, description: 'The rule.' }) },
     resolve: (_root, args, { core, viewer }) => {
-      const { containerGroupId, ...terms } = parseInput(createSchema, args).input;
+      const { containerGroupId, ...terms } = inputOf(viewer, 'manage', createSchema, args).input;
       return createScalingRule(core, viewer, containerGroupId, terms);
     },
   }),
@@ -125,7 +125,7 @@ builder.mutationField('updateScalingRule', (t) =>
     description: 'Changes a rule.',
     args: { input: t.arg({ type: UpdateInput, required: true, description: 'What is to change.' }) },
     resolve: (_root, args, { core, viewer }) => {
-      const { containerGroupId, ...changes } = parseInput(updateSchema, args).input;
+      const { containerGroupId, ...changes } = inputOf(viewer, 'manage', updateSchema, args).input;
       return updateScalingRule(core, viewer, containerGroupId, changes);
     },
   }),

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { ConflictError, ForbiddenError, InvalidInputError } from '../core/errors.ts';
-import { parseInput } from '../core/input.ts';
-import { MAX_BATCH } from '../core/jobs/fields.ts';
-import { jobSpecSchema } from '../core/jobs/spec.ts';
+import { inputOf } from '../core/input.ts';
+import { jobSpecSchema, jobSpecsSchema } from '../core/jobs/spec.ts';
 import { submitJob, submitJobs } from '../core/jobs/submit.ts';
 import type { Job } from '../db/entities/job.ts';
 import { builder } from './builder.ts';
@@ -40,11 +39,8 @@ const SubmittedJobs = builder.objectRef<{ jobs: Job[] }>('SubmittedJobs').implem
 });
 
 const failures = { types: [InvalidInputError, ConflictError, ForbiddenError] };
-const atMost = `Expected at most ${MAX_BATCH} jobs`;
 const oneInput = z.object({ input: jobSpecSchema });
-const batchInput = z.object({
-  input: z.array(jobSpecSchema).min(1, { error: 'Expected at least 1 job' }).max(MAX_BATCH, { error: atMost }),
-});
+const batchInput = z.object({ input: jobSpecsSchema });
 
 builder.mutationField('submitJob', (t) =>
   t.field({
@@ -52,7 +48,8 @@ builder.mutationField('submitJob', (t) =>
     errors: failures,
     description: 'Stores a job. It is claimed as soon as a machine of its group is free.',
     args: { input: t.arg({ type: SubmitJobInput, required: true, description: 'The job.' }) },
-    resolve: (_root, args, { core, viewer }) => submitJob(core, viewer, parseInput(oneInput, args).input),
+    resolve: (_root, args, { core, viewer }) =>
+      submitJob(core, viewer, inputOf(viewer, 'submit', oneInput, args).input),
   }),
 );
 
@@ -62,12 +59,8 @@ builder.mutationField('submitJobs', (t) =>
     errors: failures,
     description: 'Stores 1 to 1,000 jobs in one transaction: all or none.',
     args: { input: t.arg({ type: [SubmitJobInput], required: true, description: 'The jobs.' }) },
-    resolve: async (_root, args, { core, viewer }) => {
-      // Counted before it is looked through: a list of a million faults helps nobody.
-      if (args.input.length > MAX_BATCH) {
-        throw new InvalidInputError([{ path: ['input'], message: `${atMost}, got ${args.input.length}` }]);
-      }
-      return { jobs: await submitJobs(core, viewer, parseInput(batchInput, args).input) };
-    },
+    resolve: async (_root, args, { core, viewer }) => ({
+      jobs: await submitJobs(core, viewer, inputOf(viewer, 'submit', batchInput, args).input),
+    }),
   }),
 );

@@ -53,7 +53,7 @@ export const serverVariables = z
       .describe('Where the embedded PostgreSQL and the master key live'),
     KELPIE_MASTER_KEY: z
       .string()
-      .min(16, { error: 'expected at least 16 random characters' })
+      .min(16, { error: 'expected at least 16 random characters (try: openssl rand -base64 32)' })
       .optional()
       .describe('Encrypts keys that webhooks carry; the same on every server'),
     KELPIE_MASTER_KEYS_OLD: z
@@ -68,14 +68,14 @@ export const serverVariables = z
       .describe('Further master keys that open what is sealed, comma-separated: while one takes over from another'),
     KELPIE_ADMIN_KEY: z
       .string()
-      .min(16, { error: 'expected at least 16 random characters' })
+      .min(16, { error: 'expected at least 16 random characters (try: openssl rand -base64 32)' })
       .optional()
       .describe('The API key of the account that sees every job'),
     KELPIE_RECONNECT_GRACE: numberText({ whole: false, min: 1, max: 3_600 })
       .default(5)
       .describe('Seconds that an agent whose connection is gone has to come back'),
     KELPIE_SALAD_API_URL: saladUrl
-      .transform((url) => url.replace(/\/+$/, ''))
+      .transform((url) => url.replace(/(?<!\/)\/+$/, ''))
       .optional()
       .describe('Salad’s public API; with it, keys of that API are taken'),
     KELPIE_SALAD_JWKS_URL: saladUrl
@@ -114,7 +114,7 @@ export const serverVariables = z
     KELPIE_METRICS_HOST: z.string().default('127.0.0.1').describe('Address that this port listens on'),
     KELPIE_METRICS_TOKEN: z
       .string()
-      .min(16, { error: 'expected at least 16 random characters' })
+      .min(16, { error: 'expected at least 16 random characters (try: openssl rand -base64 32)' })
       .optional()
       .describe(
         'Wanted there as Authorization: Bearer; without it, who reaches the port by an address, localhost or KELPIE_METRICS_HOST may read',

@@ -40,4 +40,5 @@ function publicError(error: unknown): unknown {
   return { type, message: clean(message), stack: clean(stack), code, constraint, table };
 }
 
-const ROW_CONTENTS = /^\s*-?\s*(?:detail|where):.*$/gim;
+/** Only what stands within a line: what somebody sent may be in it, with line breaks by the thousand. */
+const ROW_CONTENTS = /^[\t ]*(?:-[\t ]*)?(?:detail|where):.*$/gim;

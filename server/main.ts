@@ -16,6 +16,7 @@ import { createRates } from './rate.ts';
 import { createProjectCheck } from './salad/project.ts';
 import { createTokenCheck } from './salad/token.ts';
 import { openTraces } from './traces.ts';
+import { warnOfWeakKeys } from './weak-keys.ts';
 
 /** A terminal and npm may both hand on the same Ctrl-C: what follows so soon is no second wish. */
 const SAME_SIGNAL_MS = 500;
@@ -66,6 +67,7 @@ export async function runProgram(makeMachines?: (config: Config) => OwnMachines)
 /** Runs the server until SIGTERM or SIGINT. A second signal ends it at once. */
 async function main(config: Config, machines: OwnMachines | undefined): Promise<void> {
   const log = createLog(config.KELPIE_LOG_LEVEL);
+  warnOfWeakKeys(config, log);
   const { signal, stopping } = stopSignal();
   await using ending = new AsyncDisposableStack();
   const database = await openDatabaseUnless(stopping, config, log);

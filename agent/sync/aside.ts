@@ -17,11 +17,13 @@ import type { Asking } from './silence.ts';
 export interface Aside {
   /** Where a path, given as it was at first, is now. */
   now(path: string): string;
+  /** By which the disk that they lie on is asked: until the attempt is stopped. */
+  readonly asking: Asking;
   /** Runs `task` while nothing is being moved. Rejects with SyncError when files could be moved neither there nor back. */
   steady<T>(task: () => Promise<T>): Promise<T>;
   /**
    * Moves the contents of all local paths aside, and leaves the local paths empty. Resolves to false, with everything as it
-   * was, where that cannot be done. Idempotent.
+   * was, where that cannot be done, or when the attempt is stopped. Idempotent.
    */
   move(): Promise<boolean>;
   /** What was there when it was moved, by the path that each file had; empty unless it was. */
@@ -40,6 +42,7 @@ export interface AsideParts {
   /** Where files of this agent's attempts lie; those of this one are added while they do. */
   asides: Set<string>;
   ledger: Ledger;
+  asking: Asking;
   log: Logger;
 }
 
@@ -52,7 +55,7 @@ interface Place {
 }
 
 export function createAside(parts: AsideParts): Aside {
-  const { asides, log } = parts;
+  const { asides, asking: own, log } = parts;
   const tasks = new Set<Promise<unknown>>();
   let moving: Promise<boolean> | undefined;
   const ways: Way[] = [];
@@ -75,6 +78,7 @@ export function createAside(parts: AsideParts): Aside {
       return left;
     },
     now: (path) => along(ways, path),
+    asking: own,
     async steady(task) {
       if (moving !== undefined) await moving;
       const run = task();
@@ -140,11 +144,11 @@ async function moveAll(
   ways: Way[],
   parts: AsideParts,
 ): Promise<readonly Relocation[] | undefined> {
-  const { guard, asides, log } = parts;
+  const { guard, asides, asking, log } = parts;
   const done: Relocation[] = [];
   try {
     const scanned: { place: Place; before: Scan }[] = [];
-    for (const place of places) scanned.push({ place, before: await scanDirectory(place.root) });
+    for (const place of places) scanned.push({ place, before: await scanDirectory(place.root, asking) });
     for (const { place, before } of scanned) {
       const moved = await moveOne(place, parts);
       done.push({ place, moved, before, after: before });
@@ -152,7 +156,7 @@ async function moveAll(
       ways.sort((a, b) => b.from.length - a.from.length);
       if (!moved.isMissing) asides.add(moved.to);
     }
-    for (const relocation of done) relocation.after = await sameAgain(relocation);
+    for (const relocation of done) relocation.after = await sameAgain(relocation, asking);
   } catch (error) {
     for (const { moved } of done) asides.delete(moved.to);
     for (const { moved } of done.reverse()) await moved.undo();
@@ -174,18 +178,19 @@ interface Relocation {
   after: Scan;
 }
 
-async function moveOne({ root, isMountPoint }: Place, { jobId }: AsideParts): Promise<Moved> {
+async function moveOne({ root, isMountPoint }: Place, { jobId, asking }: AsideParts): Promise<Moved> {
   const { beside, inside } = asidesOf(root);
   const ways = isMountPoint
-    ? [() => moveContents(root, inside, jobId)]
+    ? [() => moveContents(root, inside, jobId, asking)]
     : [
         () => moveWhole(root, beside, jobId),
         // On most overlays a directory of a container's image cannot be renamed, but what was made in it can.
-        () => moveContents(root, beside, jobId),
-        () => moveContents(root, inside, jobId),
+        () => moveContents(root, beside, jobId, asking),
+        () => moveContents(root, inside, jobId, asking),
       ];
   const reasons: string[] = [];
   for (const way of ways) {
+    asking.ask(root);
     try {
       return await way();
     } catch (error) {
@@ -202,11 +207,11 @@ function waysOf({ root, names }: Place, aside: string, guard: Guard): Way[] {
 }
 
 /** A link that says where it leads in other words than from beside itself leads elsewhere once it was moved. */
-async function sameAgain({ moved, before }: Relocation): Promise<Scan> {
+async function sameAgain({ moved, before }: Relocation, asking: Asking): Promise<Scan> {
   const { from, to, isPiecemeal } = moved;
   const isLinked = before.files.some(({ relativePath, source }) => source !== join(from, relativePath));
   if (!isLinked && !isPiecemeal) return before;
-  const after = await scanDirectory(to);
+  const after = await scanDirectory(to, asking);
   const listed = ({ files }: Scan) => files.map(({ relativePath, state }) => `${relativePath}\0${state.ino}`).sort();
   if (listed(before).join('\n') === listed(after).join('\n')) return after;
   throw new Error(`${from}: links in it lead elsewhere when it is moved`);

@@ -1,5 +1,4 @@
 import { messageOf } from '../../lib/errors.ts';
-import { anyOf } from '../../lib/signals.ts';
 import type { Aside } from './aside.ts';
 import { confirmPublished } from './confirm.ts';
 import { type Download, download, type DownloadedFile } from './download.ts';
@@ -12,12 +11,13 @@ import { createMirror, type Mirror, type MirrorParts } from './mirror.ts';
 import { createObservation, type Observation, type SyncCounts, type SyncState } from './observation.ts';
 import { SyncError } from './errors.ts';
 import { untilAborted } from './parallel.ts';
-import { createPlaces, type Places, type PlacesParts } from './places.ts';
+import { createPlaces, type Places } from './places.ts';
 import type { ObjectStore } from './s3.ts';
-import { whileAnswered } from './silence.ts';
+import { type Asking, askingUntil, whileAnswered } from './silence.ts';
 import { createSuspicion, type Death } from './suspicion.ts';
 import { demandNothingVanished } from './vanished.ts';
 import { createWatch, type Watch } from './watch.ts';
+import { createWork, type Work } from './work.ts';
 
 export type { SyncInstruction } from './entry.ts';
 export { DiskSilent, SyncError } from './errors.ts';
@@ -113,10 +113,13 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
   const { store, settings, log } = parts;
   const entries = entriesOf(parts);
   const ledger: Ledger = new Map();
-  const { aside, ...places } = createPlaces(placesPartsOf(parts, entries, ledger));
+  const stopping = new AbortController();
+  // Whoever waits until nothing asks the disk any more.
+  let waiting: Asking | undefined;
+  const asking = askingUntil(stopping.signal, (path) => waiting?.askEvenSo(path));
+  const { aside, ...places } = createPlaces({ ...placesPartsOf(parts, entries), ledger, asking });
   const observation = createObservation({ mirrors: entries.during.length > 0, store: store.name });
   const gate = createGate();
-  const stopping = new AbortController();
   const work = createWork(stopping.signal);
   const policy = { maxRetries: settings.maxRetries, log };
   const common = { store, policy, ledger, aside, gate, times: settings, concurrency: settings.concurrency };
@@ -131,7 +134,8 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     observation.beginUploads();
     return work.run(signal, task);
   };
-  const stop = async () => {
+  const stop = async (by?: Asking) => {
+    waiting = by ?? waiting;
     stopping.abort(new Error('the attempt was stopped'));
     await Promise.all([watching.stop(), work.settled(), mirrored.settled()]);
   };
@@ -150,7 +154,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
       upload(signal, (own) => uploadAndConfirm({ ...common, observer: following, entries, mirrored, discard }, own)),
     suspend: () => gate.close(),
     resume: () => gate.open(),
-    stop,
+    stop: () => stop(),
     ...patiently(places, parts, { stop, stopping: stopping.signal }),
     ...{ counts: observation.counts, state: observation.state, onNews: observation.onNews },
   };
@@ -161,10 +165,10 @@ function entriesOf({ plan, workingDirectory, compression }: AttemptSyncParts): R
   return { before: plan.before.map(ready), during: plan.during.map(ready), after: plan.after.map(ready) };
 }
 
-function placesPartsOf(parts: AttemptSyncParts, { before, during, after }: Entries, ledger: Ledger): PlacesParts {
+function placesPartsOf(parts: AttemptSyncParts, { before, during, after }: Entries) {
   const { jobId, workingDirectory, keep = [], asides = new Set<string>(), log } = parts;
   const roots = [...new Set([...before, ...during, ...after].map(({ root }) => root))];
-  return { roots, keep: [workingDirectory, ...keep], jobId, asides, ledger, log };
+  return { roots, keep: [workingDirectory, ...keep], jobId, asides, log };
 }
 
 type Entries = ReturnType<typeof entriesOf>;
@@ -173,7 +177,7 @@ type Entries = ReturnType<typeof entriesOf>;
 function patiently(
   places: Pick<Places, 'prepare' | 'purge'>,
   { store, plan, settings }: AttemptSyncParts,
-  { stop, stopping }: { stop: AttemptSync['stop']; stopping: AbortSignal },
+  { stop, stopping }: { stop: (by: Asking) => Promise<void>; stopping: AbortSignal },
 ): Pick<AttemptSync, 'prepare' | 'purge'> {
   return {
     async prepare() {
@@ -182,7 +186,7 @@ function patiently(
     },
     purge: (signal) =>
       whileAnswered(settings.diskWaitMs, signal, async (asking) => {
-        await stop();
+        await stop(asking);
         await places.purge(asking);
       }),
   };
@@ -271,27 +275,4 @@ async function bringAll(
   } finally {
     observation.endDownloads();
   }
-}
-
-interface Work {
-  /** Runs `task` with a signal that also `stop` aborts. */
-  run(signal: AbortSignal, task: (signal: AbortSignal) => Promise<void>): Promise<void>;
-  /** Resolves when nothing runs. */
-  settled(): Promise<void>;
-}
-
-function createWork(stopping: AbortSignal): Work {
-  const running = new Set<Promise<void>>();
-  return {
-    async run(signal, task) {
-      const own = anyOf(signal, stopping);
-      own.throwIfAborted();
-      const present = task(own);
-      running.add(present);
-      await present.finally(() => running.delete(present));
-    },
-    async settled() {
-      await Promise.allSettled(running);
-    },
-  };
 }

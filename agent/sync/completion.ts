@@ -35,7 +35,7 @@ export interface Gathered {
   before: Present | undefined;
 }
 
-/** Somebody has discarded the upload. */
+/** Somebody has discarded the upload, or another write to the object keeps it from being completed. */
 export class UploadVanished extends Error {
   override name = 'UploadVanished';
 }
@@ -48,10 +48,11 @@ const LOOKS = 3;
  * when nobody waits for the answer any more, and can be stopped by nobody. If the lease is lost meanwhile, a successor may have published, and
  * what it has published stays. Where something else is there while the lease holds, that is replaced. Resolves to the ETag.
  *
- * Where the answer is lost, the next try is told that there is no such upload, or that something else is there: then the object itself says
- * whether it was made of these parts.
+ * Where the answer is lost, the next try is told that there is no such upload, that something else is there, or, while the store is still at
+ * it, that another write is: then the object itself says whether it was made of these parts. Another write may take minutes, so its end is
+ * waited for as long as the policy has it. Rejects with UploadVanished where the parts have to be sent once more.
  */
-export function complete(parts: CompletionParts, gathered: Gathered): Promise<string> {
+export async function complete(parts: CompletionParts, gathered: Gathered): Promise<string> {
   const { store, policy, address, signal } = parts;
   const { uploadId, etags, bytes } = gathered;
   let { before } = gathered;
@@ -65,28 +66,39 @@ export function complete(parts: CompletionParts, gathered: Gathered): Promise<st
       );
     } catch (error) {
       const isGone = isNamed(error, 'NoSuchUpload');
-      if (!isGone && (before === undefined || !isAnother(error))) throw error;
+      if (!isGone && (before === undefined || !(isAnother(error) || isConflict(error)))) throw error;
       const object = await store.head(address, signal);
       if (object?.size === bytes && isSameEtag(object.etag, etagOfParts(etags))) return object.etag;
-      if (isGone) throw vanished(error);
+      if (isGone) throw vanished('the store has forgotten the upload, and there is no object of its parts', error);
       const now = object?.etag ?? null;
+      if (isConflict(error)) {
+        before = now;
+        throw error;
+      }
       // A store that goes by another ETag than it shows is asked without.
       before = now === before || ++looks === LOOKS ? undefined : now;
       return tryOnce();
     }
   };
-  return withRetries(policy, `finish ${address.key}`, signal, tryOnce);
+  return withRetries(policy, `finish ${address.key}`, signal, tryOnce).catch((error: unknown) => {
+    throw isConflict(error) ? vanished('other writes to the object kept it from being completed', error) : error;
+  });
 }
 
-/** Whether something else is there than was expected, or nothing. */
+/** Whether something else is there than was expected, or nothing. An answer that began as a success has no status of its own. */
 function isAnother(error: unknown): boolean {
-  return statusOf(error) === 412 || isNamed(error, 'NoSuchKey');
+  return statusOf(error) === 412 || isNamed(error, 'PreconditionFailed') || isNamed(error, 'NoSuchKey');
+}
+
+/** Whether the store is at another write to the object, which may be a completion of this upload whose answer was lost. */
+function isConflict(error: unknown): boolean {
+  return statusOf(error) === 409 || isNamed(error, 'ConditionalRequestConflict');
 }
 
 function isNamed(error: unknown, name: string): boolean {
   return error instanceof Error && error.name === name;
 }
 
-function vanished(cause: unknown): UploadVanished {
-  return new UploadVanished('the store has forgotten the upload, and there is no object of its parts', { cause });
+function vanished(why: string, cause: unknown): UploadVanished {
+  return new UploadVanished(why, { cause });
 }

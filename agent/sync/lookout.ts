@@ -34,7 +34,7 @@ export const LOOKS = 3;
 export interface LookoutParts {
   entries: readonly SyncEntry[];
   ledger: Ledger;
-  aside: Pick<Aside, 'now' | 'steady'>;
+  aside: Pick<Aside, 'now' | 'steady' | 'asking'>;
   policy: RetryPolicy;
   observer: Pick<UploadObserver, 'looked' | 'collided'>;
 }

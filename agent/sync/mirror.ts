@@ -26,7 +26,7 @@ export interface MirrorParts {
   policy: RetryPolicy;
   entries: readonly SyncEntry[];
   ledger: Ledger;
-  aside: Pick<Aside, 'now' | 'steady' | 'left'>;
+  aside: Pick<Aside, 'now' | 'steady' | 'left' | 'asking'>;
   gate: Gate;
   times: SettleTimes;
   /** Files on their way at once, and MiB of memory that they take together. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 import { SyncError } from './errors.ts';
 import { markAs, markAsAside, markAsBroken, unmark, unmarkAsAside } from './marks.ts';
+import type { Asking } from './silence.ts';
 
 /** The contents of a directory, moved to another one on its device. */
 export interface Moved {
@@ -51,14 +52,20 @@ export async function moveWhole(from: string, to: string, jobId: string): Promis
   return { from, to, isPiecemeal: false, isMissing: false, undo };
 }
 
-/** Renames each entry of the directory into a new one, which may be inside of it. Rejects like `moveWhole`. */
-export async function moveContents(from: string, to: string, jobId: string): Promise<Moved> {
+/**
+ * Renames each entry of the directory into a new one, which may be inside of it. Rejects like `moveWhole`, and also, with everything as it was,
+ * when the signal of `asking` is aborted.
+ */
+export async function moveContents(from: string, to: string, jobId: string, asking: Asking): Promise<Moved> {
   await demandFree(to);
   await mkdir(to);
   const moved: string[] = [];
   let wasMarked = false;
   const undo = restoring(from, async () => {
-    for (const name of moved.splice(0)) await rename(join(to, name), join(from, name));
+    for (const name of moved.splice(0)) {
+      asking.askEvenSo(join(to, name));
+      await rename(join(to, name), join(from, name));
+    }
     await unmarkAsAside(to);
     await rmdir(to);
     if (!wasMarked) return;
@@ -71,6 +78,7 @@ export async function moveContents(from: string, to: string, jobId: string): Pro
     wasMarked = await markAsBroken(from);
     for (const name of await readdir(from)) {
       if (join(from, name) === to) continue;
+      asking.ask(join(from, name));
       await rename(join(from, name), join(to, name));
       moved.push(name);
     }

@@ -66,12 +66,9 @@ export async function sendMultipart(upload: MultipartUpload): Promise<SentObject
   }
 }
 
-/** The second is said of one that met another write to the same object: then its parts are of no use either. */
-const VANISHED = new Set(['NoSuchUpload', 'ConditionalRequestConflict']);
-
-/** Somebody has discarded the upload while its parts were sent, as the clean-up of a job with the same prefix may. */
+/** Somebody has discarded the upload while its parts were sent, as the clean-up of a job with the same prefix may, or writes to the object himself. */
 function hasVanished(error: unknown): error is Error {
-  return error instanceof UploadVanished || (error instanceof Error && VANISHED.has(error.name));
+  return error instanceof UploadVanished || (error instanceof Error && error.name === 'NoSuchUpload');
 }
 
 /** The file's first `length` bytes are the object that has this ETag. */

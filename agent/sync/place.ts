@@ -61,7 +61,7 @@ function placeAt(url: URL, { signingName = 's3', signingRegion = 'us-east-1' }: 
     hostname: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? undefined : Number(url.port),
     host: url.host,
-    path: url.pathname.replace(/\/+$/, ''),
+    path: url.pathname.replace(/(?<!\/)\/+$/, ''),
     signer: createSigner(signingRegion, signingName),
   };
 }

@@ -26,6 +26,8 @@ export interface PlacesParts {
   /** Where files lie that were moved aside, of all attempts of this agent. */
   asides: Set<string>;
   ledger: Ledger;
+  /** Until its signal is aborted the files are looked at and moved. */
+  asking: Asking;
   log: Logger;
 }
 

@@ -61,7 +61,6 @@ const PERMANENT = new Set([
     'NoSuchUpload',
     'NoSuchKey',
     'PreconditionFailed',
-    'ConditionalRequestConflict',
     'GaveUp',
   ],
   ...['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENAMETOOLONG', 'EIO'],

@@ -15,7 +15,8 @@ export interface Completion {
 
 /**
  * Resolves to the ETag of the object that the parts became. With `before`, rejects with a status of 412, or NoSuchKey, where something else is
- * there; not every store looks.
+ * there, and with one of 409, or ConditionalRequestConflict, while another write to the object is under way; not every store looks. In an
+ * answer that began as a success only the name tells.
  */
 export type CompleteMultipart = (address: Address, completion: Completion, signal: AbortSignal) => Promise<string>;
 

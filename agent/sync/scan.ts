@@ -2,6 +2,7 @@ import type { BigIntStats, Dirent } from 'node:fs';
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
+import type { Asking } from './silence.ts';
 
 /** What tells one state of a file from another. */
 export interface Observed {
@@ -60,15 +61,17 @@ export function isTemporary(name: string): boolean {
 
 /**
  * All regular files below `root`. Links are followed only to what lies below `root` as well, and to directories only
- * where no link led: a web of links has more paths than anybody can walk. Never rejects: what could not be read is listed
- * as a problem.
+ * where no link led: a web of links has more paths than anybody can walk. What could not be read is listed as a problem. Ends between two
+ * entries once the signal of `asking` is aborted, and rejects with its reason; never otherwise.
  */
-export async function scanDirectory(root: string): Promise<Scan> {
-  const context: Walk = { root, realRoot: root, files: [], problems: [], complete: true, isMissing: false };
+export async function scanDirectory(root: string, asking: Asking): Promise<Scan> {
+  const context: Walk = { root, realRoot: root, asking, files: [], problems: [], complete: true, isMissing: false };
   try {
+    asking.ask(root);
     context.realRoot = await realpath(root);
     await walk(context, { path: context.realRoot, relativePath: '', chain: [context.realRoot], isLinked: false });
   } catch (error) {
+    asking.signal.throwIfAborted();
     // A directory that is gone altogether may be one that was unmounted, so its files do not count as deleted.
     context.complete = false;
     if (isMissing(error)) context.isMissing = true;
@@ -100,6 +103,7 @@ export function looksSame(a: Observed, b: Observed): boolean {
 interface Walk extends Scan {
   root: string;
   realRoot: string;
+  asking: Asking;
 }
 
 interface Place {
@@ -116,9 +120,11 @@ async function walk(context: Walk, place: Place): Promise<void> {
   for (const entry of await list(context, place)) {
     const path = join(place.path, entry.name);
     const relativePath = place.relativePath === '' ? entry.name : `${place.relativePath}/${entry.name}`;
+    context.asking.ask(path);
     try {
       await visit(context, entry, { ...place, path, relativePath });
     } catch (error) {
+      context.asking.signal.throwIfAborted();
       if (isMissing(error)) vanished(context, relativePath, false);
       else note(context, relativePath, error, false);
     }
@@ -127,9 +133,11 @@ async function walk(context: Walk, place: Place): Promise<void> {
 
 async function list(context: Walk, { path, relativePath }: Place): Promise<Dirent[]> {
   try {
+    context.asking.ask(path);
     const names = await readdir(path, { withFileTypes: true });
     return names.filter(({ name }) => !isTemporary(name));
   } catch (error) {
+    context.asking.signal.throwIfAborted();
     if (isMissing(error)) vanished(context, relativePath, true);
     else note(context, relativePath, error, true);
     return [];

@@ -8,6 +8,8 @@ export interface Asking {
   signal: AbortSignal;
   /** Called with each path before the disk is asked about it. Throws the reason of `signal`. */
   ask: (path: string) => void;
+  /** The same for what has to be finished even so, as what is put back. Never throws. */
+  askEvenSo: (path: string) => void;
 }
 
 export function askingUntil(signal: AbortSignal, onQuestion: (path: string) => void = ignore): Asking {
@@ -17,6 +19,7 @@ export function askingUntil(signal: AbortSignal, onQuestion: (path: string) => v
       signal.throwIfAborted();
       onQuestion(path);
     },
+    askEvenSo: onQuestion,
   };
 }
 

@@ -33,17 +33,17 @@ export interface Survey {
   complete: boolean;
 }
 
-/** Looks at all directories of these entries. Of two files that would become the same object, the first entry's wins. */
+/** Looks at all directories of these entries. Of two files that would become the same object, the first entry's wins. Rejects as a scan does. */
 export async function survey(
   entries: readonly SyncEntry[],
   ledger: Ledger,
-  { now }: Pick<Aside, 'now'>,
+  { now, asking }: Pick<Aside, 'now' | 'asking'>,
 ): Promise<Survey> {
   const scans = new Map<string, Scan>();
   const candidates = new Map<string, Candidate>();
   const collisions: Collision[] = [];
   for (const entry of entries) {
-    const scan = scans.get(entry.root) ?? (await scanDirectory(now(entry.root)));
+    const scan = scans.get(entry.root) ?? (await scanDirectory(now(entry.root), asking));
     scans.set(entry.root, scan);
     for (const { relativePath, source, state } of scan.files.filter((file) => entry.matches(file.relativePath))) {
       const address = addressOf(entry, relativePath);

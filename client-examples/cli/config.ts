@@ -72,7 +72,7 @@ export function parseServer(text: string, name: string): string {
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     throw usage(`${name}: expected an address alone, without user, password, "?" or "#"`);
   }
-  return `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`;
+  return `${url.protocol}//${url.host}${url.pathname.replace(/(?<!\/)\/+$/, '')}`;
 }
 
 /** By the XDG base directory specification, which has relative paths ignored. */

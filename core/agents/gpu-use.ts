@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { GpuUse } from '../../db/entities/agent.ts';
 import { statement } from '../../db/statement.ts';
+import { listOf } from '../../lib/few-faults.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import type { LeaseRef } from '../leases/terms.ts';
@@ -40,7 +41,7 @@ const oneGpu = z.strictObject({
 /** How busy an agent's GPUs were, so many milliseconds before it said so. */
 export const gpuSampleSchema = z.strictObject({
   ageMillis: z.number().min(0).max(DAY_MILLIS),
-  gpus: z.array(oneGpu).min(1).max(64, { error: 'Expected at most 64 GPUs' }),
+  gpus: listOf(oneGpu).min(1).max(64, { error: 'Expected at most 64 GPUs' }),
 });
 
 export interface GpuSample {

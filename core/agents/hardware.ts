@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { listOf } from '../../lib/few-faults.ts';
 import { jsonObject, text } from '../jobs/fields.ts';
 
 /**
@@ -25,8 +26,7 @@ const known = z.looseObject({
   memoryBytes: bytes,
   diskBytes: bytes,
   diskFreeBytes: bytes,
-  gpus: z
-    .array(gpu)
+  gpus: listOf(gpu)
     .max(MOST_GPUS, { error: `Expected at most ${MOST_GPUS} GPUs` })
     .nullish(),
 });

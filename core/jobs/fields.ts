@@ -1,7 +1,5 @@
 import { z } from 'zod';
-import { messageOf } from '../../lib/errors.ts';
-import { compilePattern } from '../../lib/pattern.ts';
-import type { SyncEntry } from '../../db/entities/job.ts';
+import { listOf, recordOf } from '../../lib/few-faults.ts';
 
 /**
  * The fields of a submission, each with its bound. GraphQL and REST build their inputs from these, under their own names, so
@@ -38,9 +36,11 @@ const UNSTORABLE_JSON = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
 
 /** An object of which the JSON has at most `max` bytes, and whose texts can be stored, however deep they lie. */
 export function jsonObject(max: number) {
-  return z
-    .record(text({ max: 100 }), z.json())
-    .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= max, { error: `Expected at most ${max} bytes of JSON` })
+  // No member takes less than the five bytes of `"":0,`.
+  return recordOf(text({ max: 100 }), z.json(), Math.ceil(max / 5))
+    .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= max, {
+      error: `Expected at most ${max} bytes of JSON`,
+    })
     .refine((value) => !UNSTORABLE_JSON.test(JSON.stringify(value)), {
       error: 'Zero characters (U+0000) and halves of surrogate pairs cannot be stored: remove them',
     });
@@ -54,19 +54,13 @@ const variableName = text({ min: 1, max: 255 }).refine((name) => !name.includes(
   error: 'A variable name cannot contain "="',
 });
 
-function boundedRecord<Value extends z.ZodType<string>>(key: z.ZodType<string, string>, value: Value, max: number) {
-  return z.record(key, value).refine((record) => Object.keys(record).length <= max, {
-    error: `Expected at most ${max} entries`,
-  });
-}
-
 export const containerGroupId = text({ min: 1, max: 255 });
 export const machineId = text({ min: 1, max: 255 });
 
 export const jobFields = {
   command: text({ min: 1, max: 4096 }),
-  arguments: z.array(argument).max(10_000, { error: 'Expected at most 10,000 arguments' }),
-  environment: boundedRecord(variableName, argument, 1_000),
+  arguments: listOf(argument).max(10_000, { error: 'Expected at most 10,000 arguments' }),
+  environment: recordOf(variableName, argument, 1_000),
   containerGroupId,
   compression: z.boolean(),
   webhook: text({ min: 1, max: 2_048 }).refine(isHttpUrl, {
@@ -75,7 +69,7 @@ export const jobFields = {
   }),
   name: text({ min: 1, max: 255 }),
   priority: z.int().min(-100).max(100),
-  labels: boundedRecord(text({ min: 1, max: 255 }), text({ max: 255 }), 64),
+  labels: recordOf(text({ min: 1, max: 255 }), text({ max: 255 }), 64),
   maxFailures: z.int().min(1).max(1_000_000),
   maxInterruptions: z.int().min(0).max(1_000_000),
   timeoutSeconds: z.int().min(1).max(31_536_000),
@@ -104,29 +98,6 @@ export const MAX_SYNC_ENTRIES = 32;
 /** `models` becomes `models/`; the empty prefix is the bucket's root. */
 export function normalPrefix(prefix: string): string {
   return prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
-}
-
-/** Verdicts on patterns: a batch of a thousand jobs asks about the same few again and again, and compiling takes time. */
-const verdicts = new Map<string, string | undefined>();
-const MOST_VERDICTS = 1_000;
-
-/** The fault of a pattern, or undefined when it compiles. */
-export function patternFault(pattern: string, syntax: SyncEntry['patternSyntax']): string | undefined {
-  const key = `${syntax ?? ''} ${pattern}`;
-  if (verdicts.has(key)) return verdicts.get(key);
-  if (verdicts.size >= MOST_VERDICTS) verdicts.clear();
-  const verdict = compilationFault(pattern, syntax);
-  verdicts.set(key, verdict);
-  return verdict;
-}
-
-function compilationFault(pattern: string, syntax: SyncEntry['patternSyntax']): string | undefined {
-  try {
-    compilePattern(pattern, syntax === null ? undefined : syntax === 'GLOB' ? 'glob' : 'regex');
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
 }
 
 /** Others read a URL less kindly than WHATWG's rules do, which take `http:host` and `http:\\\\host`, and skip line feeds. */

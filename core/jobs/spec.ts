@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { LegacySync, Sync, SyncEntry } from '../../db/entities/job.ts';
-import { jobFields, MAX_JOB_BYTES, MAX_SYNC_ENTRIES, normalPrefix, patternFault, syncFields } from './fields.ts';
+import { listOf } from '../../lib/few-faults.ts';
+import { jobFields, MAX_BATCH, MAX_JOB_BYTES, MAX_SYNC_ENTRIES, normalPrefix, syncFields } from './fields.ts';
+import { checkPatterns } from './patterns.ts';
 
 /** A submission as the core takes it: every field present, defaults filled in. */
 export interface JobSpec {
@@ -26,26 +28,20 @@ export interface JobSpec {
   given: Readonly<Record<string, unknown>>;
 }
 
-const syncEntry = z
-  .strictObject({
-    bucket: syncFields.bucket,
-    prefix: syncFields.prefix.transform(normalPrefix),
-    localPath: syncFields.localPath,
-    direction: z.enum(['DOWNLOAD', 'UPLOAD']),
-    pattern: syncFields.pattern.nullish().transform((pattern) => pattern ?? null),
-    patternSyntax: z
-      .enum(['GLOB', 'REGEX'])
-      .nullish()
-      .transform((syntax) => syntax ?? null),
-  })
-  .superRefine((entry, context) => {
-    const fault = entry.pattern === null ? undefined : patternFault(entry.pattern, entry.patternSyntax);
-    if (fault !== undefined) context.addIssue({ code: 'custom', path: ['pattern'], message: fault });
-  });
+const syncEntry = z.strictObject({
+  bucket: syncFields.bucket,
+  prefix: syncFields.prefix.transform(normalPrefix),
+  localPath: syncFields.localPath,
+  direction: z.enum(['DOWNLOAD', 'UPLOAD']),
+  pattern: syncFields.pattern.nullish().transform((pattern) => pattern ?? null),
+  patternSyntax: z
+    .enum(['GLOB', 'REGEX'])
+    .nullish()
+    .transform((syntax) => syntax ?? null),
+});
 
 function syncEntries(direction: SyncEntry['direction'], error: string) {
-  return z
-    .array(syncEntry)
+  return listOf(syncEntry)
     .max(MAX_SYNC_ENTRIES, { error: `Expected at most ${MAX_SYNC_ENTRIES} entries` })
     .nullish()
     .transform((entries) => entries ?? [])
@@ -108,13 +104,39 @@ const givenSchema = z
     }
   });
 
-/** The names of the core, as GraphQL has them; REST's faces of the same fields are in `server/rest/`. */
-export const jobSpecSchema = z.custom<z.input<typeof givenSchema>>().transform((given, context): JobSpec => {
+/** A job but for its patterns, which are checked for all jobs of a request together: see `withPatterns` and `batchOf`. */
+export const jobSpecWithoutPatterns = z.custom<z.input<typeof givenSchema>>().transform((given, context): JobSpec => {
   const result = givenSchema.safeParse(given);
   if (result.success) return { ...result.data, given: { ...given, idempotencyKey: null } };
   for (const issue of result.error.issues) context.addIssue({ ...issue });
   return z.NEVER;
 });
+
+/** What gives a job, with its patterns checked. */
+export function withPatterns<Job extends z.ZodType<JobSpec>>(job: Job): Job {
+  return job.superRefine((spec, context) => {
+    checkPatterns([spec], (_, path, message) => context.addIssue({ code: 'custom', path, message }));
+  }, ONCE_SOUND);
+}
+
+/** 1 to 1,000 of what gives a job, with their patterns checked. */
+export function batchOf<Job extends z.ZodType<JobSpec>>(job: Job) {
+  return listOf(job)
+    .min(1, { error: 'Expected at least 1 job' })
+    .max(MAX_BATCH, { error: `Expected at most ${MAX_BATCH} jobs: send the rest in another request` })
+    .superRefine((specs, context) => {
+      checkPatterns(specs, (index, path, message) =>
+        context.addIssue({ code: 'custom', path: [index, ...path], message }),
+      );
+    }, ONCE_SOUND);
+}
+
+/** What has other faults is no job yet that could be looked at. */
+const ONCE_SOUND = { when: ({ issues }: z.core.ParsePayload) => issues.length === 0 };
+
+/** The names of the core, as GraphQL has them; REST's faces of the same fields are in `server/rest/`. */
+export const jobSpecSchema = withPatterns(jobSpecWithoutPatterns);
+export const jobSpecsSchema = batchOf(jobSpecWithoutPatterns);
 
 /**
  * The same submission, of one job or of a batch, gives the same hash, whatever the order of its fields (rule 14). It is made of what was

@@ -38,13 +38,19 @@ export interface RenewedLease {
 }
 
 /**
- * Renews a lease, also one that ran out while nobody else has claimed the job (rule 3), and stores what the agent says.
+ * Renews a lease, also one that ran out while nobody else has claimed the job (rule 3), and stores what the agent says. Of one lease one
+ * heartbeat after the other: what it says is several statements, and what a later one says stands.
  * @throws LeaseLostError when a newer attempt exists or the job has ended
- * @throws RateLimitedError when it is renewed, but too much that is new was said under it
+ * @throws RateLimitedError when many of that lease wait already, or when it is renewed, but too much that is new was said under it
  */
 export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pulse: Pulse = {}): Promise<RenewedLease> {
   await demandLease(core, viewer, lease);
   const fence = { account_id: viewer.accountId, job_id: lease.jobId, attempt: lease.attempt };
+  return core.heartbeatTurns(fence, () => renewAndStore(core, viewer, fence, pulse));
+}
+
+async function renewAndStore(core: Core, viewer: Viewer, fence: Fence, pulse: Pulse): Promise<RenewedLease> {
+  const lease = { jobId: fence.job_id, attempt: fence.attempt };
   const lag = { sync_lag_seconds: pulse.syncLagSeconds ?? null };
   let held = await core.renew({ ...fence, ...transferredColumns(pulse), ...lag });
   if (held === undefined) {

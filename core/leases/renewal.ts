@@ -1,5 +1,6 @@
 import type { AttemptPhase } from '../../db/entities/attempt.ts';
 import type { Owner } from '../../db/plain.ts';
+import type { Alone } from './alone.ts';
 import type { Fence } from './terms.ts';
 import { writtenBy, writtenTogether } from './together.ts';
 import type { TransferredColumns } from './transferred.ts';
@@ -30,7 +31,7 @@ const renewStatement = writtenBy<Held>('renew-leases');
 /** Renews one lease; undefined when it does not hold (rules 2 and 3). What is returned is committed. */
 export type Renew = (renewal: Renewal) => Promise<Held | undefined>;
 
-export function createRenewals(owner: Owner, often: Often): Renew {
-  const renew = writtenTogether(owner, renewStatement);
+export function createRenewals(owner: Owner, alone: Alone, often: Often): Renew {
+  const renew = writtenTogether(owner, alone, renewStatement);
   return (renewal) => renew({ ...renewal, ...often });
 }

@@ -1,5 +1,6 @@
 import type { AttemptPhase, Progress } from '../../db/entities/attempt.ts';
 import type { Owner } from '../../db/plain.ts';
+import type { Alone } from './alone.ts';
 import type { Fence } from './terms.ts';
 import { writtenBy, writtenTogether } from './together.ts';
 
@@ -22,6 +23,6 @@ const reportStatement = writtenBy<Reported>('report-attempts');
 /** Stores what an attempt says of itself, with its events; undefined where its lease is lost. What is returned is committed. */
 export type StoreReport = (report: Report) => Promise<Reported | undefined>;
 
-export function createReports(owner: Owner): StoreReport {
-  return writtenTogether(owner, reportStatement);
+export function createReports(owner: Owner, alone: Alone): StoreReport {
+  return writtenTogether(owner, alone, reportStatement);
 }

@@ -1,5 +1,6 @@
 import type { StoredLine } from '../../db/entities/job-log.ts';
 import type { Owner } from '../../db/plain.ts';
+import type { Alone } from '../leases/alone.ts';
 import type { Fence } from '../leases/terms.ts';
 import { writtenBy, writtenTogether } from '../leases/together.ts';
 
@@ -23,6 +24,6 @@ const appendStatement = writtenBy<Appended>('append-logs');
 /** Stores a chunk of a living attempt's log; undefined where its lease is lost. What is returned is committed. */
 export type Append = (chunk: Chunk) => Promise<Appended | undefined>;
 
-export function createAppends(owner: Owner): Append {
-  return writtenTogether(owner, appendStatement);
+export function createAppends(owner: Owner, alone: Alone): Append {
+  return writtenTogether(owner, alone, appendStatement);
 }

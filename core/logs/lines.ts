@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { StoredLine } from '../../db/entities/job-log.ts';
+import { listOf } from '../../lib/few-faults.ts';
 import { text } from '../jobs/fields.ts';
 
 /** Where a line comes from: the command, or (KELPIE) this product itself, which says what is not there and what happened. */
@@ -32,14 +33,13 @@ const MAX_OFFSET = 2_147_483_647 - MAX_LINES;
 /** What an agent may append at once. The texts together are bounded too, so that the size of a chunk in storage is. */
 export const chunkFields = {
   offset: z.int().min(0).max(MAX_OFFSET),
-  lines: z
-    .array(
-      z.strictObject({
-        stream: z.enum(logStreams),
-        afterMillis: z.number().min(0).max(1e13).transform(Math.round),
-        text: text({ max: MAX_LINE }),
-      }),
-    )
+  lines: listOf(
+    z.strictObject({
+      stream: z.enum(logStreams),
+      afterMillis: z.number().min(0).max(1e13).transform(Math.round),
+      text: text({ max: MAX_LINE }),
+    }),
+  )
     .max(MAX_LINES, { error: `Expected at most ${MAX_LINES} lines at once` })
     .refine((lines) => lines.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0) <= MAX_TEXT_BYTES, {
       error: `Expected at most ${MAX_TEXT_BYTES} bytes of text at once`,

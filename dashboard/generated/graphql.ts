@@ -372,6 +372,7 @@ export type LiftBanMutationVariables = Exact<{
 
 export type LiftBanMutation = { liftBan:
     | { message: string }
+    | { message: string }
     | { id: string }
     | { message: string }
    };

@@ -74,5 +74,5 @@ function reasonIn(answer: unknown): string {
 
 /** Without the address of whoever was asked. */
 export function withoutAddresses(text: string): string {
-  return text.replace(/\S+:\/\/\S+/g, 'the registry');
+  return text.replace(/(?<!\S)\S+:\/\/\S+/g, 'the registry');
 }

@@ -144,7 +144,7 @@ function urlIn(variables: Variables, warn: Warn): string | undefined {
     if (given === undefined || given === '') continue;
     const url = URL.parse(given);
     if (url !== null && ['http:', 'https:'].includes(url.protocol)) {
-      if (name === 'OTEL_EXPORTER_OTLP_ENDPOINT') url.pathname = `${url.pathname.replace(/\/+$/, '')}/v1/traces`;
+      if (name === 'OTEL_EXPORTER_OTLP_ENDPOINT') url.pathname = `${url.pathname.replace(/(?<!\/)\/+$/, '')}/v1/traces`;
       return url.href;
     }
     warn(name, 'an http or https URL');
@@ -195,8 +195,8 @@ function createReader(variables: Variables, warn: Warn) {
       const pairs = (variables[name] ?? '').split(',').filter((pair) => pair.trim() !== '');
       return Object.fromEntries(
         pairs.flatMap((pair) => {
-          const [, key, value] = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
-          const decoded = value === undefined ? undefined : decode(value);
+          const [, key, value] = /^([^=\s]+)\s*=(.*)$/.exec(pair.trim()) ?? [];
+          const decoded = value === undefined ? undefined : decode(value.trim());
           if (key !== undefined && decoded !== undefined) return [[key, decoded]];
           warn(name, 'name=value, comma-separated, with values percent-encoded');
           return [];

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
-import { jobFields, MAX_BATCH, MAX_SYNC_ENTRIES, syncFields } from '../../core/jobs/fields.ts';
-import { jobSpecSchema } from '../../core/jobs/spec.ts';
+import { jobFields, MAX_SYNC_ENTRIES, syncFields } from '../../core/jobs/fields.ts';
+import { batchOf, jobSpecWithoutPatterns, withPatterns } from '../../core/jobs/spec.ts';
+import { listOf } from '../../lib/few-faults.ts';
 import { exampleSubmission } from './examples.ts';
 import { jobWords, olderWords, said, syncWords } from './field-words.ts';
 
@@ -15,7 +16,7 @@ const syncEntry = z
   })
   .openapi('SyncEntrySubmission');
 
-const syncEntries = z.array(syncEntry).max(MAX_SYNC_ENTRIES, { error: `Expected at most ${MAX_SYNC_ENTRIES} entries` });
+const syncEntries = listOf(syncEntry).max(MAX_SYNC_ENTRIES, { error: `Expected at most ${MAX_SYNC_ENTRIES} entries` });
 
 const sync = z.strictObject({
   before: said(syncEntries.nullish(), jobWords.before),
@@ -60,17 +61,15 @@ type Submission = z.output<typeof submission>;
  * A job as REST submits it. What it means is settled by the core's own schema, after the names are translated. The page that
  * tries the API is given an example: it would fill in every field, of both forms of sync.
  */
-export const jobBody = submission
+const oneJob = submission
   .transform(toSpec)
-  .pipe(jobSpecSchema)
+  .pipe(jobSpecWithoutPatterns)
   .openapi('JobSubmission', { example: exampleSubmission });
 
-export const jobsBody = z
-  .array(jobBody)
-  .min(1, { error: 'Expected at least 1 job' })
-  .max(MAX_BATCH, { error: `Expected at most ${MAX_BATCH} jobs: send the rest in another request` });
+export const jobBody = withPatterns(oneJob);
+export const jobsBody = batchOf(oneJob);
 
-function toSpec(body: Submission): z.input<typeof jobSpecSchema> {
+function toSpec(body: Submission): z.input<typeof jobSpecWithoutPatterns> {
   return {
     name: body.name,
     command: body.command,

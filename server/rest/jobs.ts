@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import type { Viewer } from '../../core/accounts/keys.ts';
+import { demand, type Viewer } from '../../core/accounts/keys.ts';
 import type { Core } from '../../core/core.ts';
 import { cancelJob } from '../../core/jobs/cancel.ts';
 import { jobFields } from '../../core/jobs/fields.ts';
@@ -20,16 +20,17 @@ import { createRouter, doors, jsonInput, jsonOutput } from './router.ts';
 /** The endpoints of those who submit jobs and look after them. */
 export function jobRoutes({ core, viewerOf, log }: Pick<RestParts, 'core' | 'viewerOf' | 'log'>) {
   const { reading, writing } = doors(viewerOf);
+  const submitting = writing((viewer) => demand(viewer, 'submit'));
   const router = createRouter();
 
-  router.openapi({ ...submit, ...writing }, async (context) => {
+  router.openapi({ ...submit, ...submitting }, async (context) => {
     const viewer = context.get('viewer');
     const idempotencyKey = context.req.valid('header')['idempotency-key'] ?? null;
     const job = await submitJob(core, viewer, { ...context.req.valid('json'), idempotencyKey });
     if (wasReplayed(job)) context.header(REPLAYED, 'true');
     return context.json(await oneView(core, viewer, job), 202);
   });
-  router.openapi({ ...submitMany, ...writing }, async (context) => {
+  router.openapi({ ...submitMany, ...submitting }, async (context) => {
     const viewer = context.get('viewer');
     const key = context.req.valid('header')['idempotency-key'];
     const specs = context.req.valid('json');

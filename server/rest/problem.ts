@@ -194,7 +194,7 @@ function faultsOf(issues: readonly InputIssue[]): { detail: string; more: Partia
   const rest = issues.length - MAX_FAULTS_IN_DETAIL;
   const index = issues.map((issue) => issue.path[0]).find((part) => typeof part === 'number');
   return {
-    detail: rest > 0 ? `${first}; and ${rest} more` : first,
+    detail: rest > 0 ? `${first}; and ${issues.length > MAX_FAULTS ? 'at least ' : ''}${rest} more` : first,
     more: {
       errors: issues
         .slice(0, MAX_FAULTS)

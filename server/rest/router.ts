@@ -1,5 +1,6 @@
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import { createMiddleware } from 'hono/factory';
+import type { Viewer } from '../../core/accounts/keys.ts';
 import { InvalidInputError } from '../../core/errors.ts';
 import { asAsker } from '../../core/fair-share.ts';
 import { inputIssues } from '../../core/input.ts';
@@ -15,7 +16,10 @@ export function createRouter(): OpenAPIHono<RestEnv> {
   });
 }
 
-/** What every route passes first: nobody comes in without a key, before anything else of the request is looked at. */
+/**
+ * What every route passes first: nobody comes in without a key, before anything else of the request is looked at, and of a body only
+ * what comes from somebody who may do what it is for.
+ */
 export function doors(viewerOf: RestParts['viewerOf']) {
   const authenticate = createMiddleware<RestEnv>(async (context, next) => {
     const viewer = await viewerOf(context.req.raw);
@@ -23,7 +27,17 @@ export function doors(viewerOf: RestParts['viewerOf']) {
     context.header('Cache-Control', 'no-store');
     await asAsker({ accountId: viewer.accountId, keyId: viewer.keyId }, next);
   });
-  return { reading: { middleware: [authenticate] }, writing: { middleware: [authenticate, jsonBody] } };
+  return {
+    reading: { middleware: [authenticate] },
+    /** @param demand throws ForbiddenError of who may not */
+    writing: (demand: (viewer: Viewer) => void) => {
+      const permitted = createMiddleware<RestEnv>(async (context, next) => {
+        demand(context.get('viewer'));
+        await next();
+      });
+      return { middleware: [authenticate, permitted, jsonBody] };
+    },
+  };
 }
 
 /** A body in a route's description. */

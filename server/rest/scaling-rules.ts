@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import { demand } from '../../core/accounts/keys.ts';
 import {
   clearScalingRules,
   createScalingRule,
@@ -18,9 +19,10 @@ import { createRouter, doors, jsonInput, jsonOutput } from './router.ts';
 /** The endpoints about how many replicas container groups should have. A rule's id is its group's. */
 export function scalingRuleRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf'>) {
   const { reading, writing } = doors(viewerOf);
+  const managing = writing((viewer) => demand(viewer, 'manage'));
   const router = createRouter();
 
-  router.openapi({ ...create, ...writing }, async (context) => {
+  router.openapi({ ...create, ...managing }, async (context) => {
     const { containerGroupId, ...terms } = context.req.valid('json');
     return context.json(viewOf(await createScalingRule(core, context.get('viewer'), containerGroupId, terms)), 201);
   });
@@ -32,7 +34,7 @@ export function scalingRuleRoutes({ core, viewerOf }: Pick<RestParts, 'core' | '
     const rule = await findScalingRule(core, context.get('viewer'), context.req.valid('param').id);
     return context.json(viewOf(rule), 200);
   });
-  router.openapi({ ...update, ...writing }, async (context) => {
+  router.openapi({ ...update, ...managing }, async (context) => {
     const { id } = context.req.valid('param');
     const rule = await updateScalingRule(core, context.get('viewer'), id, context.req.valid('json'));
     return context.json(viewOf(rule), 200);

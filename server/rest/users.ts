@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { findAccount } from '../../core/accounts/find.ts';
+import { demandAdmin } from '../../core/accounts/keys.ts';
 import { accountFields, clearAccounts, createAccount, createApiKeyFor } from '../../core/accounts/manage.ts';
 import { apiKeyRoles } from '../../core/accounts/roles.ts';
 import { exampleAccountId, exampleUser } from './examples.ts';
@@ -11,16 +12,17 @@ import { createRouter, doors, jsonInput, jsonOutput } from './router.ts';
 /** The endpoints about accounts, which REST calls users, and their keys, which it calls tokens. */
 export function userRoutes({ core, viewerOf }: Pick<RestParts, 'core' | 'viewerOf'>) {
   const { reading, writing } = doors(viewerOf);
+  const administering = writing(demandAdmin);
   const router = createRouter();
 
   router.openapi({ ...me, ...reading }, async (context) => {
     return context.json(viewOf(await findAccount(core, context.get('viewer'))), 200);
   });
-  router.openapi({ ...create, ...writing }, async (context) => {
+  router.openapi({ ...create, ...administering }, async (context) => {
     const { username } = context.req.valid('json');
     return context.json(viewOf(await createAccount(core, context.get('viewer'), username)), 201);
   });
-  router.openapi({ ...createToken, ...writing }, async (context) => {
+  router.openapi({ ...createToken, ...administering }, async (context) => {
     const { id } = context.req.valid('param');
     const { secret } = await createApiKeyFor(core, context.get('viewer'), id, context.req.valid('json'));
     return context.json({ token: secret }, 201);

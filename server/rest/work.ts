@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { createMiddleware } from 'hono/factory';
 import { asWork } from '../../core/fair-share.ts';
+import { demand } from '../../core/accounts/keys.ts';
 import { containerGroupId, machineId } from '../../core/jobs/fields.ts';
 import type { NamedLease } from '../../core/leases/own.ts';
 import { claimForWorker, finishForWorker, heartbeatOfWorker, type PollingWorker } from '../../core/leases/polling.ts';
@@ -55,6 +56,7 @@ function reportDoor(callerOf: RestParts['callerOf']) {
     context.header('Cache-Control', 'no-store');
     let lease: NamedLease | undefined;
     try {
+      demand(caller.viewer, 'work');
       lease = leaseIn(context.req.param('id'), await readJson(context));
     } finally {
       // One that is refused counts as well.

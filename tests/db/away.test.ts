@@ -13,6 +13,7 @@ describe('a database that cannot be reached', () => {
     ['starting up', withCode('57P03')],
     ['a connection failure', withCode('08006')],
     ['too many connections', withCode('53300')],
+    ['behind a pooler that ends the connection', Object.assign(withCode('08P01'), { severity: 'FATAL' })],
     ['cut in the middle', new Error('Connection terminated unexpectedly')],
     ['wrapped', new Error('select 1', { cause: new Error('y', { cause: withCode('ECONNRESET') }) })],
   ])('is told from others: %s', (_what, error) => expect(isDatabaseAway(error)).toBe(true));
@@ -20,6 +21,7 @@ describe('a database that cannot be reached', () => {
   test.each([
     ['a unique violation', withCode('23505')],
     ['a missing table', withCode('42P01')],
+    ['a message that PostgreSQL refuses', Object.assign(withCode('08P01'), { severity: 'ERROR' })],
     ['a missing file', withCode('ENOENT')],
     ['a text about it', new Error('the job said: Connection terminated')],
     ['its own cause', loop],

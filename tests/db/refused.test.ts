@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { isRefusedForItsData } from '../../db/refused.ts';
+import { hasTakenTooLong, isRefusedForItsData } from '../../db/refused.ts';
 import { createDatabase } from '../support/database.ts';
 
 const database = await createDatabase();
@@ -10,6 +10,11 @@ const faultOf = async (sql: string): Promise<unknown> =>
     () => undefined,
     (error: unknown) => error,
   );
+
+test('what took too long is told from what was refused', async () => {
+  expect(hasTakenTooLong(await faultOf('set statement_timeout = 1; select pg_sleep(10)'))).toBe(true);
+  expect(hasTakenTooLong(await faultOf('select from nowhere'))).toBe(false);
+});
 
 describe('what PostgreSQL refuses for what it was given', () => {
   test.each([

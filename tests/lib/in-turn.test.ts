@@ -1,18 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { inTurn } from '../../lib/in-turn.ts';
+import { createInTurn } from '../../lib/in-turn.ts';
 import { until } from '../support/until.ts';
 
-/** Questions that are answered when the test says so; the name of each is its first letter. */
-function turns() {
+/** Work that is over when the test says so; the name of each is its first letter. */
+function turns(most = 16) {
   const begun = new Map<string, PromiseWithResolvers<string>>();
-  const ask = inTurn(
-    (question: string) => question.slice(0, 1),
-    (question) => {
+  const inTurn = createInTurn({ most, crowded: () => new Error('too many') });
+  const ask = (question: string) =>
+    inTurn(question.slice(0, 1), () => {
       const answer = Promise.withResolvers<string>();
       begun.set(question, answer);
       return answer.promise;
-    },
-  );
+    });
   return { ask, begun, asked: () => [...begun.keys()] };
 }
 
@@ -43,14 +42,30 @@ describe('in turn', () => {
   });
 
   it('one that throws at once fails like any other', async () => {
-    const ask = inTurn(
-      () => 'a',
-      (question: string) => {
+    const inTurn = createInTurn({ most: 16, crowded: () => new Error('too many') });
+    const ask = (question: string) =>
+      inTurn('a', () => {
         if (question === 'bad') throw new Error('not a question');
         return Promise.resolve(question);
-      },
-    );
+      });
     await expect(async () => ask('bad')).rejects.toThrow('not a question');
-    expect(await Promise.all([ask('good'), ask('also good')])).toEqual(['good', 'also good']);
+    const answers = await Promise.allSettled(['good', 'bad', 'also good'].map((question) => ask(question)));
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  it('no more wait than there may be of one name, and there is room again for each that is over', async () => {
+    const { ask, begun, asked } = turns(2);
+    const all = [ask('a1'), ask('a2'), ask('b1')];
+    await expect(ask('a3')).rejects.toThrow('too many');
+    begun.get('a1')?.resolve('A1');
+    await until('the turn of a2', () => begun.has('a2'));
+    all.push(ask('a4'));
+    await expect(ask('a5')).rejects.toThrow('too many');
+    for (const question of ['a2', 'b1', 'a4']) {
+      await until(`the turn of ${question}`, () => begun.has(question));
+      begun.get(question)?.resolve(question.toUpperCase());
+    }
+    expect(await Promise.all(all)).toEqual(['A1', 'A2', 'B1', 'A4']);
+    expect(asked()).toEqual(['a1', 'b1', 'a2', 'a4']);
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { compilePattern, PatternError } from '../../lib/pattern.ts';
+import { RE2JS } from 're2js';
+import { describe, expect, it, vi } from 'vitest';
+import { compilationCost, compilePattern, isPlainGlob, PatternError } from '../../lib/pattern.ts';
 
 describe('a pattern without a declared syntax', () => {
   it.each([
@@ -63,6 +64,83 @@ describe('a pattern that cannot be used', () => {
       expect(() => compilePattern(pattern, pattern === '!(a)' ? 'glob' : undefined)).toThrow(PatternError);
     },
   );
+});
+
+describe('a range of numbers', () => {
+  const number = fc.nat({ max: 900 });
+
+  it('matches its members and no other number, with zeros before them where an end has some', () => {
+    fc.assert(
+      fc.property(number, fc.nat({ max: 400 }), fc.nat({ max: 5 }), fc.boolean(), (from, length, width, isTurned) => {
+        const ends = [from, from + length].map((end) => String(end).padStart(width, '0'));
+        const isPadded = ends.some((end) => /^0\d/.test(end));
+        const widest = isPadded ? Math.max(...ends.map((end) => end.length)) : 0;
+        const matches = compilePattern(`{${(isTurned ? ends.reverse() : ends).join('..')}}`, 'glob');
+        for (const tried of [from - 1, from, from + (length >> 1), from + length, from + length + 1]) {
+          const isMember = tried >= from && tried <= from + length;
+          expect([tried, matches(String(tried).padStart(widest, '0'))]).toEqual([tried, isMember]);
+        }
+        expect(matches(`${from}000000`)).toBe(false);
+      }),
+    );
+  });
+
+  it('is turned into a few classes, not into its members', () => {
+    const compiled = vi.spyOn(RE2JS, 'compile');
+    compilePattern('step-{1..999}*', 'glob');
+    compilePattern('step-{0017..1016}*', 'glob');
+    for (const [source] of compiled.mock.calls) expect(source.length).toBeLessThan(200);
+    expect(compiled).toHaveBeenCalledTimes(2);
+    compiled.mockRestore();
+  });
+
+  it('of letters matches those', () => {
+    const matches = compilePattern('{c..a}', 'glob');
+    expect(['a', 'b', 'c', 'd', 'B', '-'].map(matches)).toEqual([true, true, true, false, false, false]);
+  });
+});
+
+describe('braces that somebody has made up', () => {
+  it('are counted in one pass, whatever stands in them', () => {
+    const began = process.cpuUsage();
+    for (const inside of [' ', '1', ' 1', '{', ',', '{ 1'])
+      expect(compilationCost(`{${inside.repeat(330)}NNN`)).toBeGreaterThan(0);
+    for (const syntax of ['glob', 'regex', undefined] as const) {
+      try {
+        compilePattern(`{${' '.repeat(1_000)}NNN`, syntax);
+      } catch (error) {
+        expect(error).toBeInstanceOf(PatternError);
+      }
+    }
+    // With a text of this length, trying every way to share the spaces takes minutes.
+    expect(process.cpuUsage(began).user / 1e6).toBeLessThan(5);
+  });
+
+  it.each(['x{999}{999}', '{1..999}{1..999}', '{ 20 , 30 }{99..1}{9}'])('%s stands for too much', (pattern) => {
+    expect(() => compilePattern(pattern)).toThrow('repeat that much');
+  });
+
+  it('cost what they stand for, closed or not', () => {
+    expect(compilationCost('a{1000}')).toBeGreaterThan(1_000);
+    expect(compilationCost('{a{1000}{a{1000}')).toBeGreaterThan(1_000_000);
+    expect(compilationCost('\\pL'.repeat(84))).toBeGreaterThan(50 * compilationCost('abc'.repeat(2)));
+  });
+});
+
+describe('a plain glob', () => {
+  it('needs no compiler to be known as sound', () => {
+    const characters = fc.constantFrom(...Array.from('ab_9 ./*?-{}()[]!+^$|\\'));
+    fc.assert(
+      fc.property(fc.string({ unit: characters, minLength: 1, maxLength: 12 }), (pattern) => {
+        if (!isPlainGlob(pattern)) return;
+        expect(compilePattern(pattern)).toBeTypeOf('function');
+        expect(compilePattern(pattern, 'glob')).toBeTypeOf('function');
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(['*.bin', 'a/**/step-?.pt', '/a'].map(isPlainGlob)).toEqual([true, true, true]);
+    expect(['.*', '/', '{a,b}', '(', ''].map(isPlainGlob)).toEqual([false, false, false, false, false]);
+  });
 });
 
 describe('any pattern', () => {

@@ -28,7 +28,7 @@ describe('rounds', () => {
   });
 
   it('are of so many at most, in the order in which they came', async () => {
-    const { begun, ask, asked } = rounds({ most: 2, patienceMs: 60_000 });
+    const { begun, ask, asked } = rounds({ most: () => 2, patienceMs: 60_000 });
     const all = ['a', 'b', 'c', 'd'].map((question) => ask(question));
     for (let round = 0; round < 3; round++) {
       await until(`round ${round}`, () => begun.length > round);
@@ -49,6 +49,40 @@ describe('rounds', () => {
       begun[round]?.answer.resolve(begun[round]?.questions ?? []);
     }
     await Promise.all(all);
+  });
+
+  it('have something of each group while there is room: a long queue of one holds up no other', async () => {
+    const groupOf = (question: string) => question.slice(0, 1);
+    const { begun, ask, asked } = rounds({ most: () => 3, groupOf, patienceMs: 60_000 });
+    const all = ['a1', 'a2', 'a3', 'a4', 'a5', 'b1', 'b2', 'c1'].map((question) => ask(question));
+    const expected = [['a1'], ['a2', 'b1', 'c1'], ['a3', 'b2', 'a4'], ['a5']];
+    for (let round = 0; round < expected.length; round++) {
+      await until(`round ${round}`, () => begun.length > round);
+      begun[round]?.answer.resolve(begun[round]?.questions.map((question) => question.toUpperCase()) ?? []);
+    }
+    expect(asked()).toEqual(expected);
+    expect(await Promise.all(all)).toEqual(['A1', 'A2', 'A3', 'A4', 'A5', 'B1', 'B2', 'C1']);
+  });
+
+  it('go beside each other where what waits is too heavy for one, as many as may, and heavy ones do not hold up others', async () => {
+    const options = { weightOf: (question: string) => question.length, mostWeight: 4, atOnce: 3, patienceMs: 60_000 };
+    const groupOf = (question: string) => question.slice(0, 1);
+    const { begun, ask, asked } = rounds({ ...options, groupOf });
+    const heavy = [1, 2, 3, 4, 5, 6, 7].map((n) => `aaa${n}`);
+    const all = ['first', ...heavy].map((question) => ask(question));
+    begun[0]?.answer.resolve(['first']);
+    await until('as many rounds as may be', () => begun.length === 4);
+    all.push(ask('b'));
+    expect(asked()).toEqual([['first'], ['aaa1'], ['aaa2'], ['aaa3']]);
+    // Whichever is over makes room for the next one. The first two had their turns before the other group came.
+    const expected = ['aaa4', 'aaa5', 'b', 'aaa6', 'aaa7'];
+    for (const [index, next] of expected.entries()) {
+      begun[3 + index]?.answer.resolve(begun[3 + index]?.questions ?? []);
+      await until(`the round of ${next}`, () => begun.length === 5 + index);
+      expect(asked().at(-1)).toEqual([next]);
+    }
+    for (const { questions, answer } of begun) answer.resolve(questions);
+    expect(await Promise.all(all)).toEqual(['first', ...heavy, 'b']);
   });
 
   it('that hang hold up others for a while only, and end nothing when they are over late', async () => {

@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { createKey } from '../../core/accounts/keys.ts';
 import { apiKeyRoles, type ApiKeyRole } from '../../db/entities/api-key.ts';
 import { startTestApp } from '../support/app.ts';
+import { ADMIN_KEY } from '../support/core.ts';
 import { ask, mutate, refusal, submitted, type MutationName } from '../support/graphql.ts';
 
 const app = await startTestApp();
@@ -17,6 +18,7 @@ for (const role of apiKeyRoles) {
 const id = await submitted(app, owner, { environment: { SECRET: 'value' } });
 const lease = { jobId: id, attempt: 1 };
 const job = { command: 'true', containerGroupId: 'other' };
+const agent = { machineId: 'm', containerGroupId: 'g', sessionId: randomUUID() };
 
 /** Each operation, by what a key must be allowed to do for it. */
 const mutations: [MutationName, unknown, ApiKeyRole[]][] = [
@@ -24,7 +26,7 @@ const mutations: [MutationName, unknown, ApiKeyRole[]][] = [
   ['submitJobs', [job], ['OWNER', 'SUBMITTER']],
   ['cancelJob', randomUUID(), ['OWNER', 'SUBMITTER']],
   ['retryJob', randomUUID(), ['OWNER', 'SUBMITTER']],
-  ['registerAgent', { machineId: 'm', containerGroupId: 'g', sessionId: randomUUID() }, ['OWNER', 'AGENT']],
+  ['registerAgent', agent, ['OWNER', 'AGENT']],
   ['claimJob', { agentId: randomUUID() }, ['OWNER', 'AGENT']],
   ['heartbeat', lease, ['OWNER', 'AGENT']],
   ['appendLogs', { ...lease, offset: 0, lines: [] }, ['OWNER', 'AGENT']],
@@ -46,6 +48,34 @@ describe('mutations', () => {
       expect(answer.message).toContain(role);
     }
   });
+});
+
+/** Inputs of which each has a fault, and the arguments that they are. */
+const faulty: [call: string, type: string, input: unknown, permission: string][] = [
+  ['submitJob(input: $in)', 'SubmitJobInput!', { ...job, command: '' }, 'submit'],
+  ['submitJobs(input: $in)', '[SubmitJobInput!]!', [{ ...job, arguments: ['\0'] }], 'submit'],
+  ['liftBan(jobId: "x", machineId: $in)', 'String!', 'a\0', 'submit'],
+  ['cancelJobs(filter: $in)', 'JobFilter!', { machineId: '\0' }, 'submit'],
+  ['purgeJobs(containerGroupId: $in)', 'String!', '\0', 'manage'],
+  ['createApiKey(role: VIEWER, name: $in)', 'String!', '\0', 'manage'],
+  ['createAccount(username: $in)', 'String!', '\0', 'admin'],
+  ['createScalingRule(input: $in)', 'CreateScalingRuleInput!', { containerGroupId: '\0' }, 'manage'],
+  ['updateScalingRule(input: $in)', 'UpdateScalingRuleInput!', { containerGroupId: 'g', minReplicas: -1 }, 'manage'],
+  ['registerAgent(input: $in)', 'RegisterAgentInput!', { ...agent, machineId: '\0' }, 'work'],
+  ['claimJob(input: $in)', 'ClaimJobInput!', { agentId: 'a', claimId: 'none' }, 'work'],
+  ['heartbeat(input: $in)', 'HeartbeatInput!', { ...lease, attempt: 0 }, 'work'],
+  ['appendLogs(input: $in)', 'AppendLogsInput!', { ...lease, offset: -1, lines: [] }, 'work'],
+  ['completeAttempt(input: $in)', 'CompleteAttemptInput!', { ...lease, attempt: 0 }, 'work'],
+];
+
+test.each(faulty)('nothing of the input of %s is looked at before the role', async (call, type, input, permission) => {
+  const query = `mutation ($in: ${type}) { it: ${call} { __typename ... on Failure { message } } }`;
+  const answer = await ask(app, keys.get('VIEWER'), query, { in: input });
+  expect(answer.__typename).toBe('Forbidden');
+  expect(answer.message).toContain(permission);
+  // Of who may, it is.
+  const allowed = permission === 'admin' ? ADMIN_KEY : keys.get('OWNER');
+  expect(await ask(app, allowed, query, { in: input })).toMatchObject({ __typename: 'InvalidInput' });
 });
 
 describe('queries', () => {

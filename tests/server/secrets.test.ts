@@ -124,3 +124,17 @@ function around(text: string, marker: string): string {
   const at = text.indexOf(marker);
   return at < 0 ? '' : text.slice(Math.max(0, at - 300), at + 100);
 }
+
+test('an error with thousands of line breaks in it, as somebody may have sent them, is logged in one pass', () => {
+  const written: string[] = [];
+  const log = createLog('error', { write: (line) => void written.push(line) });
+  const began = process.cpuUsage();
+  log.error(
+    { err: new Error(`refused${'\n'.repeat(5_000)}x${' '.repeat(5_000)}\n - detail: (key)=(4713)\nkept`) },
+    'x',
+  );
+  // Sharing the line breaks out between two parts of an expression takes minutes.
+  expect(process.cpuUsage(began).user / 1e6).toBeLessThan(5);
+  const [shown, hidden] = ['kept', '(key)=(4713)'].map((text) => written.join('').includes(text));
+  expect([shown, hidden]).toEqual([true, false]);
+});

@@ -102,6 +102,8 @@ describe('a server that is started before its database', { timeout: 60_000 }, ()
     const { url } = JSON.parse(await server.line((text) => text.includes('Listening'))) as { url: string };
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
     expect(server.lines.join('\n')).not.toContain(`:${through.password}@`);
+    expect(server.lines.filter((text) => text.includes('KELPIE_MASTER_KEY could be guessed'))).toHaveLength(1);
+    expect(server.lines.join('\n')).not.toContain(MASTER_KEY);
     server.signal('SIGTERM');
     expect(await server.ended).toEqual({ code: 0, signal: null });
   });

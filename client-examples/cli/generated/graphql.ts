@@ -494,6 +494,7 @@ export type LiftBanMutationVariables = Exact<{
 
 export type LiftBanMutation = { liftBan:
     | { __typename: 'Forbidden', code: string, message: string }
+    | { __typename: 'InvalidInput', code: string, message: string }
     | { __typename: 'Job', id: string }
     | { __typename: 'NotFound', code: string, message: string }
    };

@@ -38,7 +38,7 @@ export function demandFilled(drafts: readonly JobDraft[]): void {
   }
 }
 
-const COLUMN = /\{\{\s*([^{}]*?)\s*\}\}/;
+const COLUMN = /\{\{([^{}]*)\}\}/;
 
 function parsed(text: string, path: string): Row[] {
   try {
@@ -57,7 +57,8 @@ function fill(part: unknown, row: Row): unknown {
 }
 
 function fillText(text: string, row: Row): string {
-  return text.replaceAll(new RegExp(COLUMN, 'g'), (_, name: string) => {
+  return text.replaceAll(new RegExp(COLUMN, 'g'), (_, inner: string) => {
+    const name = inner.trim();
     const value = Object.hasOwn(row, name) ? row[name] : undefined;
     if (value !== undefined) return value;
     throw usage(`The template says {{${name}}}: expected one of the columns ${Object.keys(row).join(', ')}`);

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { AttemptSync } from '../../../agent/sync/attempt-sync.ts';
 import { markAs, ownerOf } from '../../../agent/sync/marks.ts';
 import { moveContents } from '../../../agent/sync/move.ts';
+import { askingUntil } from '../../../agent/sync/silence.ts';
 import { always, benchOfFile, eventually, instruction, type SyncGiven } from './support/bench.ts';
 
 const bench = await benchOfFile();
@@ -213,13 +214,39 @@ describe('the contents of a directory', () => {
       await bench.write('ckpt/a', 'a');
       await markAs(local('ckpt'), 'a-job');
       const to = join(elsewhere, 'aside');
-      await expect(moveContents(local('ckpt'), to, 'a-job')).rejects.toThrow('EXDEV');
+      await expect(moveContents(local('ckpt'), to, 'a-job', askingUntil(always))).rejects.toThrow('EXDEV');
       expect(await readdir(local('ckpt'))).toEqual(['a']);
       expect(await readdir(elsewhere)).toEqual([]);
       expect(await ownerOf(local('ckpt'))).toBe('a-job');
     } finally {
       await rm(elsewhere, { recursive: true });
     }
+  });
+});
+
+describe('a move whose attempt is stopped', () => {
+  it('puts back what it has moved, and asks for that as well', async () => {
+    for (const name of ['a', 'b', 'c']) await bench.write(`ckpt/${name}`, name);
+    const stopping = new AbortController();
+    const asked: string[] = [];
+    const asking = askingUntil(stopping.signal, (path) => {
+      asked.push(basename(dirname(path)));
+      if (asked.length === 2) stopping.abort(new Error('the attempt was stopped'));
+    });
+    await expect(moveContents(local('ckpt'), local('aside'), 'a-job', asking)).rejects.toThrow('stopped');
+    expect(asked).toEqual(['ckpt', 'ckpt', 'aside', 'aside']);
+    expect((await readdir(local('ckpt'))).sort()).toEqual(['a', 'b', 'c']);
+    expect(await readdir(bench.directory())).toEqual(['ckpt']);
+  });
+
+  it('leaves everything where it was, and the purge removes it from there', async () => {
+    const sync = await running({ after: [upload('stopped', 'out')] });
+    await bench.write('out/result', 'x');
+    const way = sync.makeWay();
+    await sync.purge(always);
+    expect(await way).toBe(false);
+    expect(await readdir(local('out'))).toEqual([]);
+    expect(await readdir(bench.directory())).toEqual(['out']);
   });
 });
 

@@ -11,6 +11,7 @@ const WEIGHTS = randomBytes(9 * 2 ** 20);
 
 const isCompletion = ({ method, query }: Relayed) => method === 'POST' && query.has('uploadId');
 const completions = () => bench.relay.seen.filter(isCompletion);
+const begun = () => bench.relay.seen.filter(({ query }) => query.has('uploads'));
 const conditionsOf = ({ headers }: Relayed) => ({ match: headers['if-match'], noneMatch: headers['if-none-match'] });
 
 /** What a store says that looks at conditions when it is about to make the object; the embedded one never looks. */
@@ -94,7 +95,7 @@ describe('a completion', () => {
     };
     await upload('lost');
     await expectPublished('lost/weights');
-    expect(bench.relay.seen.filter(({ query }) => query.has('uploads'))).toHaveLength(1);
+    expect(begun()).toHaveLength(1);
   });
 
   it.each([501, 400])(
@@ -134,16 +135,54 @@ describe('a completion', () => {
     expect(completions().map(({ status }) => status)).toEqual(statuses);
   });
 
-  it('that met another write is of no use, and the file is sent once more', async () => {
+  it('that meets another write waits for its end, and replaces what that has made', async () => {
+    await bench.put('conflict/weights', 'old');
     await bench.write('out/weights', WEIGHTS);
-    let isFirst = true;
     bench.relay.interfere = async (seen) => {
-      if (!isCompletion(seen) || !isFirst) return undefined;
-      isFirst = false;
+      if (!isCompletion(seen)) return undefined;
+      if (completions().length > 1) return judged(seen);
+      await bench.put('conflict/weights', 'of a zombie');
       return refused(seen, 409, 'ConditionalRequestConflict');
     };
     await upload('conflict');
     await expectPublished('conflict/weights');
-    expect(bench.relay.seen.filter(({ query }) => query.has('uploads'))).toHaveLength(2);
+    expect(completions().map(({ status }) => status)).toEqual([409, 200]);
+    expect(begun()).toHaveLength(1);
   });
+
+  it('that meets itself, as its answer was lost, is known by the object that it has made', async () => {
+    await bench.write('out/weights', WEIGHTS);
+    bench.relay.interfere = async (seen) => {
+      if (!isCompletion(seen)) return undefined;
+      return completions().length === 1 ? 'nothing' : refused(seen, 409, 'ConditionalRequestConflict');
+    };
+    await upload('itself');
+    await expectPublished('itself/weights');
+    expect(completions().map(({ status }) => status)).toEqual([200, 409]);
+    expect(begun()).toHaveLength(1);
+  });
+
+  it('that meets other writes at each try is of no use, and the file is sent once more', async () => {
+    await bench.write('out/weights', WEIGHTS);
+    const isOfFirst = ({ query }: Relayed) => query.get('uploadId') === completions()[0]?.query.get('uploadId');
+    bench.relay.interfere = async (seen) =>
+      isCompletion(seen) && isOfFirst(seen) ? refused(seen, 409, 'ConditionalRequestConflict') : undefined;
+    await upload('spent');
+    await expectPublished('spent/weights');
+    expect(completions().map(({ status }) => status)).toEqual([409, 409, 200]);
+    expect(begun()).toHaveLength(2);
+  });
+
+  it.each(['PreconditionFailed', 'ConditionalRequestConflict'])(
+    'that is answered as a success at first, and then with %s, goes on as where that was said at once',
+    async (code) => {
+      await bench.write('out/weights', WEIGHTS);
+      const document = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>of the relay</Message></Error>`;
+      bench.relay.answer = (seen) => (isCompletion(seen) && completions().length === 1 ? document : undefined);
+      await upload(code);
+      await expectPublished(`${code}/weights`);
+      expect(completions()).toHaveLength(2);
+      expect(begun()).toHaveLength(1);
+    },
+  );
 });

@@ -1,6 +1,7 @@
 import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Mirror } from '../../../agent/sync/mirror.ts';
+import { askingUntil } from '../../../agent/sync/silence.ts';
 import { always, benchOfFile, eventually } from './support/bench.ts';
 import { type ByHand, mirrorByHand } from './support/by-hand.ts';
 
@@ -17,6 +18,19 @@ async function replace(name: string, content: string): Promise<void> {
   await writeFile(local('next'), content);
   await rename(local('next'), local(`run/${name}`));
 }
+
+it('a pass ends with the first look that is answered once its attempt is stopped', async () => {
+  for (const name of ['a', 'b', 'c']) await bench.write(`run/${name}`, 'x');
+  const stopping = new AbortController();
+  const asked: string[] = [];
+  const asking = askingUntil(stopping.signal, (path) => {
+    asked.push(path);
+    if (path !== local('run')) stopping.abort(new Error('the attempt was stopped'));
+  });
+  const looking = begin('stopped', { stabilityCheckMs: 1, maxWaitMs: 1, asking });
+  await expect(looking.pass(always)).rejects.toThrow('stopped');
+  expect(asked.filter((path) => path !== local('run'))).toHaveLength(1);
+});
 
 describe('files that are replaced all the time', () => {
   it('are not published as somebody leaves them who begins to write them over in place after the look', async () => {

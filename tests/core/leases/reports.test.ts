@@ -1,14 +1,16 @@
-import pg from 'pg';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Viewer } from '../../../core/accounts/keys.ts';
 import type { Core } from '../../../core/core.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
 import { finishAttempt } from '../../../core/leases/finish.ts';
+import { createAlone } from '../../../core/leases/alone.ts';
+import { createLeaseTurns } from '../../../core/leases/lease-turns.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
 import { createReports, type StoreReport } from '../../../core/leases/reports.ts';
 import { rescueExpired } from '../../../core/leases/rescue.ts';
 import type { LeaseRef } from '../../../core/leases/terms.ts';
 import { openTestCore } from '../../support/core.ts';
+import { hasWaitedTooLong, holding, played } from '../../support/holding.ts';
 import { claim, claimMany, endings, eventTypes, outcomes, runOut, tryClaim } from '../../support/jobs.ts';
 
 const { core, database, account, close } = await openTestCore({ maxConnections: 20 });
@@ -39,18 +41,6 @@ async function said(of: readonly LeaseRef[]) {
   return { words: words.map(({ message }) => message), transactions: events.length };
 }
 
-/** Holds a row until it is told to let go. */
-async function holding(sql: string, jobId: string): Promise<() => Promise<void>> {
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  await client.query('begin');
-  await client.query(sql, [jobId]);
-  return async () => {
-    await client.query('commit');
-    await client.end();
-  };
-}
-
 describe('reports that come at once', () => {
   test('are written at once, each with its own words and its own event', async () => {
     const { viewer } = await account();
@@ -72,6 +62,9 @@ describe('reports that come at once', () => {
     await cancelJob(core, viewer, gone.jobId);
     await runOut(database, late.jobId);
     await rescueExpired(core);
+    await database.query(`update attempts set progress_due_at = now() + interval '1 hour' where job_id = $1`, [
+      twice.jobId,
+    ]);
     const { lease: newer } = await claim(core, viewer, 'another');
     expect(newer).toEqual({ ...late, attempt: 2 });
     const answers = await Promise.all([
@@ -86,14 +79,14 @@ describe('reports that come at once', () => {
       core.report(report(viewer, theirs, 'owner')),
       core.report(report(viewer, { ...good, attempt: 2 }, 'never was')),
     ]);
-    // What is said again within a second is taken, and is no event.
+    // What is said sooner than once a second is taken, and is no event.
     expect(answers.map((answer) => answer?.events)).toEqual([
       1,
       1,
       undefined,
       undefined,
       1,
-      1,
+      0,
       0,
       undefined,
       1,
@@ -126,7 +119,7 @@ describe('reports that come at once', () => {
     const { viewer } = await account();
     const [first, blocked, ...free] = await claimMany(core, viewer, 6);
     if (!first || !blocked) throw new Error('Expected six leases');
-    const letGo = await holding(sql, blocked.jobId);
+    const letGo = await holding(database, sql, [blocked.jobId]);
     const others = [core.report(report(viewer, first, 'first'))];
     const waiting = core.report(report(viewer, blocked, 'blocked'));
     others.push(...free.map((lease) => core.report(report(viewer, lease, 'free'))));
@@ -160,19 +153,22 @@ describe('reports that come at once', () => {
 
   test('of one attempt are written in the order in which they came, also where the first of them has to wait', async () => {
     const { viewer } = await account();
-    const [lease, other] = await claimMany(core, viewer, 2);
-    if (!lease || !other) throw new Error('Expected two leases');
-    const letGo = await holding('select from attempts where job_id = $1 for update', lease.jobId);
-    const phases = ['DOWNLOADING', 'RUNNING', 'UPLOADING', 'RUNNING', 'UPLOADING'] as const;
-    const told = phases.map((phase) => core.report(report(viewer, lease, { phase })));
-    await core.report(report(viewer, other, 'other'));
-    await letGo();
-    expect((await Promise.all(told)).map((answer) => answer?.events)).toEqual(phases.map(() => 1));
-    const events = await database.query<{ phase: string }>(
-      `select data ->> 'phase' as phase from job_events where job_id = $1 and type = 'PHASE_CHANGED' order by xid, id`,
-      [lease.jobId],
-    );
-    expect(events.map(({ phase }) => phase)).toEqual(phases);
+    await played(async () => {
+      const [lease, other] = await claimMany(core, viewer, 2);
+      if (!lease || !other) throw new Error('Expected two leases');
+      const letGo = await holding(database, 'select from attempts where job_id = $1 for update', [lease.jobId]);
+      const phases = ['DOWNLOADING', 'RUNNING', 'UPLOADING', 'RUNNING', 'UPLOADING'] as const;
+      const told = Promise.all(phases.map((phase) => core.report(report(viewer, lease, { phase }))));
+      told.catch(() => undefined);
+      await core.report(report(viewer, other, 'other'));
+      await letGo();
+      expect((await told).map((answer) => answer?.events)).toEqual(phases.map(() => 1));
+      const events = await database.query<{ phase: string }>(
+        `select data ->> 'phase' as phase from job_events where job_id = $1 and type = 'PHASE_CHANGED' order by xid, id`,
+        [lease.jobId],
+      );
+      expect(events.map(({ phase }) => phase)).toEqual(phases);
+    });
   });
 });
 
@@ -183,7 +179,11 @@ function deep(): Record<string, unknown> {
 }
 
 /** Another server on the same database. */
-const otherServer: Core = { ...core, report: createReports(core) };
+const otherServer: Core = {
+  ...core,
+  report: createReports(core, createAlone()),
+  heartbeatTurns: createLeaseTurns(),
+};
 
 test('rounds of two servers wait in no circle with cancels, endings, rescues and claims, and each event has its number', async () => {
   const { viewer } = await account();
@@ -192,7 +192,8 @@ test('rounds of two servers wait in no circle with cancels, endings, rescues and
   const failures: unknown[] = [];
   const heed = (error: unknown): void => {
     const isLost = error instanceof Error && 'code' in error && error.code === 'LEASE_LOST';
-    if (!isLost) failures.push(error);
+    // Only a deadlock proves a circle: whoever waits for too long on a busy machine is told to ask again.
+    if (!isLost && !hasWaitedTooLong(error)) failures.push(error);
   };
   const tell = (server: Core, all: readonly LeaseRef[], round: number) =>
     all.map((lease, n) =>

@@ -5,6 +5,7 @@ import { finishAttempt } from '../../../core/leases/finish.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
 import { rescueExpired } from '../../../core/leases/rescue.ts';
 import { appendLogs } from '../../../core/logs/append.ts';
+import { createAlone } from '../../../core/leases/alone.ts';
 import { createAppends } from '../../../core/logs/appending.ts';
 import { tailLogs } from '../../../core/logs/read.ts';
 import type { Core } from '../../../core/core.ts';
@@ -58,7 +59,7 @@ describe('appending to a log', () => {
 
   test('of different lines at the same instant by two servers takes one, and tells the other to come again', async () => {
     const { viewer, lease, read } = await working();
-    const other: Core = { ...core, append: createAppends(core) };
+    const other: Core = { ...core, append: createAppends(core, createAlone()) };
     const tries = await core.em.fork().transactional(async (em) => {
       await em.execute('select from attempts where job_id = ? for update', [lease.jobId]);
       const both = [append(core, viewer, lease, 0, 'a'), append(other, viewer, lease, 0, 'b', 'c')] as const;
