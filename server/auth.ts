@@ -51,6 +51,8 @@ export interface Door {
 /** Somebody who was let in and whose request is not counted yet. */
 export interface Caller {
   viewer: Viewer;
+  /** What it will be refused with when it is counted, unless it keeps a job or tells how it ended: there is no use in reading much of it. */
+  refusal(): Promise<RateLimitedError | undefined>;
   /** @throws RateLimitedError */
   count(report: Report): Promise<void>;
 }
@@ -103,7 +105,11 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
     viewerOf: async (read, address, report) => (await admitCounted(read, address, report)).viewer,
     callerOf: async (read, address) => {
       const admission = await admit(read, address);
-      return { viewer: admission.viewer, count: (report) => count(admission, report) };
+      return {
+        viewer: admission.viewer,
+        refusal: async () => rates?.refusalOf(admission.credential),
+        count: (report) => count(admission, report),
+      };
     },
   };
 }
