@@ -1,8 +1,8 @@
 /**
- * So many lists, objects and commas a JSON text from outside may have: a thousand jobs with all their 96 sync entries have 700,000, and what
- * has ten times as many is read for ten seconds and takes a gigabyte, though its text has some MiB.
+ * So many lists, objects and commas a JSON text from outside may have: a thousand jobs with all their 96 sync entries have 700,000, with a
+ * thousand arguments each more than a million, and what has ten million is read for ten seconds and takes a gigabyte, though its text has some MiB.
  */
-export const MOST_JSON_PARTS = 1_000_000;
+export const MOST_JSON_PARTS = 3_000_000;
 
 /** A text that is small by its bytes and large by what it stands for. */
 export class CrowdedJsonError extends Error {

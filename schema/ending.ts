@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { z } from 'zod';
 import { inputOf } from '../core/input.ts';
 import { text } from '../core/jobs/fields.ts';
@@ -22,7 +23,7 @@ const FailAttemptInput = builder.inputType('FailAttemptInput', {
     outcome: t.field({ type: AttemptOutcomeRef, required: true, description: 'FAILED, SYNC_FAILED or TIMED_OUT.' }),
     reason: t.string({ required: true, description: 'For a person who wants to act on it.' }),
     exitCode: t.int({ description: 'The command’s exit code.' }),
-    signal: t.string({ description: 'The signal that ended the command.' }),
+    signal: t.string({ description: 'The signal that ended the command, as SIGKILL; what names none is left out.' }),
     ...transferredInputs(t),
   }),
 });
@@ -55,13 +56,19 @@ const failSchema = z.strictObject({
     .int()
     .nullish()
     .transform((code) => code ?? undefined),
-  // A person reads it on a terminal: what agents have from their system, and nothing else.
-  signal: z
-    .string()
-    .regex(/^SIG[A-Z0-9+-]{1,16}$/, { error: 'Expected the name of a signal, such as SIGKILL' })
-    .nullish()
-    .transform((signal) => signal ?? undefined),
+  signal: z.string().nullish().transform(signalOf),
 });
+
+/**
+ * The name of a signal, as a person may read it on a terminal: of `KILL`, `sigkill` and `9` it is SIGKILL. What names none is left out:
+ * were the report refused for it, a job whose command fails would be lost and begun again without end.
+ */
+function signalOf(told: string | null | undefined): string | undefined {
+  const name = (told ?? '').trim().toUpperCase();
+  if (/^SIG[A-Z0-9+-]{1,16}$/.test(name)) return name;
+  const known = Object.entries(constants.signals);
+  return known.find(([signal, number]) => name === signal.slice('SIG'.length) || name === String(number))?.[0];
+}
 
 function endingField<Input extends { jobId: string; attempt: number }>(
   name: 'completeAttempt' | 'failAttempt' | 'releaseAttempt',

@@ -5,8 +5,9 @@ import type { Viewer } from '../core/accounts/keys.ts';
 import { InvalidInputError } from '../core/errors.ts';
 import type { Context } from '../schema/index.ts';
 import { noteVariables } from './about.ts';
-import type { Door } from './auth.ts';
-import { PayloadTooLargeError, readJsonBody } from './json-body.ts';
+import type { Caller, Door } from './auth.ts';
+import type { Bodies } from './bodies.ts';
+import { PayloadTooLargeError, readJsonBody, type Bounds } from './json-body.ts';
 import { exceeded, type Limits } from './limits.ts';
 import { leaseOfReport } from './report-lease.ts';
 import { currentRequest } from './requests.ts';
@@ -25,19 +26,20 @@ export interface Admitted {
  * Lets requests in by their headers alone, before a byte of what they ask is read: whoever is not known costs a look at the key, and no more
  * of the schema is told than that there is one. Each one that was let in counts, also when what it asks cannot be read.
  */
-export function admittedOperations(door: Door, limits: Limits): Plugin<Context, Admitted> {
+export function admittedOperations(door: Door, limits: Limits, bodies: Bodies): Plugin<Context, Admitted> {
   return {
     async onRequestParse({ request, serverContext, requestParser, setRequestParser }) {
       const { headers, method } = request;
-      const read = method === 'POST' ? () => posted(serverContext.req, headers, limits) : requestParser;
+      const post = (caller: Caller) => counted(serverContext, { caller, headers, bodies });
+      const readOf = method === 'POST' ? post : requestParser && ((_: Caller, given: Request) => requestParser(given));
       // Of another method: the library refuses it.
-      if (read === undefined) return;
+      if (readOf === undefined) return;
       const caller = await door.callerOf((name) => headers.get(name), currentRequest()?.address);
       serverContext.asker = caller.viewer;
       setRequestParser(async (given) => {
         let params: GraphQLParams | GraphQLParams[] | Response | undefined;
         try {
-          params = await read(given);
+          params = await readOf(caller, given);
           return params;
         } catch (error) {
           throw refusalOf(error, limits);
@@ -50,15 +52,38 @@ export function admittedOperations(door: Door, limits: Limits): Plugin<Context, 
   };
 }
 
+/** Reads what a POST asks for; the bytes of it count until it is answered. */
+async function counted(
+  { req, res }: Admitted,
+  { caller, headers, bodies }: { caller: Caller; headers: Headers; bodies: Bodies },
+): Promise<GraphQLParams> {
+  const reading = bodies.begin(caller.viewer.accountId);
+  try {
+    const refusal = await caller.refusal();
+    const bound = refusal === undefined ? bodies.bound : { bytes: MOST_OF_REPORT, refusal: () => refusal };
+    const params = await posted(req, headers, { ...bound, came: (bytes) => reading.add(bytes) });
+    // Whoever has hung up meanwhile is answered no more.
+    if (res === undefined || res.destroyed) reading.end();
+    else res.once('close', () => reading.end());
+    return params;
+  } catch (error) {
+    reading.end();
+    throw error;
+  }
+}
+
+/** Of a key that has asked too often, a heartbeat or a report of an ending is taken all the same, and none has as many bytes. */
+const MOST_OF_REPORT = 131_072;
+
 /** What a POST asks for. The library looks at what its members are. */
-async function posted(request: IncomingMessage | undefined, headers: Headers, limits: Limits): Promise<GraphQLParams> {
+async function posted(request: IncomingMessage | undefined, headers: Headers, bounds: Bounds): Promise<GraphQLParams> {
   if (request === undefined) throw new Error('Expected a request of Node’s, got another one');
   try {
     demandJson(headers.get('content-type') ?? '');
     // Left early, the request stays: its answer goes over the same connection.
     const chunks = request.iterator({ destroyOnReturn: false });
     const body = { chunks, announced: headers.get('content-length') };
-    const { value } = await readJsonBody(body, limits.KELPIE_MAX_BODY_BYTES);
+    const { value } = await readJsonBody(body, bounds);
     if (typeof value === 'object' && value !== null) return value;
     throw badRequest('Expected a JSON body with an object, got another value');
   } catch (error) {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { OpenCore } from '../core/open.ts';
+import { createBodies, type Bodies } from './bodies.ts';
 import { createDoor, type Door, type SaladChecks } from './auth.ts';
 import { createGraphQL, GRAPHQL_PATH } from './graphql.ts';
 import { createGraphQLListener } from './graphql-listener.ts';
@@ -64,14 +65,15 @@ export function createApp(parts: AppParts): App {
   const limits = { ...defaultLimits, ...parts.limits };
   const stopping = new AbortController();
   const door = createDoor(parts);
-  const yoga = createGraphQL({ core, log, door, limits, introspection, graphiql });
+  const bodies = createBodies(limits);
+  const yoga = createGraphQL({ core, log, door, limits, bodies, introspection, graphiql });
   const graphql = createGraphQLListener(yoga, log);
   const unread = createUnread(limits.KELPIE_MAX_UNREAD_BYTES);
   const sockets = createSockets({
-    ...{ yoga, log, door, trustedProxies, limits, pings, unread },
+    ...{ yoga, log, door, trustedProxies, limits, bodies, pings, unread },
     keyWatch: core.keyWatch,
   });
-  const rest = restOf(parts, { door, maxBodyBytes: limits.KELPIE_MAX_BODY_BYTES, stopping: stopping.signal });
+  const rest = restOf(parts, { door, bodies, stopping: stopping.signal });
   const listener = listenerOf(rest);
   metrics?.watchSockets(() => sockets.count());
   const loops = watchedLoops(parts);
@@ -114,10 +116,10 @@ export function createApp(parts: AppParts): App {
 
 function restOf(
   { core, log, dashboard }: AppParts,
-  { door, maxBodyBytes, stopping }: { door: Door; maxBodyBytes: number; stopping: AbortSignal },
+  { door, bodies, stopping }: { door: Door; bodies: Bodies; stopping: AbortSignal },
 ): ReturnType<typeof createRest> {
   return createRest({
-    ...{ core, log, maxBodyBytes, dashboard, stopping },
+    ...{ core, log, bodies, dashboard, stopping },
     ...askersAt(door),
     ready: async () => {
       if (stopping.aborted) throw new Error('The server is stopping');

@@ -59,6 +59,8 @@ type Who = Pick<Admission, 'viewer' | 'credential'>;
 /** Somebody who was let in and whose request is not counted yet. */
 export interface Caller {
   viewer: Viewer;
+  /** What it will be refused with when it is counted, unless it keeps a job or tells how it ended: there is no use in reading much of it. */
+  refusal(): Promise<RateLimitedError | undefined>;
   /** @throws RateLimitedError */
   count(report: Report): Promise<void>;
 }
@@ -114,7 +116,11 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
     viewerOf: async (read, address, report) => (await admitCounted(read, address, report)).viewer,
     callerOf: async (read, address) => {
       const admission = await admit(read, address);
-      return { viewer: admission.viewer, count: (report) => count(admission, report) };
+      return {
+        viewer: admission.viewer,
+        refusal: async () => rates?.refusalOf(admission.credential),
+        count: (report) => count(admission, report),
+      };
     },
   };
 }

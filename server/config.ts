@@ -117,7 +117,7 @@ export const serverVariables = z
       .min(16, { error: 'expected at least 16 random characters (try: openssl rand -base64 32)' })
       .optional()
       .describe(
-        'Wanted there as Authorization: Bearer; without it, who reaches the port by an address, localhost or KELPIE_METRICS_HOST may read',
+        'Wanted there as Authorization: Bearer; without it, who reaches the port by an address, a name without a dot or KELPIE_METRICS_HOST may read',
       ),
     ...traceVariables,
     ...propagatorVariables,

@@ -4,6 +4,7 @@ import type { OpenCore } from '../core/open.ts';
 import { createAttemptLoader, createContext, publicError, schema, type Context } from '../schema/index.ts';
 import { admittedOperations, type Admitted } from './admitted-operations.ts';
 import type { Door } from './auth.ts';
+import type { Bodies } from './bodies.ts';
 import { useGraphiQLPage } from './graphiql/page.ts';
 import { fairOperations } from './fair-operations.ts';
 import type { Logger } from './log.ts';
@@ -21,6 +22,7 @@ export interface GraphQLParts {
   log: Logger;
   door: Door;
   limits: Limits;
+  bodies: Bodies;
   /** Whether the schema may be asked for. */
   introspection: boolean;
   /** Whether a browser gets the page to try operations on. */
@@ -37,7 +39,7 @@ export function createGraphQL(parts: GraphQLParts) {
     landingPage: false,
     plugins: [
       ...(parts.graphiql ? [useGraphiQLPage()] : []),
-      admittedOperations(door, limits),
+      admittedOperations(door, limits, parts.bodies),
       keptDocuments(),
       operationLimits(limits, { introspection }),
       watchedStreams(core.keyWatch, limits),

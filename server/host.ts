@@ -16,11 +16,19 @@ export function hostOf({ headers: { host = '' } }: Pick<IncomingMessage, 'header
 
 /**
  * Whether nobody can have made a page of another site ask for this by a name of their own, which they let point here (DNS rebinding): it is
- * an address, a name of this machine's own, or among `others`.
+ * an address, a name of this machine's or its own network's, or among `others`.
  */
 export function isNobodyElses(host: string, others: readonly string[]): boolean {
   const isAddress = isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0;
-  return isAddress || host === 'localhost' || host.endsWith('.localhost') || others.includes(host);
+  return isAddress || isWithin(host) || host === 'localhost' || host.endsWith('.localhost') || others.includes(host);
+}
+
+/**
+ * A name of one part, as services have in a compose file and within a namespace of Kubernetes. Nobody can register one for a page of theirs: what
+ * can be had stands below a top-level domain. It is the network's own, whose operator says what is called so. With a dot at its end it would be none.
+ */
+function isWithin(host: string): boolean {
+  return /^[a-z_][a-z0-9_-]*$/.test(host);
 }
 
 /** Answers a request for no host. */

@@ -4,10 +4,8 @@ import { messageOf } from '../lib/errors.ts';
 
 export class PayloadTooLargeError extends Error {
   override name = 'PayloadTooLargeError';
-  constructor(most: number) {
-    super(
-      `Expected a body of at most ${most} bytes (KELPIE_MAX_BODY_BYTES): send fewer jobs at once, and large data by sync`,
-    );
+  constructor(most: number, advice = '(KELPIE_MAX_BODY_BYTES): send fewer jobs at once, and large data by sync') {
+    super(`Expected a body of at most ${most} bytes ${advice}`);
   }
 }
 
@@ -18,25 +16,34 @@ export interface Body {
   announced: string | null | undefined;
 }
 
+/** What a body may have. */
+export interface Bounds {
+  bytes: number;
+  /** What is thrown for a larger one. */
+  refusal: () => Error;
+  /** Told of each chunk that has come, before it is kept; what this throws ends the reading. */
+  came: (bytes: number) => void;
+}
+
 /**
  * Reads a body within its bounds: as text, and as what that stands for.
- * @param most bytes that it may have
- * @throws PayloadTooLargeError
+ * @throws what the bounds have for it
  * @throws InvalidInputError when it is not JSON in UTF-8, or such as `boundedJson` does not take
  */
-export async function readJsonBody(body: Body, most: number): Promise<{ text: string; value: unknown }> {
-  const text = decode(await readBounded(body, most));
+export async function readJsonBody(body: Body, bounds: Bounds): Promise<{ text: string; value: unknown }> {
+  const text = decode(await readBounded(body, bounds));
   return { text, value: parsed(text) };
 }
 
-async function readBounded({ chunks, announced }: Body, most: number): Promise<Uint8Array> {
-  if (Number(announced ?? 0) > most) throw new PayloadTooLargeError(most);
+async function readBounded({ chunks, announced }: Body, { bytes, refusal, came }: Bounds): Promise<Uint8Array> {
+  if (Number(announced ?? 0) > bytes) throw refusal();
   const blocks: Uint8Array[] = [];
   let read: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of chunks) {
     size += chunk.byteLength;
-    if (size > most) throw new PayloadTooLargeError(most);
+    if (size > bytes) throw refusal();
+    came(chunk.byteLength);
     read.push(chunk);
     if (read.length < MOST_CHUNKS) continue;
     blocks.push(Buffer.concat(read));

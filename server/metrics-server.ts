@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { BlockList, isIPv6, type AddressInfo } from 'node:net';
 import { hostOf, isNobodyElses, refuseHost } from './host.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -9,7 +9,7 @@ import type { Metrics } from './metrics.ts';
 const MAX_CONNECTIONS = 50;
 const REQUEST_MS = 10_000;
 const FOREIGN_NAME =
-  'Expected a Host that is an address, localhost or KELPIE_METRICS_HOST, got another name: ask by the address, or set KELPIE_METRICS_TOKEN.\n';
+  'Expected a Host that is an address, a name without a dot or KELPIE_METRICS_HOST, got another name: ask by the address, or set KELPIE_METRICS_TOKEN.\n';
 
 export interface MetricsServer {
   url: string;
@@ -19,8 +19,8 @@ export interface MetricsServer {
 /**
  * Serves `/metrics` on a port of its own: they name the container groups of all accounts, which no key of an account may see. Who may
  * reach that port is the operator's to say, by the address that it listens on, or by a token.
- * @param at.token wanted as `Authorization: Bearer`; without it, nothing is, but a request must be for an address, for a name of this machine
- *   or for `at.host`: so that no page of another site comes here by a name of its own
+ * @param at.token wanted as `Authorization: Bearer`; without it, nothing is, but a request must be for an address, for a name without a dot,
+ *   for `at.host` or for nobody: so that no page of another site comes here by a name of its own
  * @throws when the port can't be had
  */
 export async function serveMetrics(
@@ -44,6 +44,7 @@ export async function serveMetrics(
     .on('error', (error) => log.error({ err: error }, 'The port of the metrics failed'));
   // A server that listens has an address with a port.
   const { address, port, family } = server.address() as AddressInfo;
+  if (at.token === undefined && !loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) log.warn(FOREIGN_NAMES);
   return {
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}/metrics`,
     stop: () =>
@@ -54,21 +55,30 @@ export async function serveMetrics(
   };
 }
 
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+const FOREIGN_NAMES =
+  'The metrics are told to whoever reaches their port, and refused to who asks by a name with a dot that is not KELPIE_METRICS_HOST: scrape by an address or a name without a dot, or set KELPIE_METRICS_TOKEN';
+
 async function answer(
   metrics: Metrics,
   { host, token }: { host: string; token: string | undefined },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const asked = hostOf(request);
-  if (asked === undefined) {
-    refuseHost(response);
-    return;
-  }
-  // A page of another site knows no token; without one, it must not get here either.
-  if (token === undefined && !isNobodyElses(asked, [host.toLowerCase()])) {
-    say(response, 403, FOREIGN_NAME);
-    return;
+  // A probe of HTTP/1.0 may name no host at all, which no browser does.
+  if (request.headers.host !== undefined) {
+    const asked = hostOf(request);
+    if (asked === undefined) {
+      refuseHost(response);
+      return;
+    }
+    // A page of another site knows no token; without one, it must not get here either.
+    if (token === undefined && !isNobodyElses(asked, [host.toLowerCase()])) {
+      say(response, 403, FOREIGN_NAME);
+      return;
+    }
   }
   if (request.url?.split('?', 1)[0] !== '/metrics') {
     say(response, 404, 'There is /metrics, and nothing else.\n');

@@ -22,6 +22,8 @@ export interface Rates {
    * @throws RateLimitedError
    */
   count(credential: string, lease?: string): Promise<void>;
+  /** What the next request with these credentials is refused with, unless it keeps a job; undefined where it is not. Counts nothing. */
+  refusalOf(credential: string): Promise<RateLimitedError | undefined>;
   /**
    * Counts what an agent says over its socket that names no lease: that it is there, that it wants work. A whole fleet says so at once when its
    * server goes, so it is many times as much, and apart from what people ask with the same key.
@@ -67,6 +69,10 @@ export function createRates({ perKey, refusalsPerAddress }: RateLimits): Rates {
     async countAgents(credential) {
       if (perKey > 0) deny(await agents.add(credential), agents.max, tooManyOfAgents);
     },
+    async refusalOf(credential) {
+      // One that has reached the bound goes above it with the next.
+      return perKey === 0 ? undefined : denial(await requests.look(credential), requests.max - 1, tooMany);
+    },
     async refused(address) {
       if (refusalsPerAddress > 0) deny(await refusals.add(address), refusals.max, tooManyRefused);
     },
@@ -89,8 +95,13 @@ interface Counted {
 
 /** @throws RateLimitedError until the window in which was counted is over */
 function deny(counted: Counted | null, max: number, message: string): void {
-  if (counted === null || counted.msBeforeNext <= 0 || counted.consumedPoints <= max) return;
-  throw new RateLimitedError(message, Math.max(1, Math.ceil(counted.msBeforeNext / 1_000)));
+  const denied = denial(counted, max, message);
+  if (denied !== undefined) throw denied;
+}
+
+function denial(counted: Counted | null, max: number, message: string): RateLimitedError | undefined {
+  if (counted === null || counted.msBeforeNext <= 0 || counted.consumedPoints <= max) return undefined;
+  return new RateLimitedError(message, Math.max(1, Math.ceil(counted.msBeforeNext / 1_000)));
 }
 
 /** Counts per name in windows of `seconds`, which begin with a name's first count. */

@@ -17,7 +17,7 @@ import { isTextOfAgents, leaseOfReport } from './report-lease.ts';
 import { addressOf } from './requests.ts';
 
 /** Of the protocol: nothing is wrong with the one who asks, it should come again. */
-const TRY_AGAIN_LATER = 1013;
+export const TRY_AGAIN_LATER = 1013;
 /** A close's reason may have 123; a character that was cut in two may take two more than were left of it. */
 const MAX_REASON_BYTES = 120;
 /** How long a socket may be open before anybody on it has said who they are, in milliseconds. */
@@ -65,8 +65,8 @@ export interface SocketDoor {
    * @returns an error that is the operation's answer when nobody does, or too often
    */
   askerOf(extra: Connection, operation: SubscribePayload): Promise<Viewer | GraphQLError>;
-  /** Whether anybody's credentials were good on the socket that runs on this connection. */
-  knows(connection: Duplex): boolean;
+  /** Whose credentials were the first that were good on the socket that runs on this connection; undefined before. */
+  accountOf(connection: Duplex): string | undefined;
 }
 
 export interface SocketDoorParts {
@@ -79,15 +79,16 @@ export interface SocketDoorParts {
 
 export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
   const { door, log, trustedProxies } = parts;
-  const known = new WeakSet<Duplex>();
+  const accounts = new WeakMap<Duplex, string>();
   const watch = watching(parts);
   const welcome = (extra: Connection, admission: Admission): void => {
     watch(extra, admission);
-    known.add(extra.request.socket);
+    const { socket } = extra.request;
+    if (!accounts.has(socket)) accounts.set(socket, admission.viewer.accountId);
     closeWhenOver(extra, admission.expiresAt);
   };
   return {
-    knows: (connection) => known.has(connection),
+    accountOf: (connection) => accounts.get(connection),
     async open(extra, parameters) {
       if (!hasCredentials(parameters)) {
         closeUnlessKnown(extra);
@@ -150,7 +151,8 @@ function watching({ keyWatch, limits }: SocketDoorParts): (extra: Connection, ad
   };
 }
 
-function cut(reason: string): string {
+/** As much of a reason as a close may have. */
+export function cut(reason: string): string {
   return Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString();
 }
 

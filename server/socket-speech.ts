@@ -59,6 +59,7 @@ export function speak(server: Server<Extra>, extra: Extra, { log, pingRound, isA
           }
           const message = isBinary ? NO_MESSAGE : readMessage(data);
           if (typeof message === 'string') socket.close(CloseCode.BadRequest, message);
+          else if (message.type === MessageType.Error) void send(socket, stringifyMessage(message));
           else inOrder(message);
         });
       },
@@ -102,16 +103,24 @@ function isPlainPing(data: RawData): boolean {
 
 const NO_MESSAGE = 'Expected a client’s message of graphql-transport-ws, as text';
 
-/** What a client says, or else what is wrong with it. */
+/** What a client says, or the answer to an operation that is not read, or else what is wrong with it. */
 function readMessage(data: RawData): Message | string {
+  const text = (data as Buffer).toString();
   try {
     // Handed a value, the library only checks it.
-    const message = parseMessage(boundedJson((data as Buffer).toString()));
+    const message = parseMessage(boundedJson(text));
     return OF_CLIENTS.has(message.type) ? message : NO_MESSAGE;
   } catch (error) {
-    return error instanceof CrowdedJsonError ? error.message : NO_MESSAGE;
+    if (!(error instanceof CrowdedJsonError)) return NO_MESSAGE;
+    const id = OF_OPERATION.exec(text.slice(0, 1_000))?.[1];
+    if (id === undefined) return error.message;
+    const payload = [{ message: error.message, extensions: { code: 'BAD_REQUEST' } }];
+    return { id, type: MessageType.Error, payload };
   }
 }
+
+/** How a client begins to ask for an operation; the others on its socket go on without that. */
+const OF_OPERATION = /^\{"id":"([\w-]{1,100})","type":"subscribe",/;
 
 /**
  * An id may be used again as soon as its operation is completed. The library forgets an operation by its id when it has wound up,

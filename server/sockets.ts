@@ -15,26 +15,27 @@ import type { Viewer } from '../core/accounts/keys.ts';
 import { aboutOperation, type TraceOf } from './about.ts';
 import type { Door } from './auth.ts';
 import type { Admitted } from './admitted-operations.ts';
+import type { Bodies } from './bodies.ts';
 import type { createGraphQL } from './graphql.ts';
-import { limitError, type Limits } from './limits.ts';
+import { exceeded, limitError, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { paramsFault } from './operation-limits.ts';
 import { createPingRound, pings, type Pings } from './ping-round.ts';
 import { traceIn, traceOf } from './traces.ts';
-import { createSocketDoor, type Connection, type SocketDoor } from './socket-door.ts';
+import { createSocketDoor, cut, type Connection, type SocketDoor } from './socket-door.ts';
 import { speak } from './socket-speech.ts';
+import { boundUnfinished } from './unfinished.ts';
 import type { Unread } from './unread.ts';
 
 /** How long a socket that is closed may take to answer that (milliseconds). */
 const CLOSE_WITHIN_MS = 2_000;
-/** So much is read of somebody who has not said who it is. */
-const MAX_UNKNOWN_BYTES = 65_536;
 
 /** The subscription by which agents are told what they should do. */
 const SIGNALS = 'agentSignals';
 
 /** Of the protocol: the server goes, another one, or it again, will be there. */
 const SERVICE_RESTART = 1012;
+const MESSAGE_TOO_BIG = 1009;
 
 export interface Sockets {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
@@ -51,6 +52,8 @@ export interface SocketParts {
   door: Door;
   keyWatch: KeyWatch;
   limits: Limits;
+  /** Bounds the messages whose end has not come. */
+  bodies: Bodies;
   log: Logger;
   trustedProxies: number;
   unread: Unread;
@@ -64,7 +67,7 @@ export interface SocketParts {
  */
 export function createSockets(parts: SocketParts): Sockets {
   // A constant of its own: `closeTimeout` is missing in the library's types.
-  const bounds = { maxPayload: parts.limits.KELPIE_MAX_BODY_BYTES, closeTimeout: CLOSE_WITHIN_MS };
+  const bounds = { maxPayload: parts.limits.KELPIE_MAX_MESSAGE_BYTES, closeTimeout: CLOSE_WITHIN_MS };
   const server = new WebSocketServer({ noServer: true, handleProtocols, ...bounds });
   const door = createSocketDoor(parts);
   const pingRound = createPingRound({ ...pings, ...parts.pings });
@@ -75,7 +78,8 @@ export function createSockets(parts: SocketParts): Sockets {
         const extra: Connection = { socket: client, request, gone: signalOfClose(client) };
         const { unread, log } = parts;
         speak(protocol, extra, { pingRound, isAgents: () => extra.isAgents === true, unread, log });
-        hangUpOnTheTalkative(socket, door);
+        boundUnfinished({ client, connection: socket, accountOf: () => door.accountOf(socket), bodies: parts.bodies });
+        explainTooLarge(client, parts.limits);
       });
     },
     async close() {
@@ -118,15 +122,11 @@ function signalOfClose(client: WebSocket): AbortSignal {
   return gone.signal;
 }
 
-/** Whoever has not said who it is has nothing to say that is long. */
-function hangUpOnTheTalkative(socket: Duplex, door: SocketDoor): void {
-  let read = 0;
-  const count = (chunk: Buffer): void => {
-    read += chunk.length;
-    if (door.knows(socket)) socket.off('data', count);
-    else if (read > MAX_UNKNOWN_BYTES) socket.destroy();
-  };
-  socket.on('data', count);
+/** The library closes a socket over a message that is too large without a word. */
+function explainTooLarge(client: WebSocket, limits: Limits): void {
+  const close = client.close.bind(client);
+  const why = cut(exceeded(limits, 'KELPIE_MAX_MESSAGE_BYTES', 'more'));
+  client.close = (code, reason) => close(code, code === MESSAGE_TOO_BIG ? why : reason);
 }
 
 /** What can be told before an operation is read. */

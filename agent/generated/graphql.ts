@@ -122,7 +122,7 @@ export type FailAttemptInput = {
   outcome: AttemptOutcome;
   /** For a person who wants to act on it. */
   reason: string;
-  /** The signal that ended the command. */
+  /** The signal that ended the command, as SIGKILL; what names none is left out. */
   signal?: string | null | undefined;
 };
 

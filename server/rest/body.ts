@@ -2,25 +2,43 @@ import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { InvalidInputError } from '../../core/errors.ts';
 import { placeOfCrowd, placeOfProto } from '../../lib/proto.ts';
-import { readJsonBody } from '../json-body.ts';
+import type { Bodies } from '../bodies.ts';
+import { readJsonBody, type Bounds } from '../json-body.ts';
 import type { RestEnv } from './parts.ts';
 
-/** Reads the body before its handler does: see `readJson`. */
-export const jsonBody = createMiddleware<RestEnv>(async (context, next) => {
-  await readJson(context);
-  await next();
-});
+/** Reads the body before its handler does: see `withJson`. */
+export const jsonBody = createMiddleware<RestEnv>((context, next) =>
+  withJson(context, context.get('bodies').bound, () => next()),
+);
+
+/**
+ * Reads the body (see `readJson`), whose bytes count until what is done with it is done.
+ * @throws RateLimitedError when its account has too much under way
+ * @throws UnavailableError when all accounts together have
+ */
+export async function withJson<Result>(
+  context: Context<RestEnv>,
+  bound: Bodies['bound'],
+  use: (value: unknown) => Result | Promise<Result>,
+): Promise<Result> {
+  const reading = context.get('bodies').begin(context.get('viewer').accountId);
+  try {
+    return await use(await readJson(context, { ...bound, came: (bytes) => reading.add(bytes) }));
+  } finally {
+    reading.end();
+  }
+}
 
 /**
  * Reads the body within its bound, and calls it JSON whatever it calls itself: some workers send no Content-Type, others the
  * one of a form.
- * @throws PayloadTooLargeError
+ * @throws what the bounds have for a larger one
  * @throws InvalidInputError when the body is not JSON in UTF-8, or has a member called `__proto__`, or very many of them, in one place or in all
  */
-export async function readJson(context: Context<RestEnv>): Promise<unknown> {
+async function readJson(context: Context<RestEnv>, bounds: Bounds): Promise<unknown> {
   const { url, method, headers, body, signal } = context.req.raw;
   const announced = headers.get('content-length');
-  const { text, value } = await readJsonBody({ chunks: body ?? [], announced }, context.get('maxBodyBytes'));
+  const { text, value } = await readJsonBody({ chunks: body ?? [], announced }, bounds);
   refuseProto(text, value);
   refuseCrowds(text, value);
   const jsonHeaders = new Headers(headers);

@@ -29,7 +29,7 @@ export function createRest(parts: RestParts): {
   const app = createRouter();
   app.use(identified);
   app.use(async (context, next) => {
-    context.set('maxBodyBytes', parts.maxBodyBytes);
+    context.set('bodies', parts.bodies);
     await next();
   });
   app.use(options((path) => methodsOf(path)));

@@ -76,19 +76,26 @@ function placeAfter(eventId: string | undefined): LogStart | undefined {
 
 /**
  * Lines as they were written; what the command has not written is told apart by how it begins. Where a command writes such a beginning, also
- * behind a carriage return, a backslash is put before it, one more than there are.
+ * behind what a terminal or a program may take for the end of a line or not show at all, a backslash is put before it, one more than there are.
  */
 function textOf(lines: readonly LogLine[]): string {
   return lines
     .map(({ stream, text }) => {
-      if (stream === 'KELPIE') return `[kelpie] ${text.replaceAll(LINE_BREAKS, ' ')}\n`;
+      if (stream === 'KELPIE') return `[kelpie] ${text.replaceAll(NO_TEXT, ' ')}\n`;
       return `${text.includes('[kelpie]') ? text.replaceAll(OUR_BEGINNING, '\\$&') : text}\n`;
     })
     .join('');
 }
 
-const LINE_BREAKS = /[\r\n\u2028\u2029]+/g;
-const OUR_BEGINNING = /^\\*\[kelpie\]/gm;
+const NO_TEXT = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
+const ESCAPE = '\u001b';
+/** With this one byte in their place, those of eight bits begin a sequence as `ESCAPE [` does. */
+const INTRODUCER = '\u009b';
+/** As ECMA-48 has it: colours, moves of the cursor, and whatever else a terminal does and does not show. */
+const SEQUENCE = `(?:${ESCAPE}\\[|${INTRODUCER})[0-?]*[ -/]*[@-~]|${ESCAPE}[ -/]*[0-Z\\\\-~]`;
+/** Behind the beginning of a sequence the bracket is a part of it, and so would be our backslash. */
+const UNSEEN = `(?![${ESCAPE}${INTRODUCER}])[\\p{Cc}\\p{Cf}]`;
+const OUR_BEGINNING = new RegExp(`(?<=^|${UNSEEN}|${SEQUENCE})\\\\*\\[kelpie\\]`, 'gmu');
 
 const streamNames = { STDOUT: 'stdout', STDERR: 'stderr', KELPIE: 'kelpie' } as const satisfies Record<
   LogLine['stream'],

@@ -1,5 +1,6 @@
 import type { Viewer } from '../../core/accounts/keys.ts';
 import type { OpenCore } from '../../core/open.ts';
+import type { Bodies } from '../bodies.ts';
 import type { NamedLease } from '../../core/leases/own.ts';
 
 /** What the REST layer stands on. */
@@ -21,8 +22,8 @@ export interface RestParts {
   ready(): Promise<void>;
   /** Aborted when the server stops: what waits or streams ends then. */
   stopping: AbortSignal;
-  /** The largest body that is read. */
-  maxBodyBytes: number;
+  /** Bounds the bodies that are read. */
+  bodies: Bodies;
 }
 
 export interface RestLog {
@@ -38,5 +39,5 @@ export interface RestBindings {
 /** What middleware leaves for the handlers. */
 export interface RestEnv {
   Bindings: RestBindings;
-  Variables: { viewer: Viewer; requestId: string; maxBodyBytes: number };
+  Variables: { viewer: Viewer; requestId: string; bodies: Bodies };
 }

@@ -5,7 +5,9 @@ import { demand } from '../../core/accounts/keys.ts';
 import { containerGroupId, machineId } from '../../core/jobs/fields.ts';
 import type { NamedLease } from '../../core/leases/own.ts';
 import { claimForWorker, finishForWorker, heartbeatOfWorker, type PollingWorker } from '../../core/leases/polling.ts';
-import { readJson } from './body.ts';
+import type { Bodies } from '../bodies.ts';
+import { PayloadTooLargeError } from '../json-body.ts';
+import { withJson } from './body.ts';
 import { exampleId, exampleRunning, exampleWorker } from './examples.ts';
 import { said } from './field-words.ts';
 import { jobView, viewOfJob } from './job-view.ts';
@@ -57,13 +59,23 @@ function reportDoor(callerOf: RestParts['callerOf']) {
     let lease: NamedLease | undefined;
     try {
       demand(caller.viewer, 'work');
-      lease = leaseIn(context.req.param('id'), await readJson(context));
+      const bound = boundOfReports(context.get('bodies'));
+      lease = await withJson(context, bound, (body) => leaseIn(context.req.param('id'), body));
     } finally {
       // One that is refused counts as well.
       await caller.count(lease);
     }
     await next();
   });
+}
+
+/** Such a body has two ids, and nothing else. */
+const MOST_OF_REPORT = 65_536;
+
+function boundOfReports({ bound }: Bodies): Bodies['bound'] {
+  if (bound.bytes <= MOST_OF_REPORT) return bound;
+  const refusal = () => new PayloadTooLargeError(MOST_OF_REPORT, 'in a report: it has two members');
+  return { bytes: MOST_OF_REPORT, refusal };
 }
 
 const named = z.object({ id: z.uuid().toLowerCase(), body: z.object({ machine_id: machineId }) });

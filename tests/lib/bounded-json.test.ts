@@ -56,9 +56,14 @@ describe('JSON from outside', () => {
     expect(boundedJson(text)).toHaveLength(1_000);
   });
 
+  test('may be a thousand jobs with a thousand short arguments each', () => {
+    const job = { command: 'c', container_group_id: 'g', arguments: Array.from({ length: 1_000 }, () => '--a') };
+    expect(boundedJson(JSON.stringify(Array.from({ length: 1_000 }, () => job)))).toHaveLength(1_000);
+  });
+
   test('that is made to be read for long is not read', () => {
     const text = `[${'{},'.repeat(MOST_JSON_PARTS)}{}]`;
-    expect(() => boundedJson(text)).toThrow('at most 1000000 lists, objects and commas');
+    expect(() => boundedJson(text)).toThrow('at most 3000000 lists, objects and commas');
   });
 });
 

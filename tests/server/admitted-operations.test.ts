@@ -3,8 +3,9 @@ import { createRates } from '../../server/rate.ts';
 import { startTestApp } from '../support/app.ts';
 import { bodyOf, rawRequest } from '../support/raw-request.ts';
 import { openRaw } from '../support/raw-socket.ts';
+import { until } from '../support/until.ts';
 
-const app = await startTestApp();
+const app = await startTestApp({ limits: { KELPIE_MAX_MESSAGE_BYTES: 16_000_000 } });
 afterAll(() => app.close());
 const { secret: key } = await app.account('VIEWER');
 
@@ -73,9 +74,9 @@ describe('what somebody known asks', () => {
   });
 });
 
-describe('a text that is small, and stands for a million things, is not read', () => {
-  const crowd = `{"query":"{ __typename }","variables":{"a":[${'{},'.repeat(600_000)}{}]}}`;
-  const refused = 'at most 1000000 lists, objects and commas';
+describe('a text that is small, and stands for millions of things, is not read', () => {
+  const crowd = `{"query":"{ __typename }","variables":{"a":[${'{},'.repeat(1_600_000)}{}]}}`;
+  const refused = 'at most 3000000 lists, objects and commas';
 
   test('over GraphQL', async () => {
     const response = await post(crowd);
@@ -91,9 +92,22 @@ describe('a text that is small, and stands for a million things, is not read', (
     ]);
   });
 
-  test('over a socket, which is closed', async () => {
+  test('over a socket, which goes on: it is told to the operation', async () => {
     const raw = openRaw(app.url, { 'X-Kelpie-Key': key });
-    raw.socket.once('message', () => raw.socket.send(`{"id":"1","type":"subscribe","payload":${crowd}}`));
+    await until('the socket to be let in', () => raw.heard.length === 1);
+    raw.socket.send(`{"id":"1","type":"subscribe","payload":${crowd}}`);
+    raw.send({ id: '2', type: 'subscribe', payload: { query: '{ viewer { role } }' } });
+    await until('the other operation to be done', () =>
+      raw.heard.some(({ id, type }) => id === '2' && type === 'complete'),
+    );
+    const [error] = raw.heard.filter(({ id }) => id === '1');
+    expect(error).toMatchObject({ type: 'error', payload: [{ message: expect.stringContaining(refused) as string }] });
+    raw.socket.terminate();
+  });
+
+  test('over a socket, which is closed where the text does not say first which operation it is', async () => {
+    const raw = openRaw(app.url, { 'X-Kelpie-Key': key });
+    raw.socket.once('message', () => raw.socket.send(`{"type":"subscribe","payload":${crowd},"id":"1"}`));
     expect(await raw.closed).toEqual([4400, expect.stringContaining(refused)]);
   });
 });

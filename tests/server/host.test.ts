@@ -48,12 +48,19 @@ describe('the host that a request is for', () => {
     expect(hostOf({ headers: { host } })).toBeUndefined();
   });
 
-  test.each(['127.0.0.1', '10.1.2.3', '[::1]', '[2001:db8::1]', 'localhost', 'a.localhost', 'our.name'])(
-    'is nobody else’s: %s',
-    (host) => expect(isNobodyElses(host, ['our.name'])).toBe(true),
-  );
+  test.each([
+    '127.0.0.1',
+    '10.1.2.3',
+    '[::1]',
+    '[2001:db8::1]',
+    'localhost',
+    'a.localhost',
+    'our.name',
+    'kelpie-metrics',
+    'my_service',
+  ])('is nobody else’s: %s', (host) => expect(isNobodyElses(host, ['our.name'])).toBe(true));
 
-  test.each(['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', 'notlocalhost', '127.1', '[x]'])(
+  test.each(['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', 'ai.', '.', '127.1', '1', '[x]'])(
     'may be somebody else’s: %s',
     (host) => expect(isNobodyElses(host, ['our.name'])).toBe(false),
   );

@@ -148,12 +148,15 @@ describe('a body', () => {
     expect(Buffer.concat(chunks).toString()).toMatch(/at most 100000 bytes .*KELPIE_MAX_BODY_BYTES/);
   });
 
-  test('that is too long for the same bound is refused over REST, also of an agent’s report', async () => {
+  test('that is too long is refused over REST, and of a worker’s report a shorter one', async () => {
     const body = JSON.stringify({ machine_id: 'x'.repeat(100_000), container_group_id: 'g' });
-    for (const path of ['/jobs', '/jobs/00000000-0000-4000-8000-000000000001/heartbeat']) {
+    for (const [path, bound] of [
+      ['/jobs', /at most 100000 bytes \(KELPIE_MAX_BODY_BYTES\)/],
+      ['/jobs/00000000-0000-4000-8000-000000000001/heartbeat', /at most 65536 bytes in a report/],
+    ] as const) {
       const response = await fetch(`${app.url}${path}`, { method: 'POST', headers: { 'X-Kelpie-Key': key }, body });
       expect(response.status).toBe(413);
-      expect(await response.text()).toMatch(/at most 100000 bytes \(KELPIE_MAX_BODY_BYTES\)/);
+      expect(await response.text()).toMatch(bound);
     }
   });
 

@@ -82,13 +82,34 @@ describe('/metrics', () => {
     ['[::1]:9464', 200],
     ['10.2.3.4:9464', 200],
     ['localhost:9464', 200],
+    ['kelpie-metrics:9464', 200],
     ['evil.example', 403],
+    ['evil.', 403],
     ['a b<>', 400],
   ])('without a token, are told to nobody who may come by a page’s own name: %s', async (host, status) => {
     const { url } = await open;
     const answer = await rawRequest(url, `GET /metrics HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
     expect(answer).toContain(`HTTP/1.1 ${status} `);
     expect(answer.includes('kelpie_database_up')).toBe(status === 200);
+  });
+
+  test('are told to a probe of HTTP/1.0 that names no host', async () => {
+    const { url } = await open;
+    const answer = await rawRequest(url, 'GET /metrics HTTP/1.0\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.1 200 [^]*kelpie_database_up/);
+  });
+
+  test.each([
+    ['0.0.0.0', undefined, 1],
+    ['0.0.0.0', 'a token of the tests', 0],
+    ['127.0.0.1', undefined, 0],
+  ])('on %s with the token %s say at the start whom they refuse: %d times', async (host, token, times) => {
+    const { metrics } = await open;
+    const lines: string[] = [];
+    const told = createLog('warn', { write: (line) => void lines.push(line) });
+    const server = await serveMetrics(metrics, told, { host, port: 0, token });
+    await server.stop();
+    expect(lines.filter((line) => line.includes('KELPIE_METRICS_TOKEN'))).toHaveLength(times);
   });
 
   test('count the sockets and the answers of a server', async () => {

@@ -3,6 +3,8 @@ import pg from 'pg';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { RateLimitedError } from '../../core/errors.ts';
 import { claimForWorker } from '../../core/leases/polling.ts';
+import { createBodies } from '../../server/bodies.ts';
+import { defaultLimits } from '../../server/limits.ts';
 import { createLeaseNames, type NamedBy } from '../../server/own-leases.ts';
 import { createRest } from '../../server/rest/index.ts';
 import { openTestCore } from '../support/core.ts';
@@ -117,7 +119,7 @@ test('a worker that hangs up while its lease waits to be looked up is no fault t
     ready: () => Promise.resolve(),
     log: { error: (_, message) => void faults.push(message) },
     stopping: never(),
-    maxBodyBytes: 1_000,
+    bodies: createBodies(defaultLimits),
   });
   const gate = await holdLeases();
   const before = Array.from({ length: 3 }, () => names(by, { lease: madeUp(), gone: never }));

@@ -132,11 +132,15 @@ describe('a socket is closed', () => {
     }
   });
 
-  test('with 1009 by a message of more than 32 MiB', async () => {
+  test('with 1009 by a message of more than 2 MiB, and why', async () => {
     const raw = await Raw.acknowledged();
     raw.socket.on('error', () => undefined);
-    raw.socket.send(Buffer.alloc(32 * 1024 * 1024 + 1, 'x').toString());
-    expect((await raw.closed).code).toBe(1009);
+    raw.socket.send(Buffer.alloc(2 * 1024 * 1024 + 1, 'x').toString());
+    const { code, reason } = await raw.closed;
+    expect([code, reason]).toEqual([
+      1009,
+      expect.stringMatching(/at most 2097152 bytes .*HTTP.*KELPIE_MAX_MESSAGE_BYTES/),
+    ]);
   });
 
   test('with 1012 when the server stops', async () => {

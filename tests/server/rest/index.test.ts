@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createBodies } from '../../../server/bodies.ts';
+import { defaultLimits } from '../../../server/limits.ts';
 import { createRest } from '../../../server/rest/index.ts';
 import { startTestApp, type TestApp } from '../../support/app.ts';
 import { problemIn, submission } from '../../support/rest.ts';
@@ -160,7 +162,7 @@ describe('an unexpected error', () => {
   const broken = () => {
     const logged: Record<string, unknown>[] = [];
     const rest = createRest({
-      maxBodyBytes: 1_000,
+      bodies: createBodies(defaultLimits),
       core: app.core,
       viewerOf: () => Promise.reject(new Error('password of the database: hunter2')),
       callerOf: () => Promise.reject(new Error('password of the database: hunter2')),

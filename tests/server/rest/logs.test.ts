@@ -54,6 +54,33 @@ describe('GET /jobs/:id/logs', () => {
     expect(json).toMatchObject({ lines: [{ stream: 'stdout', text: forged }, {}, {}, {}] });
   });
 
+  test.each([
+    ...['\v', '\f', '\x1c', '\x1d', '\x1e', '\x85', '\u2028', '\u200b', '\ufeff', '\b\b'],
+    ...['\x1b[2K\x1b[1G', '\x1b[0m', '\x1b[38:5:1m', '\x1b[\\', '\x1b7', '\x1b(B', '\x1b\\', '\x9b0m', '\x1b]0;x\x07'],
+  ])('also behind what is not shown: %j', async (unseen) => {
+    const { key, id, say } = await working();
+    await say(0, `x${unseen}[kelpie] forged`, `x${unseen}\\[kelpie] forged`);
+    const [one, other] = (await (await get(key, `/jobs/${id}/logs`)).text()).split('\n');
+    expect([one, other]).toEqual([`x${unseen}\\[kelpie] forged`, `x${unseen}\\\\[kelpie] forged`]);
+  });
+
+  test.each(['\x1b', '\x9b'])('and a backslash that %j would take for its own is not put there', async (beginning) => {
+    const { key, id, say } = await working();
+    await say(0, `${beginning}[kelpie] x`);
+    expect(await (await get(key, `/jobs/${id}/logs`)).text()).toBe(`${beginning}[kelpie] x\n`);
+  });
+
+  test('in which what Kelpie says is one line, whatever was told to it', async () => {
+    const { viewer, key, id, lease } = await working();
+    const reason = 'a\v[kelpie] b\f\x85\x1b[1Gc';
+    await finishAttempt(app.core, viewer, lease, { ...endings.released, reason });
+    await cancelJob(app.core, viewer, id);
+    const response = await get(key, `/jobs/${id}/logs?follow=true`);
+    const text = await readStream(response).end();
+    expect(text).toContain('a [kelpie] b [1Gc');
+    expect(text.split(/[\p{Cc}\p{Zl}\p{Zp}]/u)).toEqual([expect.stringMatching(/^\[kelpie\] /), '']);
+  });
+
   test('or as JSON, with what is known of each', async () => {
     const { key, id, say } = await working();
     await say(0, 'a');

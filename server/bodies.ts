@@ -1,0 +1,66 @@
+import { RateLimitedError, UnavailableError } from '../core/errors.ts';
+import { PayloadTooLargeError } from './json-body.ts';
+import { exceeded, type Limits } from './limits.ts';
+
+/** One body, or what has come of one message on a socket. */
+export interface Reading {
+  /**
+   * Counts what has come of it, or, below 0, what was no part of it.
+   * @throws RateLimitedError when its account would have too much under way
+   * @throws UnavailableError when all accounts together would
+   */
+  add(bytes: number): void;
+  /** It is over, and holds nothing. Another one may begin. */
+  end(): void;
+}
+
+/** Bounds what bodies, and messages on sockets whose end has not come, hold together: whoever sends slowly holds them for long. */
+export interface Bodies {
+  readonly begin: (accountId: string) => Reading;
+  /** As large as one may be, and what is said of a larger one. */
+  readonly bound: { bytes: number; refusal: () => Error };
+}
+
+/** So much of each is not counted: whoever fills the bounds keeps nobody's heart from beating. */
+const FREE_BYTES = 16_384;
+
+export function createBodies(limits: Limits): Bodies {
+  const ofAccounts = new Map<string, number>();
+  let ofAll = 0;
+
+  const change = (accountId: string, by: number): void => {
+    if (by === 0) return;
+    ofAll += by;
+    const now = (ofAccounts.get(accountId) ?? 0) + by;
+    if (now > 0) ofAccounts.set(accountId, now);
+    else ofAccounts.delete(accountId);
+  };
+  const demandRoom = (accountId: string, bytes: number): void => {
+    if (bytes <= 0) return;
+    if ((ofAccounts.get(accountId) ?? 0) + bytes > limits.KELPIE_MAX_ACCOUNT_BODIES_BYTES) {
+      throw new RateLimitedError(exceeded(limits, 'KELPIE_MAX_ACCOUNT_BODIES_BYTES', 'more'), 1);
+    }
+    if (ofAll + bytes > limits.KELPIE_MAX_BODIES_BYTES) {
+      throw new UnavailableError('The server is reading as much as it can hold (KELPIE_MAX_BODIES_BYTES): ask again');
+    }
+  };
+
+  const bytes = limits.KELPIE_MAX_BODY_BYTES;
+  return {
+    bound: { bytes, refusal: () => new PayloadTooLargeError(bytes) },
+    begin(accountId) {
+      let size = 0;
+      const grow = (to: number): void => {
+        const by = counted(to) - counted(size);
+        demandRoom(accountId, by);
+        change(accountId, by);
+        size = to;
+      };
+      return { add: (bytes) => grow(Math.max(0, size + bytes)), end: () => grow(0) };
+    },
+  };
+}
+
+function counted(size: number): number {
+  return Math.max(0, size - FREE_BYTES);
+}
