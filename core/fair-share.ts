@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Turn, Turns } from '../db/turns.ts';
 import { createFairSlots } from '../lib/fair-slots.ts';
+import { outside } from '../lib/outside.ts';
 import { withPatience } from '../lib/patience.ts';
 import { createSlots, type Slots } from '../lib/slots.ts';
 import { RateLimitedError, type KelpieError } from './errors.ts';
@@ -36,6 +37,11 @@ const PATIENCE_MS = 10_000;
 export function asAsker<Result>(asker: Asker, run: () => Result): Result {
   const left = asker.reads?.most ?? Infinity;
   return asking.run({ ...asker, left, own: createSlots(OF_ONE_OPERATION) }, run);
+}
+
+/** Runs what all who ask at once share, on behalf of none of them: it has a turn of its own among theirs. */
+export function asAllWhoAsk<Result>(run: () => Result): Result {
+  return outside(() => asAsker({ accountId: 'all', keyId: 'all' }, run));
 }
 
 /** Runs what keeps somebody's machine at work (claims, heartbeats, reports, logs): it waits for nobody who asks for anything else. */
