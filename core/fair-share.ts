@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Turn, Turns } from '../db/turns.ts';
 import { createFairSlots } from '../lib/fair-slots.ts';
+import { outside } from '../lib/outside.ts';
 import { withPatience } from '../lib/patience.ts';
 import { createSlots, type Slots } from '../lib/slots.ts';
 import { RateLimitedError, type KelpieError } from './errors.ts';
@@ -18,7 +19,8 @@ export interface Asker {
 interface Asking extends Asker {
   /** Of one operation, so many statements are asked at a time. */
   own: Slots;
-  left: number;
+  /** How many characters the operation may still read. */
+  budget: { left: number };
 }
 
 const asking = new AsyncLocalStorage<Asking | undefined>();
@@ -34,8 +36,25 @@ const PATIENCE_MS = 10_000;
  * take the connections that are kept for work.
  */
 export function asAsker<Result>(asker: Asker, run: () => Result): Result {
-  const left = asker.reads?.most ?? Infinity;
-  return asking.run({ ...asker, left, own: createSlots(OF_ONE_OPERATION) }, run);
+  const budget = { left: asker.reads?.most ?? Infinity };
+  return asking.run({ ...asker, budget, own: createSlots(OF_ONE_OPERATION) }, run);
+}
+
+/**
+ * Runs what somebody asks for and few may do at a time, in turns with others of its kind: whoever has one of few places must not wait behind
+ * what else its account, or its operation, asks for. What bears no mark gets none.
+ * @param kind whose turns they are, in place of the account's
+ */
+export function asOneOfFew<Result>(kind: string, run: () => Result): Result {
+  const asker = asking.getStore();
+  if (asker === undefined) return run();
+  const own = createSlots(OF_ONE_OPERATION);
+  return asking.run({ ...asker, accountId: kind, keyId: asker.accountId, own }, run);
+}
+
+/** Runs what all who ask at once share, on behalf of none of them: it has a turn of its own among theirs. */
+export function asAllWhoAsk<Result>(run: () => Result): Result {
+  return outside(() => asAsker({ accountId: 'all', keyId: 'all' }, run));
 }
 
 /** Runs what keeps somebody's machine at work (claims, heartbeats, reports, logs): it waits for nobody who asks for anything else. */
@@ -107,8 +126,8 @@ function turnOf(asker: Asking, giveBack: () => void): Turn {
   return {
     giveBack,
     count(characters) {
-      asker.left -= characters;
-      if (asker.left < 0) throw new Refused(reads.tooMuch());
+      asker.budget.left -= characters;
+      if (asker.budget.left < 0) throw new Refused(reads.tooMuch());
     },
   };
 }

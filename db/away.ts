@@ -34,6 +34,14 @@ export function isTimeUp(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === STOPPED;
 }
 
+/** Of PostgreSQL: others had for longer than `lock_timeout` what the statement needs. */
+const HELD_UP = '55P03';
+
+/** Whether a statement, and its transaction with it, was given up because of what others held. */
+export function isHeldUp(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === HELD_UP;
+}
+
 /** Whether an error of a statement means that the database can't be reached, rather than that it has refused something. */
 export function isDatabaseAway(error: unknown, depth = DEPTH): boolean {
   if (!(error instanceof Error) || depth === 0) return false;

@@ -7,7 +7,7 @@ import { boundedMap } from '../lib/bounded-map.ts';
 import { createSlots } from '../lib/slots.ts';
 import { presentedIn, type Presented, type ReadHeader } from './credentials.ts';
 import { createLeaseNames, type Report } from './own-leases.ts';
-import type { Rates } from './rate.ts';
+import type { Rates, SocketSigns } from './rate.ts';
 import type { ProjectCheck } from './salad/project.ts';
 import type { TokenCheck } from './salad/token.ts';
 
@@ -37,11 +37,10 @@ export interface Door {
    */
   admit(read: ReadHeader, address: string | undefined): Promise<Admission>;
   /**
-   * Counts an operation that came over a socket of somebody who was let in.
-   * @param what.isAgents whether it is an agent's verb, which a fleet says often
-   * @throws RateLimitedError when there were too many with these credentials, over sockets or not
+   * Counts an operation that came over a socket of somebody who was let in. It asks the database nothing.
+   * @throws RateLimitedError when there were too many with these credentials, over sockets or not, or of one lease
    */
-  countOn(who: Who, what: { report: Report; isAgents: boolean }): Promise<void>;
+  countOn(who: Who, said: SaidOnSocket): Promise<void>;
   /** The same for one request, which is counted: also a RateLimitedError when there were too many with these credentials. */
   admitCounted(read: ReadHeader, address: string | undefined): Promise<Admission>;
   /**
@@ -55,6 +54,15 @@ export interface Door {
 }
 
 type Who = Pick<Admission, 'viewer' | 'credential'>;
+
+export interface SaidOnSocket {
+  /** Whether it is an agent's verb, which a fleet says often. */
+  isAgents: boolean;
+  /** The attempt that it keeps, or tells something of. */
+  lease: { jobId: string; attempt: number } | undefined;
+  /** What the socket has said of leases. */
+  signs: SocketSigns;
+}
 
 /** Somebody who was let in and whose request is not counted yet. */
 export interface Caller {
@@ -83,11 +91,15 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
   const { core, salad = {}, rates } = parts;
   const admissionOf = createAdmissions({ core, salad, rates });
   const nameOf = createLeaseNames(core);
-  const count = async ({ viewer, credential }: Who, report: Report | undefined, isAgents = false): Promise<void> => {
+  const count = async ({ viewer, credential }: Who, report: Report | undefined): Promise<void> => {
     if (rates?.countsRequests !== true) return;
-    const lease = report && (await nameOf({ viewer, credential }, report));
-    if (lease === undefined && isAgents && may(viewer, 'work')) await rates.countAgents(credential);
-    else await rates.count(credential, lease);
+    await rates.count(credential, report && (await nameOf({ viewer, credential }, report)));
+  };
+  const countOn: Door['countOn'] = async ({ viewer, credential }, { isAgents, lease, signs }) => {
+    if (rates?.countsRequests !== true) return;
+    if (!isAgents || !may(viewer, 'work')) await rates.count(credential);
+    else if (lease === undefined || !signs.count(`${lease.jobId} ${lease.attempt}`))
+      await rates.countAgents(credential);
   };
 
   const admit: Door['admit'] = async (read, address) => {
@@ -111,7 +123,7 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
 
   return {
     admit,
-    countOn: (who, { report, isAgents }) => count(who, report, isAgents),
+    countOn,
     admitCounted: (read, address) => admitCounted(read, address),
     viewerOf: async (read, address, report) => (await admitCounted(read, address, report)).viewer,
     callerOf: async (read, address) => {

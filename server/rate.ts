@@ -25,8 +25,8 @@ export interface Rates {
   /** What the next request with these credentials is refused with, unless it keeps a job; undefined where it is not. Counts nothing. */
   refusalOf(credential: string): Promise<RateLimitedError | undefined>;
   /**
-   * Counts what an agent says over its socket that names no lease: that it is there, that it wants work. A whole fleet says so at once when its
-   * server goes, so it is many times as much, and apart from what people ask with the same key.
+   * Counts what agents say over their sockets that is not counted for a lease: that they are there, that they want work. A whole fleet says so at
+   * once when its server goes, so it is many times as much, and apart from what people ask with the same key.
    * @throws RateLimitedError
    */
   countAgents(credential: string): Promise<void>;
@@ -45,6 +45,10 @@ export interface Rates {
 const BURST_SECONDS = 5;
 /** A job's heart beats once a second at most, and more often only while nobody answers. */
 const PER_LEASE = 10;
+const MOST_SIGNS = PER_LEASE * BURST_SECONDS;
+const TOO_MANY_SIGNS = `Expected at most ${MOST_SIGNS} heartbeats and reports in ${BURST_SECONDS} s from who holds one job, got more. Send a heartbeat every heartbeat_interval seconds.`;
+/** So many leases of one socket are counted for themselves at a time: its agent holds one, and may have more to tell of those before. */
+const LEASES_OF_SOCKET = 4;
 /** As often as others ask with a key, its agents may say so many times as much. */
 const AGENTS_TIMES = 10;
 /** Keys, leases and addresses that are counted at a time; above that, what was counted longest ago is forgotten. */
@@ -52,19 +56,18 @@ const MAX_COUNTED = 10_000;
 
 export function createRates({ perKey, refusalsPerAddress }: RateLimits): Rates {
   const requests = createCounter(perKey * BURST_SECONDS, BURST_SECONDS);
-  const signs = createCounter(PER_LEASE * BURST_SECONDS, BURST_SECONDS);
+  const signs = createCounter(MOST_SIGNS, BURST_SECONDS);
   const agents = createCounter(perKey * AGENTS_TIMES * BURST_SECONDS, BURST_SECONDS);
   const refusals = createCounter(refusalsPerAddress, 1);
   const tooMany = `Expected at most ${perKey * BURST_SECONDS} requests in ${BURST_SECONDS} s with one key (KELPIE_RATE_PER_KEY=${perKey} a second), got more. Ask less often, or in batches.`;
-  const tooManySigns = `Expected at most ${signs.max} heartbeats and reports in ${BURST_SECONDS} s from who holds one job, got more. Send a heartbeat every heartbeat_interval seconds.`;
-  const tooManyOfAgents = `Expected at most ${agents.max} registrations and claims in ${BURST_SECONDS} s over sockets with one key (${AGENTS_TIMES} times KELPIE_RATE_PER_KEY=${perKey} a second), got more. Give the fleet several keys.`;
+  const tooManyOfAgents = `Expected at most ${agents.max} registrations, claims and other words of agents in ${BURST_SECONDS} s over sockets with one key (${AGENTS_TIMES} times KELPIE_RATE_PER_KEY=${perKey} a second), got more. Give the fleet several keys.`;
   const tooManyRefused = `Expected at most ${refusalsPerAddress} refused keys a second from one address (KELPIE_REFUSALS_PER_ADDRESS), got more. Wait, and check the key.`;
   return {
     countsRequests: perKey > 0,
     async count(credential, lease) {
       if (perKey === 0) return;
       if (lease === undefined) deny(await requests.add(credential), requests.max, tooMany);
-      else deny(await signs.add(`${credential} ${lease}`), signs.max, tooManySigns);
+      else deny(await signs.add(`${credential} ${lease}`), signs.max, TOO_MANY_SIGNS);
     },
     async countAgents(credential) {
       if (perKey > 0) deny(await agents.add(credential), agents.max, tooManyOfAgents);
@@ -84,6 +87,38 @@ export function createRates({ perKey, refusalsPerAddress }: RateLimits): Rates {
     async admit(address) {
       // One that has reached the bound would go above it with the next.
       if (refusalsPerAddress > 0) deny(await refusals.look(address), refusals.max - 1, tooManyRefused);
+    },
+  };
+}
+
+/** What is said over one socket of the leases that it names. It goes with the socket. */
+export interface SocketSigns {
+  /**
+   * Counts a heartbeat or a report. Whether there is such a lease is not asked: what a socket may say of leases is bounded by few names of its own,
+   * so a fleet that comes back to another server waits for no look at any of its leases.
+   * @returns false, and counts nothing, where other leases are counted on it already
+   * @throws RateLimitedError
+   */
+  count(lease: string): boolean;
+}
+
+export function createSocketSigns(): SocketSigns {
+  const windows = new Map<string, { count: number; until: number }>();
+  const windowOf = (lease: string, now: number) => {
+    for (const [name, { until }] of windows) if (until <= now) windows.delete(name);
+    if (!windows.has(lease) && windows.size >= LEASES_OF_SOCKET) return undefined;
+    const window = windows.get(lease) ?? { count: 0, until: now + BURST_SECONDS * 1_000 };
+    windows.set(lease, window);
+    return window;
+  };
+  return {
+    count(lease) {
+      const now = performance.now();
+      const window = windowOf(lease, now);
+      if (window === undefined) return false;
+      window.count += 1;
+      deny({ consumedPoints: window.count, msBeforeNext: window.until - now }, MOST_SIGNS, TOO_MANY_SIGNS);
+      return true;
     },
   };
 }

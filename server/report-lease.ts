@@ -1,6 +1,5 @@
 import { Kind, OperationTypeNode, parse, type DocumentNode, type OperationDefinitionNode } from 'graphql';
 import { z } from 'zod';
-import type { NamedLease } from '../core/leases/own.ts';
 import { workFields } from '../schema/index.ts';
 
 /** The mutations that keep a job, and that tell what its command writes and how its attempt ended. */
@@ -13,7 +12,7 @@ const MAX_CHARACTERS = 2_000;
  * them: with their input in the variable `input`. Undefined for everything else.
  * @param operation what came with a request, before anything of it is looked at
  */
-export function leaseOfReport(operation: unknown): NamedLease | undefined {
+export function leaseOfReport(operation: unknown): z.output<typeof attempt> | undefined {
   const { data } = report.safeParse(operation);
   return data !== undefined && isReport(data.query) ? data.variables.input : undefined;
 }

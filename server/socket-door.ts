@@ -13,6 +13,7 @@ import type { Admission, Door } from './auth.ts';
 import { hasCredentials, readerOf } from './credentials.ts';
 import { exceeded, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
+import { createSocketSigns, type SocketSigns } from './rate.ts';
 import { isTextOfAgents, leaseOfReport } from './report-lease.ts';
 import { addressOf } from './requests.ts';
 
@@ -29,6 +30,8 @@ const MAX_TIMER_MS = 2_147_483_647;
 export type Connection = Extra & {
   /** Whose credentials opened it; without, each operation brings its own. */
   opener?: Pick<Admission, 'viewer' | 'credential'>;
+  /** What agents have said of leases on it. */
+  signs?: SocketSigns;
   /** Aborted when it is closed. */
   gone?: AbortSignal;
   /** Ends the wait of a socket that nobody's credentials opened. */
@@ -110,7 +113,9 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
       const headers = headersOf(operation);
       if (extra.isOver === true) return new GraphQLError(endMessages.REVOKED, { extensions: { code: 'FORBIDDEN' } });
       try {
-        if (extra.opener !== undefined) return await countedOpener(door, extra.opener, operation, extra.gone);
+        if (extra.opener !== undefined) {
+          return await countedOpener(door, extra.opener, operation, (extra.signs ??= createSocketSigns()));
+        }
         const address = addressOf(extra.request, { trustedProxies });
         const admission = await door.admitCounted(readerOf(headers), address);
         welcome(extra, admission);
@@ -119,8 +124,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
       } catch (error) {
         const shown = publicError(error);
         if (shown !== undefined) return shown;
-        if (extra.gone?.aborted !== true)
-          log.error({ err: error }, 'Who asks for an operation on a socket could not be found out');
+        log.error({ err: error }, 'Who asks for an operation on a socket could not be found out');
         return new GraphQLError('Unexpected error.', { extensions: { code: 'INTERNAL_SERVER_ERROR' } });
       }
     },
@@ -174,15 +178,12 @@ async function countedOpener(
   door: Door,
   opener: NonNullable<Connection['opener']>,
   { query, variables, extensions }: SubscribePayload,
-  gone = NEVER,
+  signs: SocketSigns,
 ): Promise<Viewer> {
   demandNoOthers(headersOf({ extensions }));
-  const report = { lease: leaseOfReport({ query, variables }), gone: () => gone };
-  await door.countOn(opener, { report, isAgents: isTextOfAgents(query) });
+  await door.countOn(opener, { isAgents: isTextOfAgents(query), lease: leaseOfReport({ query, variables }), signs });
   return opener.viewer;
 }
-
-const NEVER = new AbortController().signal;
 
 function closeUnlessKnown(extra: Connection): void {
   extra.known = closeIn(

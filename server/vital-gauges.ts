@@ -1,6 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import { UnavailableError } from '../core/errors.ts';
-import { expectedFailure } from '../core/expected.ts';
+import { isDatabaseAway } from '../core/expected.ts';
 import type { OpenCore } from '../core/open.ts';
 import { readQueues, readVitalSigns } from '../core/vitals/signs.ts';
 import { atMost } from '../lib/pause.ts';
@@ -63,7 +62,7 @@ export function createVitalGauges(
       } catch (error) {
         log.warn({ err: error }, 'Some vital signs could not be read');
         // That a statement has failed says nothing of the others, unless there is nobody to ask, or no connection to ask on.
-        const isNobodyThere = expectedFailure(error) instanceof UnavailableError;
+        const isNobodyThere = isDatabaseAway(error);
         const unknown = isNobodyThere ? [...turn.left] : [part];
         if (turn === newest) unknown.forEach((one) => one.forget());
         if (isNobodyThere) break;

@@ -1,7 +1,7 @@
-import { outside } from '../../lib/outside.ts';
 import { createTurns, type Lane } from '../../lib/turns.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
+import { asAllWhoAsk } from '../fair-share.ts';
 import { jobsThatFit, type JobFilter } from '../jobs/find.ts';
 
 /** Jobs that one statement looks at. */
@@ -55,7 +55,7 @@ export function createFitting(core: Core): Fitting {
       waiting.add(lane, question);
       gone.addEventListener('abort', leave, { once: true });
       // Not within the call: who is woken by the same events asks in the same go.
-      if (!isBusy) outside(() => setImmediate(() => void work()));
+      if (!isBusy) asAllWhoAsk(() => setImmediate(() => void work()));
       isBusy = true;
       return await question.answer.promise.finally(() => gone.removeEventListener('abort', leave));
     },

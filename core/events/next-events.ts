@@ -2,8 +2,8 @@ import DataLoader from 'dataloader';
 import { JobEvent } from '../../db/entities/job-event.ts';
 import { plainReader, plainRows, type Row } from '../../db/plain.ts';
 import { statement } from '../../db/statement.ts';
-import { outside } from '../../lib/outside.ts';
 import type { Core } from '../core.ts';
+import { asAllWhoAsk } from '../fair-share.ts';
 
 /** A place in one job's history. */
 interface Place {
@@ -31,7 +31,7 @@ export function createNextEvents(core: Core): NextEvents {
   const loader = new DataLoader<Place, JobEvent[]>(
     async (places) => {
       const distinct = new Map(places.map((place) => [keyOf(place), place]));
-      const found = await outside(() => read(core, [...distinct.values()]));
+      const found = await asAllWhoAsk(() => read(core, [...distinct.values()]));
       const byKey = new Map([...distinct.keys()].map((key, index) => [key, found[index] ?? []]));
       return places.map((place) => byKey.get(keyOf(place)) ?? []);
     },

@@ -1,10 +1,10 @@
 import DataLoader from 'dataloader';
 import type { Job } from '../../db/entities/job.ts';
 import { latest, readerOf, type Latest } from '../../lib/latest.ts';
-import { outside } from '../../lib/outside.ts';
 import { createPace } from '../../lib/pace.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
+import { asAllWhoAsk } from '../fair-share.ts';
 import { findJob, missingJob, readJobs } from '../jobs/find.ts';
 import type { Feed } from './feed.ts';
 
@@ -34,7 +34,7 @@ export function createJobWatchers(core: Core, feed: Feed, onError: (error: Error
   // is kept: who is woken later reads anew.
   const reads = new DataLoader<string, Job | undefined>(
     async (ids) => {
-      const jobs = await outside(() => readJobs(core, ids));
+      const jobs = await asAllWhoAsk(() => readJobs(core, ids));
       return ids.map((id) => jobs.get(id));
     },
     { cache: false, maxBatchSize: MAX_READ },

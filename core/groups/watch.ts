@@ -1,30 +1,27 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JobEventType } from '../../db/entities/job-event.ts';
-import { createLatch } from '../../lib/latch.ts';
 import { latest, readerOf, type Latest } from '../../lib/latest.ts';
-import { outside } from '../../lib/outside.ts';
-import { pause } from '../../lib/pause.ts';
 import type { KeyWatch } from '../accounts/key-watch.ts';
 import { demand, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
+import { RateLimitedError } from '../errors.ts';
 import type { Feed } from '../events/feed.ts';
 import { groupFigures, type GroupFigures } from './figures.ts';
+import { openRoom, type Room } from './room.ts';
 
 /** Tells who watches a container group how it changes. */
 export interface GroupWatchers {
   /**
    * The group as it is, then as it is after changes, coalesced to the latest, at most about twice a second, for as long as the key
    * is good.
+   * @throws RateLimitedError at once, when too many groups are watched by this key
    * @throws ForbiddenError at the first step, when the key may not read
    */
   watch(viewer: Viewer, id: string): AsyncGenerator<GroupFigures, void, undefined>;
 }
 
-const AT_MOST_EVERY_MS = 500;
-/** No event tells that agents come and go, or that an hour has passed. */
-const POLL_MS = 5_000;
-/** Of a queue so long that counting it takes time, counting takes at most a tenth of it. */
-const REST_PER_WORK = 9;
+/** One key may watch so many groups at one server: a group exists by being named, and each is counted again and again. */
+const MOST_PER_KEY = 100;
 
 /** What changes no figure. The rest does. */
 const SILENT: ReadonlySet<JobEventType> = new Set<JobEventType>([
@@ -36,20 +33,21 @@ const SILENT: ReadonlySet<JobEventType> = new Set<JobEventType>([
 
 export function createGroupWatchers(core: Core, feed: Feed, keys: KeyWatch): GroupWatchers {
   const rooms = new Map<string, Room>();
+  const watched = createWatched();
   feed.listen((event) => {
-    if (!SILENT.has(event.type)) rooms.get(keyOf(event.accountId, event.containerGroupId))?.wake();
+    if (!SILENT.has(event.type)) rooms.get(event.accountId)?.wake(event.containerGroupId);
   });
 
   const enter = (viewer: Viewer, id: string, reader: Latest<GroupFigures>): (() => void) => {
-    const key = keyOf(viewer.accountId, id);
-    const room = rooms.get(key) ?? openRoom(() => figuresOf(core, viewer, id));
-    rooms.set(key, room);
-    room.readers.add(reader);
+    const { accountId } = viewer;
+    const room = rooms.get(accountId) ?? openRoom(accountId, (ids) => groupFigures(core, viewer, ids));
+    rooms.set(accountId, room);
+    const leave = room.enter(id, reader);
+    const leaveKey = watched.add(viewer.keyId, id);
     return () => {
-      room.readers.delete(reader);
-      if (room.readers.size > 0) return;
-      room.close();
-      if (rooms.get(key) === room) rooms.delete(key);
+      leaveKey();
+      leave();
+      if (room.isEmpty() && rooms.get(accountId) === room) rooms.delete(accountId);
     };
   };
 
@@ -59,6 +57,7 @@ export function createGroupWatchers(core: Core, feed: Feed, keys: KeyWatch): Gro
     id: string,
   ): AsyncGenerator<GroupFigures, void, undefined> {
     demand(viewer, 'read');
+    demandRoom(watched, viewer, id);
     const leave = enter(viewer, id, changes);
     const unwatch = keys.follow(viewer, () => changes.end());
     try {
@@ -77,49 +76,50 @@ export function createGroupWatchers(core: Core, feed: Feed, keys: KeyWatch): Gro
 
   return {
     watch(viewer, id) {
+      demandRoom(watched, viewer, id);
       const changes = latest<GroupFigures>();
       return readerOf(changes, states(changes, viewer, id));
     },
   };
 }
 
-/** All who watch one group: it is counted once for all of them. */
-interface Room {
-  readonly readers: Set<Latest<GroupFigures>>;
-  /** Something has changed: count soon. */
-  wake(): void;
-  close(): void;
+/** Which groups are watched with which key, and how often each. */
+interface Watched {
+  /** How many groups there would be if this one were watched as well. */
+  with(keyId: string, id: string): number;
+  add(keyId: string, id: string): () => void;
 }
 
-function openRoom(count: () => Promise<GroupFigures>): Room {
-  const readers = new Set<Latest<GroupFigures>>();
-  const closed = new AbortController();
-  const changed = createLatch();
-
-  const run = async (): Promise<void> => {
-    let restMs = AT_MOST_EVERY_MS;
-    for (;;) {
-      await pause(restMs, closed.signal);
-      await changed.wait(POLL_MS, closed.signal);
-      if (closed.signal.aborted) return;
-      const began = performance.now();
-      // While the database is away there is nothing to tell; the next turn asks again.
-      const figures = await count().catch(() => undefined);
-      restMs = Math.max(AT_MOST_EVERY_MS, (performance.now() - began) * REST_PER_WORK);
-      if (figures !== undefined) readers.forEach((reader) => reader.push(figures));
-    }
+function createWatched(): Watched {
+  const byKey = new Map<string, Map<string, number>>();
+  return {
+    with(keyId, id) {
+      const groups = byKey.get(keyId);
+      return (groups?.size ?? 0) + (groups?.has(id) === true ? 0 : 1);
+    },
+    add(keyId, id) {
+      const groups = byKey.get(keyId) ?? new Map<string, number>();
+      byKey.set(keyId, groups.set(id, (groups.get(id) ?? 0) + 1));
+      return () => {
+        const left = (groups.get(id) ?? 0) - 1;
+        if (left > 0) groups.set(id, left);
+        else groups.delete(id);
+        if (groups.size === 0) byKey.delete(keyId);
+      };
+    },
   };
-  void outside(run);
+}
 
-  return { readers, wake: () => changed.set(), close: () => closed.abort() };
+function demandRoom(watched: Watched, { keyId }: Viewer, id: string): void {
+  if (watched.with(keyId, id) <= MOST_PER_KEY) return;
+  throw new RateLimitedError(
+    `This key watches ${MOST_PER_KEY} container groups on this server already: end some of them first`,
+    1,
+  );
 }
 
 async function figuresOf(core: Core, viewer: Viewer, id: string): Promise<GroupFigures> {
   const [figures] = await groupFigures(core, viewer, [id]);
   if (figures === undefined) throw new Error(`Container group ${id} was asked for and not counted`);
   return figures;
-}
-
-function keyOf(accountId: string, containerGroupId: string): string {
-  return `${accountId}\0${containerGroupId}`;
 }

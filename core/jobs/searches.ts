@@ -3,7 +3,7 @@ import { isTimeUp } from '../../db/away.ts';
 import { anyOf } from '../../lib/signals.ts';
 import { createSlots, type Slots } from '../../lib/slots.ts';
 import { InvalidInputError, RateLimitedError } from '../errors.ts';
-import { asWork } from '../fair-share.ts';
+import { asOneOfFew, asWork } from '../fair-share.ts';
 
 /**
  * The turns of searches. Each may read all jobs of an account, on the connections that claims and heartbeats need: so few run at once,
@@ -55,7 +55,7 @@ export function createSearches(options: { connections?: number; waitMs?: number;
       const signal = anyOf(patience.signal, gone);
       try {
         return await accounts.within(accountId, (own) =>
-          own.hold(signal, () => server.hold(signal, () => task(inTimeOf(timeMs, gone)))),
+          own.hold(signal, () => server.hold(signal, () => asOneOfFew('searches', () => task(inTimeOf(timeMs, gone))))),
         );
       } finally {
         clearTimeout(timer);

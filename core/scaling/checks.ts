@@ -1,4 +1,4 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 import { boundedMap } from '../../lib/bounded-map.ts';
 import { createFairSlots } from '../../lib/fair-slots.ts';
 import { RateLimitedError } from '../errors.ts';
@@ -17,8 +17,10 @@ export interface GroupChecks {
   find(ref: GroupRef, signal: AbortSignal): Promise<Group>;
 }
 
-/** So often in a minute the provider is asked for one account. */
-const PER_MINUTE = 10;
+/** So many groups that there are not may be looked up for one account in a minute; */
+const MISSES_PER_MINUTE = 10;
+/** and so many in all, as one script makes rules for all groups that somebody has. */
+const LOOKS_PER_MINUTE = 100;
 /** So many questions at a time, of which one account has one; so many of its others may wait. */
 const [AT_ONCE, OF_ACCOUNT, MOST_WAITING] = [4, 1, 20];
 /** What the provider does not know is not asked again for so long (milliseconds): who makes a group now has its rule soon. */
@@ -31,7 +33,8 @@ export function createGroupChecks(
   { missedMs = MISSED_MS }: { missedMs?: number } = {},
 ): GroupChecks {
   const turns = createFairSlots({ atOnce: AT_ONCE, mostOfGroup: OF_ACCOUNT, mostWaiting: MOST_WAITING, crowded });
-  const rate = new RateLimiterMemory({ points: PER_MINUTE, duration: 60 });
+  const looks = new RateLimiterMemory({ points: LOOKS_PER_MINUTE, duration: 60 });
+  const misses = new RateLimiterMemory({ points: MISSES_PER_MINUTE, duration: 60 });
   const missed = boundedMap<{ error: GroupNotFound; until: number }>(MAX_MISSED);
 
   const recall = (name: string): void => {
@@ -41,11 +44,16 @@ export function createGroupChecks(
   const look = async (ref: GroupRef, name: string, signal: AbortSignal): Promise<Group> => {
     // Somebody may have asked the same while this waited.
     recall(name);
-    await count(rate, ref.accountId);
+    // One account has one turn, so no other miss of its comes in between.
+    demand(await misses.get(ref.accountId), MISSES_PER_MINUTE - 1, 'that there are not');
+    demand(await looks.penalty(ref.accountId), LOOKS_PER_MINUTE, 'in all');
     try {
       return await provider.get(ref, signal, { isCheck: true });
     } catch (error) {
-      if (error instanceof GroupNotFound) missed.set(name, { error, until: performance.now() + missedMs });
+      if (error instanceof GroupNotFound) {
+        missed.set(name, { error, until: performance.now() + missedMs });
+        await misses.penalty(ref.accountId);
+      }
       throw error;
     }
   };
@@ -59,16 +67,13 @@ export function createGroupChecks(
   };
 }
 
-async function count(rate: RateLimiterMemory, accountId: string): Promise<void> {
-  try {
-    await rate.consume(accountId);
-  } catch (refusal) {
-    if (!(refusal instanceof RateLimiterRes)) throw refusal;
-    throw new RateLimitedError(
-      `Expected at most ${PER_MINUTE} container groups a minute to be looked up for scaling rules of one account, got more. Wait, and check the ids.`,
-      Math.max(1, Math.ceil(refusal.msBeforeNext / 1_000)),
-    );
-  }
+/** @throws RateLimitedError until the minute in which was counted is over */
+function demand(counted: RateLimiterRes | null, most: number, which: string): void {
+  if (counted === null || counted.msBeforeNext <= 0 || counted.consumedPoints <= most) return;
+  throw new RateLimitedError(
+    `Expected at most ${MISSES_PER_MINUTE} container groups that there are not, and ${LOOKS_PER_MINUTE} in all, to be looked up in a minute for scaling rules of one account, got more ${which}. Wait, and check the ids.`,
+    Math.max(1, Math.ceil(counted.msBeforeNext / 1_000)),
+  );
 }
 
 function crowded(): RateLimitedError {

@@ -3,9 +3,11 @@ import pg from 'pg';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { RateLimitedError } from '../../core/errors.ts';
 import { claimForWorker } from '../../core/leases/polling.ts';
+import { createDoor } from '../../server/auth.ts';
 import { createBodies } from '../../server/bodies.ts';
 import { defaultLimits } from '../../server/limits.ts';
 import { createLeaseNames, type NamedBy } from '../../server/own-leases.ts';
+import { createRates, createSocketSigns } from '../../server/rate.ts';
 import { createRest } from '../../server/rest/index.ts';
 import { openTestCore } from '../support/core.ts';
 import { submit } from '../support/jobs.ts';
@@ -99,6 +101,23 @@ describe('names of leases', () => {
     expect(await gate.waiting()).toBe(0);
     await gate.release();
   });
+});
+
+test('a fleet that comes back over sockets keeps its leases: none of its first heartbeats is looked up, and none refused', async () => {
+  const door = createDoor({ core, rates: createRates({ perKey: 1, refusalsPerAddress: 0 }) });
+  const who = await asker();
+  const gate = await holdLeases();
+  const beat = (lease: { jobId: string; attempt: number }, signs = createSocketSigns()) =>
+    door.countOn(who, { isAgents: true, lease, signs });
+  await Promise.all(Array.from({ length: 5_000 }, () => beat({ jobId: randomUUID(), attempt: 1 })));
+  // Beyond a few leases of one socket, what is said counts with what else the agents of the key say: fifty in five seconds.
+  const signs = createSocketSigns();
+  const told = await Promise.allSettled(
+    Array.from({ length: 60 }, () => beat({ jobId: randomUUID(), attempt: 1 }, signs)),
+  );
+  expect(told.filter(({ status }) => status === 'fulfilled')).toHaveLength(54);
+  expect(await gate.waiting()).toBe(0);
+  await gate.release();
 });
 
 test('a worker that hangs up while its lease waits to be looked up is no fault that the log tells', async () => {

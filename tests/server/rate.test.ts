@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { afterAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { RateLimitedError } from '../../core/errors.ts';
-import { createRates } from '../../server/rate.ts';
+import { createRates, createSocketSigns } from '../../server/rate.ts';
 import { CompleteAttemptDocument, HeartbeatDocument, RegisterAgentDocument } from '../../agent/generated/graphql.ts';
 import { keyCredentials } from '../../agent/credentials.ts';
 import { createHttpTransport } from '../../agent/http.ts';
@@ -44,6 +44,15 @@ describe('how often may be asked', () => {
     await expect(rates.count('a', 'lease 1')).rejects.toThrow(
       '50 heartbeats and reports in 5 s from who holds one job',
     );
+  });
+
+  test('by what a socket says of leases: ten a second of each of four, whatever other sockets say', async () => {
+    const signs = createSocketSigns();
+    const say = (lease: string, on = signs) => passes(60, () => Promise.resolve().then(() => on.count(lease)));
+    expect([await say('1'), await say('2'), await say('3'), await say('4')]).toEqual([50, 50, 50, 50]);
+    expect(signs.count('5')).toBe(false);
+    expect(() => signs.count('1')).toThrow('50 heartbeats and reports in 5 s from who holds one job');
+    expect(await say('1', createSocketSigns())).toBe(50);
   });
 
   test('after refused keys: so many from one address, and good ones do not count', async () => {

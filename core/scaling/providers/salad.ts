@@ -1,4 +1,3 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import { z } from 'zod';
 import { boundedBody } from '../../../lib/bounded-body.ts';
 import { boundedMap } from '../../../lib/bounded-map.ts';
@@ -84,8 +83,7 @@ function createProject(options: SaladOptions) {
   const names = boundedMap<string>(MAX_NAMES);
 
   const call = async (ref: GroupRef, signal: AbortSignal, question: Question, isCheck = false): Promise<unknown> => {
-    pace.demand();
-    await pace.take(isCheck);
+    pace.take(isCheck ? ref.accountId : undefined);
     try {
       return await ask(options, ref, question, signal);
     } catch (error) {
@@ -161,27 +159,36 @@ class TooManyRequests extends ProviderTrouble {
   }
 }
 
+const MINUTE_MS = 60_000;
+/** Of what whoever only wants to know whether there is a group may take, one account leaves so much to the others. */
+const LEFT_TO_OTHERS = 1 / 6;
+
 /** At most so many requests a minute, and none while Salad has asked for a pause: the key is one for all rules. */
 function createPace(perMinute: number) {
-  const limiter = new RateLimiterMemory({ points: perMinute, duration: 60 });
-  // Two of its minutes may meet in one of the others: that is half of it.
-  const checks = new RateLimiterMemory({ points: Math.max(1, Math.floor(perMinute / 4)), duration: 60 });
+  let minute = newMinute();
   let quietUntil = 0;
-  const busy = (retryAfterMs: number) =>
-    new ProviderTrouble('Salad allows only so many requests; they go on in a while', { retryAfterMs });
+  const demand = (isRoom: boolean, retryAfterMs: number): void => {
+    if (isRoom) return;
+    throw new ProviderTrouble('Salad allows only so many requests; they go on in a while', { retryAfterMs });
+  };
   return {
-    demand(): void {
-      const left = quietUntil - performance.now();
-      if (left > 0) throw busy(left);
-    },
-    /** Of who only wants to know whether there is a group, at most half are taken: rules that act have the others. */
-    async take(isCheck: boolean): Promise<void> {
-      try {
-        if (isCheck) await checks.consume('key');
-        await limiter.consume('key');
-      } catch (refusal) {
-        throw refusal instanceof RateLimiterRes ? busy(refusal.msBeforeNext) : refusal;
+    /**
+     * @param checking the account that only wants to know whether there is a group: such take what rules that act have not used, half of all at
+     *   most, and one account most of what the others have left of that
+     */
+    take(checking: string | undefined): void {
+      const now = performance.now();
+      demand(now >= quietUntil, quietUntil - now);
+      if (now >= minute.until) minute = newMinute();
+      demand(minute.all < perMinute, minute.until - now);
+      if (checking !== undefined) {
+        const own = minute.checks.get(checking) ?? 0;
+        const leftByOthers = Math.floor(perMinute / 2) - (minute.allChecks - own);
+        demand(own < leftByOthers * (1 - LEFT_TO_OTHERS), minute.until - now);
+        minute.checks.set(checking, own + 1);
+        minute.allChecks += 1;
       }
+      minute.all += 1;
     },
     /** The pause after too many requests is the key's, so every rule keeps it; any other is that of one group. */
     learn(error: Error): Error {
@@ -189,6 +196,11 @@ function createPace(perMinute: number) {
       return error;
     },
   };
+}
+
+/** What was asked within one, by whom. */
+function newMinute() {
+  return { until: performance.now() + MINUTE_MS, all: 0, allChecks: 0, checks: new Map<string, number>() };
 }
 
 const NAME = /^[a-z0-9-]{1,63}$/;
@@ -212,13 +224,11 @@ function describe({ id, name, replicas, current_state: { status } }: GroupAnswer
   return { identity: id, name, replicas, status: isStopped ? 'STOPPED' : 'RUNNING' };
 }
 
-/** Salad's limit is by the minute: a 429 without `Retry-After` means the next one. */
-const NEXT_MINUTE_MS = 60_000;
-
 function meaningOf({ status, headers }: Response, ref: GroupRef): Error {
   if (status === 404) return notThere(ref);
   const asked = retryAfterMs(headers.get('retry-after'));
-  if (status === 429) return new TooManyRequests(asked ?? NEXT_MINUTE_MS);
+  // Salad's limit is by the minute: without `Retry-After` it means the next one.
+  if (status === 429) return new TooManyRequests(asked ?? MINUTE_MS);
   return new ProviderTrouble(`Salad answered with status ${status}`, { retryAfterMs: asked });
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
+import { RateLimitedError } from '../../../core/errors.ts';
 import type { GroupFigures } from '../../../core/groups/figures.ts';
 import { openTestCore } from '../../support/core.ts';
 import { claim, submit } from '../../support/jobs.ts';
@@ -63,6 +64,22 @@ describe('watching a container group', () => {
     const ending = revoked.next();
     await core.keyWatch.runOnce();
     expect(await ending).toEqual({ done: true, value: undefined });
+  });
+
+  test('is of a hundred groups with one key at most; one that is left makes room', async () => {
+    const { viewer } = await account();
+    const watch = (id: string) => core.groupWatchers.watch(viewer, id);
+    const watching = Array.from({ length: 100 }, (_, n) => watch(`group-${n}`));
+    const late = watch('late');
+    for (const states of watching) await states.next();
+    expect(() => watch('group-100')).toThrow('watches 100 container groups');
+    await expect(late.next()).rejects.toBeInstanceOf(RateLimitedError);
+    const again = watch('group-0');
+    expect((await again.next()).value).toMatchObject({ id: 'group-0' });
+    await watching[1]?.return();
+    const next = watch('group-100');
+    expect((await next.next()).value).toMatchObject({ id: 'group-100' });
+    await Promise.all([...watching, again, next].map((states) => states.return()));
   });
 
   test('is for who may read', async () => {

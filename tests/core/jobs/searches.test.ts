@@ -1,9 +1,13 @@
 import pg from 'pg';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { Viewer } from '../../../core/accounts/keys.ts';
+import { asAsker } from '../../../core/fair-share.ts';
+import { expectedFailure } from '../../../core/expected.ts';
 import { cancelJobs } from '../../../core/jobs/cancel.ts';
 import { countJobs, jobsThatFit, listJobs, MOST_FOUND } from '../../../core/jobs/find.ts';
 import { createSearches } from '../../../core/jobs/searches.ts';
 import { submitJobs } from '../../../core/jobs/submit.ts';
+import { listScalingRules } from '../../../core/scaling/rules.ts';
 import { openTestCore, spec } from '../../support/core.ts';
 import { outcomes, submit } from '../../support/jobs.ts';
 import { until } from '../../support/until.ts';
@@ -73,6 +77,24 @@ describe('a search', () => {
     await ended;
   });
 
+  test('that has its turn waits for nothing else that its account asks for, and costs others no turn', async () => {
+    const [busy, other] = await Promise.all([fixture.account(), fixture.account()]);
+    const as = <Result>({ accountId, keyId }: Viewer, run: () => Result) => asAsker({ accountId, keyId }, run);
+    await using gate = await locked('lock table scaling_rules in access exclusive mode');
+    // Of three connections those who ask have two, and an account one.
+    const rules = [1, 2, 3].map(() => as(busy.viewer, () => listScalingRules(core, busy.viewer)));
+    let over = 0;
+    const ended = Promise.allSettled(rules.map((asked) => asked.finally(() => (over += 1))));
+    for (const { viewer } of [busy, other]) {
+      const found = as(viewer, () => listJobs(core, viewer, { search: ['x'] }, page));
+      expect((await found).jobs).toEqual([]);
+    }
+    // One after the other waits for its rules as long as it may wait for a lock.
+    expect(over).toBeLessThan(rules.length);
+    await gate.release();
+    await ended;
+  });
+
   test('that takes too long is refused with what to do, and the next statement has the usual time', async () => {
     const { viewer } = await fixture.account();
     const long = spec({ arguments: ['x'.repeat(100_000), 'x'.repeat(100_000)] });
@@ -97,7 +119,10 @@ describe('a search', () => {
     const { id } = await submit(core, viewer, { name: 'held' });
     const hasty = { ...core, searches: createSearches({ timeMs: 300 }) };
     await using row = await locked(`select from jobs where id = '${id}' for update`);
-    await expect(cancelJobs(hasty, viewer, { search: ['held'] })).rejects.toThrow('lock timeout');
+    const heldUp = await cancelJobs(hasty, viewer, { search: ['held'] }).catch((error: unknown) => error);
+    expect(String(heldUp)).toContain('lock timeout');
+    // To whoever asked it is no fault of ours.
+    expect(expectedFailure(heldUp)).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 1 });
     await row.release();
     expect(await cancelJobs(core, viewer, { search: ['held'] })).toBe(1);
   });

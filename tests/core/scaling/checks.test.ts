@@ -35,8 +35,20 @@ function newGroup(): string {
 
 const refOf = (containerGroupId: string, accountId = 'account') => ({ accountId, containerGroupId, ...home });
 
+async function timesUntilTrouble(ask: () => Promise<unknown>): Promise<number> {
+  for (let times = 0; ; times++) {
+    const error = await ask().then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (error === undefined) continue;
+    expect(error).toBeInstanceOf(ProviderTrouble);
+    return times;
+  }
+}
+
 describe('the look for the group of a new rule', () => {
-  test('is ten a minute of one account, which leaves the provider to others and to rules that act', async () => {
+  test('for those that there are not is ten a minute of one account, which leaves the provider to others and to rules that act', async () => {
     const { core } = fixture;
     const [hostile, other] = await Promise.all([fixture.account(), fixture.account()]);
     const tries = [];
@@ -91,13 +103,40 @@ describe('the look for the group of a new rule', () => {
     expect(await forgetful.find(refOf(late), never)).toMatchObject({ identity: late });
   });
 
-  test('leaves most of what Salad answers to rules that act', async () => {
+  test('lets a script make rules for fifty groups that there are, one after the other', async () => {
+    const checks = createGroupChecks(newProvider());
+    for (let time = 0; time < 50; time++) {
+      const id = newGroup();
+      expect(await checks.find(refOf(id), never)).toMatchObject({ identity: id });
+    }
+  });
+
+  test('is a hundred a minute of one account, whatever the provider allows', async () => {
+    const checks = createGroupChecks(newProvider(10_000));
     const id = newGroup();
-    const small = newProvider(40);
-    for (let time = 0; time < 10; time++) await small.get(refOf(id), never, { isCheck: true });
-    await expect(small.get(refOf(id), never, { isCheck: true })).rejects.toBeInstanceOf(ProviderTrouble);
-    for (let time = 0; time < 30; time++) await small.get(refOf(id), never);
-    await expect(small.get(refOf(id), never)).rejects.toBeInstanceOf(ProviderTrouble);
-    expect(api.asked).toHaveLength(40);
+    for (let time = 0; time < 100; time++) await checks.find(refOf(id), never);
+    await expect(checks.find(refOf(id), never)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    expect(await checks.find(refOf(id, 'another'), never)).toMatchObject({ identity: id });
+  });
+
+  test('takes half of what Salad answers, and leaves the rest to rules that act', async () => {
+    const id = newGroup();
+    const small = newProvider(48);
+    const checked: number[] = [];
+    for (const account of ['a', 'b', 'c']) {
+      const check = () => small.get(refOf(id, account), never, { isCheck: true });
+      checked.push(await timesUntilTrouble(check));
+    }
+    // Five in six of what the others have left of half.
+    expect(checked).toEqual([20, 4, 0]);
+    expect(await timesUntilTrouble(() => small.get(refOf(id), never))).toBe(24);
+    expect(api.asked).toHaveLength(48);
+  });
+
+  test('takes nothing that rules that act have used', async () => {
+    const id = newGroup();
+    const small = newProvider(10);
+    for (let time = 0; time < 8; time++) await small.get(refOf(id), never);
+    expect(await timesUntilTrouble(() => small.get(refOf(id), never, { isCheck: true }))).toBe(2);
   });
 });
