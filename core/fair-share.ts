@@ -11,14 +11,19 @@ export interface Asker {
   keyId: string;
   /** Aborted when nobody waits for the answer any more; asked for only where somebody has to wait. */
   gone?: (() => AbortSignal | undefined) | undefined;
-  /** How much its operation may read, in characters, and what it is told instead of more; any amount. */
+  /** How much its operation may read, and how much be told, each in characters, and what it is told instead of more; any amount. */
   reads?: { most: number; tooMuch: () => KelpieError } | undefined;
+  /** Whether what it looks up of single jobs is looked up together with what others of its kind do. */
+  isOfMany?: boolean;
 }
 
 interface Asking extends Asker {
   /** Of one operation, so many statements are asked at a time. */
   own: Slots;
   left: number;
+  leftToTell: number;
+  /** Why it is told nothing more. */
+  refusal?: KelpieError;
 }
 
 const asking = new AsyncLocalStorage<Asking | undefined>();
@@ -35,7 +40,7 @@ const PATIENCE_MS = 10_000;
  */
 export function asAsker<Result>(asker: Asker, run: () => Result): Result {
   const left = asker.reads?.most ?? Infinity;
-  return asking.run({ ...asker, left, own: createSlots(OF_ONE_OPERATION) }, run);
+  return asking.run({ ...asker, left, leftToTell: left, own: createSlots(OF_ONE_OPERATION) }, run);
 }
 
 /** Runs what keeps somebody's machine at work (claims, heartbeats, reports, logs): it waits for nobody who asks for anything else. */
@@ -46,6 +51,29 @@ export function asWork<Result>(run: () => Result): Result {
 /** Whether what runs now has turns. */
 export function isAsking(): boolean {
   return asking.getStore() !== undefined;
+}
+
+/** Whether what runs now has turns and is one asker's alone. */
+export function asksAlone(): boolean {
+  const asker = asking.getStore();
+  return asker !== undefined && asker.isOfMany !== true;
+}
+
+/**
+ * Counts what whoever asks now is told, before it is.
+ * @param size in characters; looked at only where it counts
+ * @throws what `reads` has for it, when all in all that is too much
+ */
+export function countTold(size: () => number): void {
+  const asker = asking.getStore();
+  if (asker?.reads === undefined) return;
+  if (asker.refusal === undefined) asker.leftToTell -= size();
+  if (asker.leftToTell < 0) throw (asker.refusal ??= asker.reads.tooMuch());
+}
+
+/** Why whoever asks now is told nothing more; undefined where that may be. */
+export function refusalToTell(): KelpieError | undefined {
+  return asking.getStore()?.refusal;
 }
 
 /** How many of so many connections may be given at a time to those who ask. The others are kept for work, and for the server itself. */
