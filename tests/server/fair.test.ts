@@ -232,6 +232,22 @@ describe('what an operation reads', () => {
       expect((await many.next()).value).toMatchObject({ errors: tooMuch });
     });
 
+    test('what a step reads counts as well, whatever is shown of it', async () => {
+      const { viewer, secret } = await bounded.account();
+      const { id } = await submit(bounded.core, viewer);
+      await cancelJob(bounded.core, viewer, id);
+      await retryJob(bounded.core, viewer, id);
+      // One more than is asked for is read: whether there is more.
+      const data = `jsonb_build_object('x', repeat('x', 400000))`;
+      await bounded.database.query(`update job_events set data = ${data} where job_id = $1`, [id]);
+      const first = async (count: number) => {
+        const query = `subscription { jobUpdated(id: "${id}") { events(first: ${count}) { nodes { seq } } } }`;
+        return (await bounded.socket(secret).iterate({ query }).next()).value as unknown;
+      };
+      expect(await first(1)).toMatchObject({ data: { jobUpdated: { events: { nodes: [{ seq: 1 }] } } } });
+      expect(await first(2)).toMatchObject({ errors: tooMuch });
+    });
+
     test('attempts count as everything else does', async () => {
       const { viewer, secret } = await bounded.account();
       const leases = await claimMany(bounded.core, viewer, 12);
