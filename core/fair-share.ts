@@ -12,15 +12,17 @@ export interface Asker {
   keyId: string;
   /** Aborted when nobody waits for the answer any more; asked for only where somebody has to wait. */
   gone?: (() => AbortSignal | undefined) | undefined;
-  /** How much its operation may read, in characters, and what it is told instead of more; any amount. */
+  /** How much its operation may read, and how much be told, each in characters, and what it is told instead of more; any amount. */
   reads?: { most: number; tooMuch: () => KelpieError } | undefined;
+  /** Whether what it looks up of single jobs is looked up together with what others of its kind do. */
+  isOfMany?: boolean;
 }
 
 interface Asking extends Asker {
   /** Of one operation, so many statements are asked at a time. */
   own: Slots;
-  /** How many characters the operation may still read. */
-  budget: { left: number };
+  /** What the operation may still read, and be told, in characters, however many marks it has one after the other. */
+  budget: { left: number; leftToTell: number; refusal?: KelpieError };
 }
 
 const asking = new AsyncLocalStorage<Asking | undefined>();
@@ -36,7 +38,8 @@ const PATIENCE_MS = 10_000;
  * take the connections that are kept for work.
  */
 export function asAsker<Result>(asker: Asker, run: () => Result): Result {
-  const budget = { left: asker.reads?.most ?? Infinity };
+  const left = asker.reads?.most ?? Infinity;
+  const budget = { left, leftToTell: left };
   return asking.run({ ...asker, budget, own: createSlots(OF_ONE_OPERATION) }, run);
 }
 
@@ -65,6 +68,30 @@ export function asWork<Result>(run: () => Result): Result {
 /** Whether what runs now has turns. */
 export function isAsking(): boolean {
   return asking.getStore() !== undefined;
+}
+
+/** Whether what runs now has turns and is one asker's alone. */
+export function asksAlone(): boolean {
+  const asker = asking.getStore();
+  return asker !== undefined && asker.isOfMany !== true;
+}
+
+/**
+ * Counts what whoever asks now is told, before it is.
+ * @param size in characters; looked at only where it counts
+ * @throws what `reads` has for it, when all in all that is too much
+ */
+export function countTold(size: () => number): void {
+  const { reads, budget } = asking.getStore() ?? {};
+  if (reads === undefined || budget === undefined) return;
+  // Why nothing more is told is told once.
+  if (budget.refusal === undefined) budget.leftToTell -= size();
+  if (budget.leftToTell < 0) throw (budget.refusal ??= reads.tooMuch());
+}
+
+/** Why whoever asks now is told nothing more; undefined where that may be. */
+export function refusalToTell(): KelpieError | undefined {
+  return asking.getStore()?.budget.refusal;
 }
 
 /** How many of so many connections may be given at a time to those who ask. The others are kept for work, and for the server itself. */

@@ -2,7 +2,7 @@ import DataLoader from 'dataloader';
 import type { AgentSignals } from '../core/agents/signals.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
 import type { Core } from '../core/core.ts';
-import { asAsker, isAsking } from '../core/fair-share.ts';
+import { asAsker, asksAlone, isAsking } from '../core/fair-share.ts';
 import { findAgents, heldJobs, type SeenAgent } from '../core/agents/find.ts';
 import { demand } from '../core/accounts/keys.ts';
 import type { AccountFeed } from '../core/events/account-feed.ts';
@@ -68,8 +68,9 @@ export interface Context extends Shared {
 }
 
 /**
- * The newest attempts of jobs, loaded for all operations of the server that ask at once: those who watch one job are many, and were
- * handed the same one. Nothing is remembered: a subscription's next step must see anew.
+ * The newest attempts of jobs, loaded at once for all of the server that ask for single ones: those who watch one job are many, and were
+ * handed the same one, and so it is with agents' reports. Whoever asks alone has a loader of its own (`createContext`). Nothing is
+ * remembered: a subscription's next step must see anew.
  */
 export function createAttemptLoader(core: Core): AttemptLoader {
   const ofWork = attemptLoader(core, outside);
@@ -77,22 +78,22 @@ export function createAttemptLoader(core: Core): AttemptLoader {
   return (job) => (isAsking() ? ofAskers : ofWork).load(job);
 }
 
-/** What is loaded for all who ask at once has a turn of its own among theirs. */
+/** What is loaded for all who watch at once has a turn of its own among theirs. */
 const TOGETHER = { accountId: 'all', keyId: 'all' };
 
 type Run = <Result>(load: () => Result) => Result;
 
-/** @param nobodys runs what is loaded on nobody's behalf */
-function attemptLoader(core: Core, nobodys: Run) {
+/** @param onBehalf runs what is loaded on behalf of whom it counts for */
+function attemptLoader(core: Core, onBehalf: Run) {
   return new DataLoader<Job, Attempt | undefined>(
     async (jobs) => {
-      const found = await nobodys(() => newestAttempts(core, [...new Set(jobs)]));
+      const found = await onBehalf(() => newestAttempts(core, [...new Set(jobs)]));
       return Promise.all(
         jobs.map(async (job) => {
           const attempt = found.get(job.id);
           if (attempt === undefined || attempt.number === job.attemptNumber) return attempt;
           // Another operation had read the same job at another time, and asked for another attempt at it.
-          return (await nobodys(() => newestAttempts(core, [job]))).get(job.id);
+          return (await onBehalf(() => newestAttempts(core, [job]))).get(job.id);
         }),
       );
     },
@@ -100,9 +101,13 @@ function attemptLoader(core: Core, nobodys: Run) {
   );
 }
 
+/** Whoever asks now. */
+const theirs: Run = (load) => load();
+
 /** The rest is loaded for all jobs of an operation's step at once, and not remembered either. */
 export function createContext(shared: Shared, viewer: Viewer, gone?: AbortSignal): Context {
   const { core } = shared;
+  let attempts: ReturnType<typeof attemptLoader> | undefined;
   const totals = byId(async (jobs: readonly Job[]) => jobTotals(core, idsOf(jobs)));
   const lags = byId(async (jobs: readonly Job[]) => syncLags(core, idsOf(jobs)));
   const waiting = byId(async (jobs: readonly Job[]) => whyWaiting(core, jobs));
@@ -118,6 +123,8 @@ export function createContext(shared: Shared, viewer: Viewer, gone?: AbortSignal
     viewer,
     gone,
     claimed: new Set(),
+    newestAttempt: (job) =>
+      asksAlone() ? (attempts ??= attemptLoader(core, theirs)).load(job) : shared.newestAttempt(job),
     totals: async (job) => (await totals(job)) ?? { numHeartbeats: 0, runSeconds: 0 },
     syncLag: lags,
     whyWaiting: waiting,

@@ -22,6 +22,7 @@ import './scaling.ts';
 import './submission.ts';
 import './webhook.ts';
 import { builder } from './builder.ts';
+import { countWhatIsTold } from './told.ts';
 import { keepWorkApart } from './work.ts';
 
 export { createAttemptLoader, createContext, type Context, type Shared } from './context.ts';
@@ -30,7 +31,7 @@ export { isShared } from './shared.ts';
 export { workFields } from './work.ts';
 
 /** The whole API, built once. */
-export const schema: GraphQLSchema = keepWorkApart(builder.toSchema());
+export const schema: GraphQLSchema = countWhatIsTold(keepWorkApart(builder.toSchema()));
 
 /** As `schema/schema.graphql` has it: sorted, so that the same API is the same text. */
 export function printedSchema(): string {

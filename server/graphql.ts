@@ -6,7 +6,9 @@ import { admittedOperations, type Admitted } from './admitted-operations.ts';
 import type { Door } from './auth.ts';
 import type { Bodies } from './bodies.ts';
 import { useGraphiQLPage } from './graphiql/page.ts';
+import { createExecutionPlaces } from './execution-places.ts';
 import { fairOperations } from './fair-operations.ts';
+import { createFairSteps } from './fair-steps.ts';
 import type { Logger } from './log.ts';
 import { keptDocuments } from './kept-documents.ts';
 import type { Limits } from './limits.ts';
@@ -33,6 +35,7 @@ export interface GraphQLParts {
 export function createGraphQL(parts: GraphQLParts) {
   const { core, log, door, limits, introspection } = parts;
   const newestAttempt = createAttemptLoader(core);
+  const places = createExecutionPlaces();
   return createYoga<Admitted, Context>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
@@ -43,8 +46,8 @@ export function createGraphQL(parts: GraphQLParts) {
       keptDocuments(),
       operationLimits(limits, { introspection }),
       watchedStreams(core.keyWatch, limits),
-      sharedResults(),
-      fairOperations(limits),
+      sharedResults(createFairSteps(limits, places)),
+      fairOperations(limits, places),
     ],
     // Bounded by those that take their places in the list of plugins.
     maxRequestBodySize: false,

@@ -13,7 +13,7 @@ export const limitVariables = {
   KELPIE_MAX_ROOT_FIELDS: bound(20, 'fields in an operation that are in no other'),
   KELPIE_MAX_TOKENS: bound(5_000, 'tokens in a document'),
   KELPIE_MAX_NODES: bound(100_000, 'elements of lists in an operation, lists within lists multiplied'),
-  KELPIE_MAX_READ_BYTES: bound(33_554_432, 'bytes that an operation reads from the database'),
+  KELPIE_MAX_READ_BYTES: bound(33_554_432, 'bytes that an operation reads from the database, or shows'),
   KELPIE_MAX_VARIABLES_DEPTH: bound(32, 'levels of lists and objects in an operation’s variables'),
   KELPIE_MAX_BODY_BYTES: bound(33_554_432, 'bytes in the body of a request'),
   KELPIE_MAX_BODIES_BYTES: bound(

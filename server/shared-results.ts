@@ -1,6 +1,5 @@
 import {
   createSourceEventStream,
-  executeSubscriptionEvent,
   Kind,
   mapSourceToResponseEvent,
   validateSubscriptionArgs,
@@ -9,36 +8,32 @@ import {
   type DefinitionNode,
   type DocumentNode,
   type ExecutionArgs,
-  type ValidatedExecutionArgs,
   type ValidatedSubscriptionArgs,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Viewer } from '../core/accounts/keys.ts';
 import { isShared, type Context } from '../schema/index.ts';
-
-type Result = ReturnType<typeof executeSubscriptionEvent>;
+import type { ExecuteStep, FairSteps, StepResult } from './fair-steps.ts';
 
 /**
  * Of all who follow one thing with one document and the same rights, one has each change executed, and the others are given the
  * same result. Which subscriptions hand the same object to all of them, the schema says (`isShared`).
  */
-export function sharedResults(): Plugin<Context> {
-  const execute = createSharedExecutor();
+export function sharedResults(stepsOf: FairSteps): Plugin<Context> {
+  const sharedStepsOf = createSharedExecutor(stepsOf);
   return {
     onSubscribe({ subscribeFn, setSubscribeFn }) {
       setSubscribeFn((args: ExecutionArgs) => {
         const valid = validateSubscriptionArgs(args);
         // What is wrong with the arguments is told in the words of the one who would have executed them.
-        if (!('schema' in valid) || !sharesResults(valid)) return subscribeFn(args) as unknown;
-        return subscribe(valid, execute(valid));
+        if (!('schema' in valid)) return subscribeFn(args) as unknown;
+        return subscribe(valid, sharesResults(valid) ? sharedStepsOf(valid) : stepsOf(valid, false));
       });
     },
   };
 }
 
-type Execute = (args: ValidatedExecutionArgs) => Result;
-
-async function subscribe(args: ValidatedSubscriptionArgs, execute: Execute) {
+async function subscribe(args: ValidatedSubscriptionArgs, execute: ExecuteStep) {
   const source = await createSourceEventStream(args);
   return Symbol.asyncIterator in source ? mapSourceToResponseEvent(args, source, execute) : source;
 }
@@ -55,19 +50,19 @@ function sharesResults({ schema, operation }: ValidatedSubscriptionArgs): boolea
 const SHARED_MS = 250;
 
 /** The results hang on what was told. */
-function createSharedExecutor(): (args: ValidatedSubscriptionArgs) => Execute {
-  const results = new WeakMap<object, Map<string, Result>>();
+function createSharedExecutor(stepsOf: FairSteps): (args: ValidatedSubscriptionArgs) => ExecuteStep {
+  const results = new WeakMap<object, Map<string, StepResult>>();
   const numbers = createNumbers();
   return (args) => {
-    const { operation } = args;
-    const key = `${numbers.of(operation)} ${valuesOf(args)} ${rightsOf((args.contextValue as Context).viewer)}`;
+    const execute = stepsOf(args, true);
+    const key = `${numbers.of(args.operation)} ${valuesOf(args)} ${rightsOf((args.contextValue as Context).viewer)}`;
     return (each) => {
       // What a shared subscription tells is an object.
       const told = each.rootValue as object;
-      const ofTold = results.get(told) ?? new Map<string, Result>();
+      const ofTold = results.get(told) ?? new Map<string, StepResult>();
       const known = ofTold.get(key);
       if (known !== undefined) return known;
-      const result = executeSubscriptionEvent({ ...each, operation });
+      const result = execute(each);
       results.set(told, ofTold.set(key, result));
       const forget = () => void setTimeout(() => ofTold.delete(key), SHARED_MS).unref();
       void Promise.resolve(result).then(forget, forget);

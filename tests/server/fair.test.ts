@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { ExecutionResult } from 'graphql';
 import pg from 'pg';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cancelJob } from '../../core/jobs/cancel.ts';
+import { retryJob } from '../../core/jobs/retry.ts';
 import { submitJobs } from '../../core/jobs/submit.ts';
 import { startTestApp } from '../support/app.ts';
 import { spec } from '../support/core.ts';
 import { ask, mutation, registered } from '../support/graphql.ts';
-import { submit } from '../support/jobs.ts';
+import { claimMany, submit } from '../support/jobs.ts';
 import { until } from '../support/until.ts';
 
 /** Of which those who ask get six, and one account of them five. */
@@ -187,5 +189,77 @@ describe('what an operation reads', () => {
     } finally {
       await bounded.close();
     }
+  });
+
+  describe('is bounded to 1,000,000 bytes, and', () => {
+    let bounded: Awaited<ReturnType<typeof startTestApp>>;
+    const tooMuch = [{ extensions: { code: 'LIMIT_EXCEEDED', limit: 'KELPIE_MAX_READ_BYTES' } }];
+    beforeAll(async () => {
+      bounded = await startTestApp({ limits: { KELPIE_MAX_READ_BYTES: 1_000_000 } });
+    });
+    afterAll(() => bounded.close());
+
+    test('what is read once and told again and again is refused, by one error and nothing else', async () => {
+      const { viewer, secret } = await bounded.account();
+      const { id } = await submit(bounded.core, viewer, { arguments: large.arguments });
+      for (let time = 0; time < 3; time++) {
+        await cancelJob(bounded.core, viewer, id);
+        await retryJob(bounded.core, viewer, id);
+      }
+      const telling = (more: string) => `{ job(id: "${id}") { events(first: 3) { nodes { job { id } } } ${more} } }`;
+      expect((await bounded.graphql(secret, telling('arguments'))).errors).toBeUndefined();
+      const all = `{ job(id: "${id}") { events(first: 1000) { nodes { job { arguments } } } } }`;
+      const answer = await bounded.graphql(secret, all);
+      expect(answer).toMatchObject({ errors: tooMuch });
+      expect(answer.errors?.length).toBe(1);
+      expect(answer.data ?? null).toBeNull();
+    });
+
+    test('so is each step of a subscription, and the next one has as much again', async () => {
+      const { viewer, secret } = await bounded.account();
+      const { id } = await submit(bounded.core, viewer, { arguments: large.arguments });
+      const steps = (names: string[]) => {
+        const fields = names.map((name) => `${name}: arguments`).join(' ');
+        return bounded
+          .socket(secret)
+          .iterate({ query: `subscription { jobUpdated(id: "${id}") { status ${fields} } }` });
+      };
+      const [few, many] = [steps(['a', 'b', 'c']), steps(['a', 'b', 'c', 'd', 'e'])];
+      expect((await few.next()).value).toMatchObject({ data: { jobUpdated: { status: 'PENDING' } } });
+      expect((await many.next()).value).toMatchObject({ errors: tooMuch });
+      await cancelJob(bounded.core, viewer, id);
+      expect((await few.next()).value).toMatchObject({ data: { jobUpdated: { status: 'CANCELED' } } });
+      expect((await many.next()).value).toMatchObject({ errors: tooMuch });
+    });
+
+    test('what a step reads counts as well, whatever is shown of it', async () => {
+      const { viewer, secret } = await bounded.account();
+      const { id } = await submit(bounded.core, viewer);
+      await cancelJob(bounded.core, viewer, id);
+      await retryJob(bounded.core, viewer, id);
+      // One more than is asked for is read: whether there is more.
+      const data = `jsonb_build_object('x', repeat('x', 400000))`;
+      await bounded.database.query(`update job_events set data = ${data} where job_id = $1`, [id]);
+      const first = async (count: number) => {
+        const query = `subscription { jobUpdated(id: "${id}") { events(first: ${count}) { nodes { seq } } } }`;
+        return (await bounded.socket(secret).iterate({ query }).next()).value as unknown;
+      };
+      expect(await first(1)).toMatchObject({ data: { jobUpdated: { events: { nodes: [{ seq: 1 }] } } } });
+      expect(await first(2)).toMatchObject({ errors: tooMuch });
+    });
+
+    test('attempts count as everything else does', async () => {
+      const { viewer, secret } = await bounded.account();
+      const leases = await claimMany(bounded.core, viewer, 12);
+      await bounded.database.query(
+        `update attempts set progress = jsonb_build_object('fraction', 0.5, 'message', repeat('x', 100000), 'at', now())
+         where job_id = any($1)`,
+        [leases.map(({ jobId }) => jobId)],
+      );
+      const some = (count: number) =>
+        bounded.graphql(secret, `{ jobs(first: ${count}) { nodes { progress { fraction } } } }`);
+      expect((await some(5)).errors).toBeUndefined();
+      expect((await some(12)).errors?.[0]).toMatchObject(tooMuch[0] ?? {});
+    });
   });
 });

@@ -11,11 +11,20 @@ import {
 import { createYoga } from 'graphql-yoga';
 import { describe, expect, test } from 'vitest';
 import type { Viewer } from '../../core/accounts/keys.ts';
+import { createTurns } from '../../core/fair-share.ts';
 import type { Context } from '../../schema/index.ts';
 import { shared } from '../../schema/shared.ts';
+import { createExecutionPlaces } from '../../server/execution-places.ts';
+import { fairOperations } from '../../server/fair-operations.ts';
+import { createFairSteps } from '../../server/fair-steps.ts';
+import { defaultLimits } from '../../server/limits.ts';
 import { sharedResults } from '../../server/shared-results.ts';
+import { until } from '../support/until.ts';
 
 let executions = 0;
+/** What those who look something up wait for, before they ask for a turn at the database. */
+let gate = Promise.withResolvers<undefined>();
+const turns = createTurns(10);
 /** What all are told now. */
 let told = { number: 1 };
 const Told = new GraphQLObjectType<typeof told, { viewer: Viewer }>({
@@ -29,6 +38,15 @@ const Told = new GraphQLObjectType<typeof told, { viewer: Viewer }>({
       },
     },
     secret: { type: GraphQLString, resolve: (_told, _args, { viewer }) => (viewer.role === 'OWNER' ? 'x' : null) },
+    lookedUp: {
+      type: GraphQLInt,
+      resolve: async ({ number }) => {
+        executions += 1;
+        await gate.promise;
+        (await turns.take())?.giveBack();
+        return number;
+      },
+    },
     echo: { type: GraphQLInt, args: { n: { type: GraphQLInt } }, resolve: (_told, { n }: { n?: number }) => n },
   },
 });
@@ -49,7 +67,12 @@ const schema = new GraphQLSchema({
     },
   }),
 });
-const yoga = createYoga<{ viewer: Viewer }, Context>({ schema, plugins: [sharedResults()], logging: false });
+const places = createExecutionPlaces();
+const yoga = createYoga<{ viewer: Viewer; gone?: AbortSignal }, Context>({
+  schema,
+  plugins: [sharedResults(createFairSteps(defaultLimits, places)), fairOperations(defaultLimits, places)],
+  logging: false,
+});
 
 const owner: Viewer = { accountId: 'a', keyId: '1', role: 'OWNER', isAdmin: false };
 
@@ -63,9 +86,13 @@ interface Enveloped {
 /** What one who asks is told first. */
 async function first(
   query: string,
-  { viewer = owner, variables = {} }: { viewer?: Viewer; variables?: Record<string, unknown> } = {},
+  {
+    viewer = owner,
+    variables = {},
+    gone,
+  }: { viewer?: Viewer; variables?: Record<string, unknown>; gone?: AbortSignal } = {},
 ) {
-  const { parse, subscribe, contextFactory } = yoga.getEnveloped({ viewer }) as Enveloped;
+  const { parse, subscribe, contextFactory } = yoga.getEnveloped({ viewer, ...(gone && { gone }) }) as Enveloped;
   const args = { schema, document: parse(query), contextValue: await contextFactory(), variableValues: variables };
   const results = await subscribe(args);
   for await (const { data, errors } of results) return { data, errors };
@@ -103,6 +130,20 @@ describe('of those who are told the same object', () => {
     expect((await first(query, { viewer })).data).toEqual({
       same: { number: told.number, secret: viewer.role === 'OWNER' ? 'x' : null },
     });
+  });
+
+  test('the others are told also when the first, for whom it was executed, has hung up', async () => {
+    gate = Promise.withResolvers();
+    const query = 'subscription { same { lookedUp } }';
+    const leaving = new AbortController();
+    const before = executions;
+    const followers = [first(query, { gone: leaving.signal }), first(query)];
+    await until('it to be executed', () => executions > before);
+    leaving.abort();
+    gate.resolve(undefined);
+    const result = { data: { same: { lookedUp: told.number } }, errors: undefined };
+    expect(await Promise.all(followers)).toEqual([result, result]);
+    expect(executions).toBe(before + 1);
   });
 
   test('another document, operation or variable is another result', async () => {
