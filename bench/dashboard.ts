@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { parseInput } from '../core/input.ts';
-import { jobSpecSchema } from '../core/jobs/spec.ts';
+import { jobSpecWithoutPatterns } from '../core/jobs/spec.ts';
 import { submitJobs } from '../core/jobs/submit.ts';
 import { claimJob } from '../core/leases/claim.ts';
 import { finishAttempt } from '../core/leases/finish.ts';
@@ -89,7 +89,9 @@ async function prepare(bench: Bench): Promise<LeaseRef[]> {
 
 async function submit({ core, viewer }: Bench, count: number): Promise<void> {
   const given = { command: 'python', arguments: ['train.py'], containerGroupId: LIVE_GROUP, heartbeatInterval: 3_600 };
-  const specs = Array.from({ length: count }, () => parseInput(jobSpecSchema, { ...given, name: 'a job that runs' }));
+  const specs = Array.from({ length: count }, () =>
+    parseInput(jobSpecWithoutPatterns, { ...given, name: 'a job that runs' }),
+  );
   await submitJobs(core, viewer, specs);
 }
 
@@ -192,7 +194,9 @@ async function jobList(browser: Browser, bench: Bench): Promise<{ frames: Frames
 async function demandNews(page: Page, { core, viewer }: Bench): Promise<void> {
   await page.evaluate('window.scrollTo(0, 0)');
   const name = `seen at ${Date.now()}`;
-  await submitJobs(core, viewer, [parseInput(jobSpecSchema, { command: 'true', containerGroupId: 'seen', name })]);
+  await submitJobs(core, viewer, [
+    parseInput(jobSpecWithoutPatterns, { command: 'true', containerGroupId: 'seen', name }),
+  ]);
   await page.getByRole('row').filter({ hasText: name }).waitFor();
 }
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { Viewer } from '../core/accounts/keys.ts';
 import { parseInput } from '../core/input.ts';
-import { jobSpecSchema } from '../core/jobs/spec.ts';
+import { jobSpecWithoutPatterns } from '../core/jobs/spec.ts';
 import { submitJobs } from '../core/jobs/submit.ts';
 import { claimJob } from '../core/leases/claim.ts';
 import type { OpenCore } from '../core/open.ts';
@@ -164,7 +164,7 @@ async function compare(alone: Side, beside: Side, slow: Receiver): Promise<Compa
 }
 
 async function submitQuick({ core, viewer, quick: { url: webhook } }: Side, count: number): Promise<void> {
-  const spec = parseInput(jobSpecSchema, { command: 'true', containerGroupId: 'quick', webhook });
+  const spec = parseInput(jobSpecWithoutPatterns, { command: 'true', containerGroupId: 'quick', webhook });
   await submitJobs(core, viewer, Array<typeof spec>(count).fill(spec));
 }
 

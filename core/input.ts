@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import '../lib/faults.ts';
 import { demand, type Permission, type Viewer } from './accounts/keys.ts';
@@ -8,9 +9,7 @@ import { InvalidInputError, type InputIssue } from './errors.ts';
  * @throws InvalidInputError with every fault and its place, of a long list with the first ones
  */
 export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw new InvalidInputError(inputIssues(result.error));
+  return soundOf(schema.safeParse(value));
 }
 
 /**
@@ -26,6 +25,26 @@ export function inputOf<Schema extends z.ZodType>(
 ): z.output<Schema> {
   demand(viewer, permission);
   return parseInput(schema, value);
+}
+
+/**
+ * As `inputOf`, of what takes long to look at. The fields of one operation follow each other without a turn of the event loop in between
+ * where each is refused at once: so others have theirs before it.
+ */
+export async function longInputOf<Schema extends z.ZodType>(
+  viewer: Viewer,
+  permission: Permission,
+  schema: Schema,
+  value: unknown,
+): Promise<z.output<Schema>> {
+  demand(viewer, permission);
+  await setImmediate();
+  return soundOf(await schema.safeParseAsync(value));
+}
+
+function soundOf<Output>(result: z.ZodSafeParseResult<Output>): Output {
+  if (result.success) return result.data;
+  throw new InvalidInputError(inputIssues(result.error));
 }
 
 /** More than so many tell nobody more, and could be made by the million. */

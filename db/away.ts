@@ -14,8 +14,9 @@ const NETWORK = new Set([
 const SQLSTATE = /^(?:08\w{3}|53300|57P0[123])$/;
 
 /**
- * A protocol violation. As an end of the connection it is the word of a pooler for whatever keeps it from the database; as an error of
- * one statement it is PostgreSQL's verdict on that: the same would be refused again.
+ * A protocol violation. As an end of the connection it is the word of a pooler for whatever keeps it from the database, and older ones say
+ * no more than that it is an error. As an error of one statement that names the routine which found it, it is PostgreSQL's verdict on
+ * that: the same would be refused again.
  */
 const VIOLATION = '08P01';
 
@@ -46,9 +47,13 @@ export function isHeldUp(error: unknown): boolean {
 export function isDatabaseAway(error: unknown, depth = DEPTH): boolean {
   if (!(error instanceof Error) || depth === 0) return false;
   const code = 'code' in error ? error.code : undefined;
-  if (code === VIOLATION) return 'severity' in error && error.severity === 'FATAL';
+  if (code === VIOLATION) return isFatal(error) || !('routine' in error) || error.routine === undefined;
   if (typeof code === 'string' && (NETWORK.has(code) || SQLSTATE.test(code))) return true;
   if (MESSAGE.test(error.message)) return true;
   if (error instanceof AggregateError && error.errors.some((each) => isDatabaseAway(each, depth - 1))) return true;
   return isDatabaseAway(error.cause, depth - 1);
+}
+
+function isFatal(error: Error): boolean {
+  return 'severity' in error && error.severity === 'FATAL';
 }

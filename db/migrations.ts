@@ -18,7 +18,7 @@ import { ClaimsPlannedOnce } from './migrations/0017-claims-planned-once.ts';
 import { Traces } from './migrations/0018-traces.ts';
 import { AttemptsThatCameBack } from './migrations/0019-attempts-that-came-back.ts';
 import { QueuesRemembered } from './migrations/0022-queues-remembered.ts';
-import { AnswersForgotten } from './migrations/0024-answers-forgotten.ts';
+import { AnswersBlanked } from './migrations/0024-answers-blanked.ts';
 
 /**
  * In the order in which they run, each in a transaction of its own. Append-only: a migration that has been released is never edited.
@@ -49,5 +49,5 @@ export const migrations = [
   { name: '0018-traces', class: Traces },
   { name: '0019-attempts-that-came-back', class: AttemptsThatCameBack },
   { name: '0022-queues-remembered', class: QueuesRemembered },
-  { name: '0024-answers-forgotten', class: AnswersForgotten },
+  { name: '0024-answers-blanked', class: AnswersBlanked },
 ];

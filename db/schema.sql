@@ -324,7 +324,8 @@ create table webhook_tries (
   milliseconds integer not null,
   status_code integer,
   error text,
-  response text
+  response text,
+  response_blanked boolean not null default false
 );
 
 alter table accounts add constraint accounts_organization_room CHECK (((organization IS NULL) = (lower(username) !~~ 'salad:%'::text)));

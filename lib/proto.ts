@@ -13,6 +13,9 @@ export function placeOfProto(value: unknown): (string | number)[] | undefined {
   return place && [...place, '__proto__'];
 }
 
+/** Above what any field may hold, and below what validators can report the faults of. */
+export const MOST_MEMBERS = 10_000;
+
 /** Where a parsed JSON value has an object or a list of more than `max` members. Undefined when there is none. */
 export function placeOfCrowd(value: unknown, max: number): (string | number)[] | undefined {
   return placeOf(value, (object) => (Array.isArray(object) ? object.length : Object.keys(object).length) > max);

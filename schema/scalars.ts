@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { placeOfProto } from '../lib/proto.ts';
+import { MOST_MEMBERS, placeOfCrowd, placeOfProto } from '../lib/proto.ts';
 import { builder } from './builder.ts';
 
 builder.scalarType('DateTime', {
@@ -17,6 +17,12 @@ builder.scalarType('JSONObject', {
   serialize: (value) => value,
   parseValue: (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw expected('a JSON object', value);
+    // Once for a variable, which each of an operation's fields may name and would look through.
+    const crowd = placeOfCrowd(value, MOST_MEMBERS);
+    if (crowd !== undefined)
+      throw new GraphQLError(
+        `Expected at most ${MOST_MEMBERS} entries${crowd.length > 0 ? ` at ${crowd.join('.')}` : ''}`,
+      );
     // What reads it further on would leave the member out without a word.
     const hidden = placeOfProto(value);
     if (hidden !== undefined)

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ConflictError, ForbiddenError, InvalidInputError } from '../core/errors.ts';
-import { inputOf } from '../core/input.ts';
+import { longInputOf } from '../core/input.ts';
 import { jobSpecSchema, jobSpecsSchema } from '../core/jobs/spec.ts';
 import { submitJob, submitJobs } from '../core/jobs/submit.ts';
 import type { Job } from '../db/entities/job.ts';
@@ -48,8 +48,10 @@ builder.mutationField('submitJob', (t) =>
     errors: failures,
     description: 'Stores a job. It is claimed as soon as a machine of its group is free.',
     args: { input: t.arg({ type: SubmitJobInput, required: true, description: 'The job.' }) },
-    resolve: (_root, args, { core, viewer }) =>
-      submitJob(core, viewer, inputOf(viewer, 'submit', oneInput, args).input),
+    resolve: async (_root, args, { core, viewer }) => {
+      const { input } = await longInputOf(viewer, 'submit', oneInput, args);
+      return submitJob(core, viewer, input);
+    },
   }),
 );
 
@@ -59,8 +61,9 @@ builder.mutationField('submitJobs', (t) =>
     errors: failures,
     description: 'Stores 1 to 1,000 jobs in one transaction: all or none.',
     args: { input: t.arg({ type: [SubmitJobInput], required: true, description: 'The jobs.' }) },
-    resolve: async (_root, args, { core, viewer }) => ({
-      jobs: await submitJobs(core, viewer, inputOf(viewer, 'submit', batchInput, args).input),
-    }),
+    resolve: async (_root, args, { core, viewer }) => {
+      const { input } = await longInputOf(viewer, 'submit', batchInput, args);
+      return { jobs: await submitJobs(core, viewer, input) };
+    },
   }),
 );

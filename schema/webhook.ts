@@ -18,8 +18,9 @@ const WebhookTryRef = builder.objectRef<WebhookTry>('WebhookTry').implement({
       nullable: true,
       description:
         'The first KiB of what the receiver answered, without the key, the signatures and the secret. Shown to OWNER and SUBMITTER; ' +
-        'null to others: a receiver may show whatever it knows.',
-      resolve: ({ response }, _args, { viewer }) => (may(viewer, 'submit') ? response : null),
+        'null to others: a receiver may show whatever it knows. Null, too, where a server of an earlier release has stored it.',
+      resolve: ({ response, responseBlanked }, _args, { viewer }) =>
+        may(viewer, 'submit') && responseBlanked ? response : null,
     }),
   }),
 });

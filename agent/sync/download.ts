@@ -4,7 +4,7 @@ import { SyncError } from './errors.ts';
 import type { Course } from './progress.ts';
 import { fetchFile } from './fetch.ts';
 import { makeDirectory, removeLeftParts } from './directory.ts';
-import { listPicked } from './listing.ts';
+import { createListingBudget, type ListingBudget, type ListingBounds, listPicked } from './listing.ts';
 import { inParallel, type Task } from './parallel.ts';
 import { type RetryPolicy, waitToRetry } from './retry.ts';
 import type { ObjectStore, StoredObject } from './s3.ts';
@@ -19,7 +19,12 @@ export interface Download {
   /** Is told, after the listing, of each file that is to come. */
   onPlanned: (bytes: number) => Course;
   onFile: (file: DownloadedFile) => void;
+  /** Of all entries together. */
+  mostListed?: ListingBounds;
 }
+
+/** The same, with what all its lists may hold at once. */
+type Bringing = Download & { budget: ListingBudget };
 
 export interface DownloadedFile {
   /** The object it came from. */
@@ -47,7 +52,8 @@ type Coming = Wanted & { course: Course };
  * Brings every object of the entries to its directory and tells `onFile` of each. Throws SyncError if a single one is
  * missing after all retries, or if a key would leave the directory: a job must not start from half of its data.
  */
-export async function download(parts: Download, entries: readonly SyncEntry[]): Promise<void> {
+export async function download(given: Download, entries: readonly SyncEntry[]): Promise<void> {
+  const parts = { ...given, budget: createListingBudget(given.mostListed) };
   const lists: { entry: SyncEntry; coming: Coming[] }[] = [];
   // All are listed before the first is fetched, so that who waits knows for how much.
   for (const entry of entries) {
@@ -58,8 +64,8 @@ export async function download(parts: Download, entries: readonly SyncEntry[]): 
   for (const { entry, coming } of lists) await bringEntry(parts, entry, coming);
 }
 
-async function bringEntry(parts: Download, entry: SyncEntry, listed: readonly Coming[]): Promise<void> {
-  const { policy, signal, onFile } = parts;
+async function bringEntry(parts: Bringing, entry: SyncEntry, listed: readonly Coming[]): Promise<void> {
+  const { policy, signal, onFile, budget } = parts;
   const brought = new Set<string>();
   for (let failures = 0, coming = listed; ; failures++) {
     const gone = await bringAll({ ...parts, entry }, coming, (key, file) => {
@@ -70,12 +76,13 @@ async function bringEntry(parts: Download, entry: SyncEntry, listed: readonly Co
     // It was deleted after it was listed, or the list was old: then the next one does not have it.
     const error = new SyncError(`${entry.name}: ${gone.join(', ')} listed, but the store has no such object`);
     await waitToRetry(policy, `list ${entry.name}`, signal, { error, failures });
+    for (const one of coming) if (!brought.has(one.key)) budget.giveBack(one);
     coming = await listComing(parts, entry, brought);
   }
 }
 
 /** What the entry wants, except for what it has. */
-async function listComing(parts: Download, entry: SyncEntry, brought?: ReadonlySet<string>): Promise<Coming[]> {
+async function listComing(parts: Bringing, entry: SyncEntry, brought?: ReadonlySet<string>): Promise<Coming[]> {
   const wanted = await listPicked(parts, entry, (object) =>
     brought?.has(object.key) === true ? undefined : wantedOf(entry, object),
   );

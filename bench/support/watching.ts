@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { parseInput } from '../../core/input.ts';
-import { jobSpecSchema } from '../../core/jobs/spec.ts';
+import { jobSpecWithoutPatterns } from '../../core/jobs/spec.ts';
 import { submitJobs } from '../../core/jobs/submit.ts';
 import type { Program } from '../../deploy/local/program.ts';
 import type { Answer, Order, Report } from './followers.ts';
@@ -40,7 +40,7 @@ export async function openBench(postgres: BenchPostgres, directory: string): Pro
 
 export async function submitted(bench: Bench, containerGroupId: string, count: number): Promise<string[]> {
   // No lease runs out meanwhile: nothing here takes an hour.
-  const spec = parseInput(jobSpecSchema, { command: 'true', containerGroupId, heartbeatInterval: 3_600 });
+  const spec = parseInput(jobSpecWithoutPatterns, { command: 'true', containerGroupId, heartbeatInterval: 3_600 });
   const jobs = await submitJobs(bench.core, bench.viewer, Array<typeof spec>(count).fill(spec));
   return jobs.map(({ id }) => id);
 }

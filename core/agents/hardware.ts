@@ -35,6 +35,9 @@ export type Hardware = z.output<typeof known>;
 
 /** Bounded as a whole, and what is known of it has its shape. */
 export const hardwareSchema = jsonObject(MOST_BYTES).superRefine((told, context) => {
+  if (Buffer.byteLength(JSON.stringify(told)) > MOST_BYTES) {
+    context.addIssue({ code: 'custom', message: `Expected at most ${MOST_BYTES} bytes of JSON`, input: told });
+  }
   for (const { path, message } of known.safeParse(told).error?.issues ?? []) {
     context.addIssue({ code: 'custom', path: [...path], message, input: told });
   }

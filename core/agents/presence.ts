@@ -15,6 +15,9 @@ const shortenStatement = statement<
   { agent_id: string; connection_id: string; grace_seconds: number },
   Record<string, never>
 >('shorten-leases');
+const disconnectStatement = statement<{ agent_id: string; connection_id: string }, Record<string, never>>(
+  'disconnect-agent',
+);
 
 /** So many rows are held in one transaction: whoever connects meanwhile waits for no more. */
 const SEEN_AT_ONCE = 1_000;
@@ -40,6 +43,8 @@ export async function disconnected(
 ): Promise<void> {
   const parameters = { agent_id: agent.id, connection_id: connectionId, grace_seconds: graceSeconds };
   await shortenStatement(core.em.fork(), parameters);
+  // Afterwards, in a statement of its own: what is shortened is found by the connection, and rows are locked one after the other.
+  await disconnectStatement(core.em.fork(), { agent_id: agent.id, connection_id: connectionId });
 }
 
 /**

@@ -6,6 +6,7 @@ import { demand, demandBound, type Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
 import { NotFoundError, RateLimitedError } from '../errors.ts';
 import { containerGroupId, machineId, text } from '../jobs/fields.ts';
+import { SEEN_EVERY_SECONDS } from './alive.ts';
 import { hardwareSchema } from './hardware.ts';
 
 /** What an agent says of itself when it connects. `sessionId` is random per process, and stays the same over reconnections. */
@@ -29,6 +30,7 @@ interface RegisterParameters {
   hardware: Record<string, unknown> | null;
   /** Whether one that is not known may become so. */
   may_come: boolean;
+  seen_every_seconds: number;
 }
 
 const registerStatement = statement<
@@ -54,6 +56,7 @@ export async function registerAgent(core: Core, viewer: Viewer, registration: Re
     version: registration.version,
     hardware: registration.hardware,
     may_come: waitSeconds === 0,
+    seen_every_seconds: SEEN_EVERY_SECONDS,
   });
   if (row === undefined) throw tooMany(waitSeconds);
   const { is_new: isNew, ...agent } = row;

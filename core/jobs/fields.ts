@@ -34,13 +34,14 @@ function storable(schema: z.ZodString): z.ZodString {
 /** As JSON.stringify writes a zero character and half a pair. A backslash before it that is itself escaped is none. */
 const UNSTORABLE_JSON = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
 
-/** An object of which the JSON has at most `max` bytes, and whose texts can be stored, however deep they lie. */
+/**
+ * An object of which the JSON has at most `max` characters, which is what agents count before they send, and whose texts can be stored,
+ * however deep they lie.
+ */
 export function jsonObject(max: number) {
-  // No member takes less than the five bytes of `"":0,`.
+  // No member takes less than the five characters of `"":0,`.
   return recordOf(text({ max: 100 }), z.json(), Math.ceil(max / 5))
-    .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= max, {
-      error: `Expected at most ${max} bytes of JSON`,
-    })
+    .refine((value) => JSON.stringify(value).length <= max, { error: `Expected at most ${max} characters of JSON` })
     .refine((value) => !UNSTORABLE_JSON.test(JSON.stringify(value)), {
       error: 'Zero characters (U+0000) and halves of surrogate pairs cannot be stored: remove them',
     });

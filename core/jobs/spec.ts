@@ -112,23 +112,26 @@ export const jobSpecWithoutPatterns = z.custom<z.input<typeof givenSchema>>().tr
   return z.NEVER;
 });
 
-/** What gives a job, with its patterns checked. */
+/** What gives a job, with its patterns checked: to be parsed asynchronously, as these may take a while. */
 export function withPatterns<Job extends z.ZodType<JobSpec>>(job: Job): Job {
-  return job.superRefine((spec, context) => {
-    checkPatterns([spec], (_, path, message) => context.addIssue({ code: 'custom', path, message }));
-  }, ONCE_SOUND);
+  return job.superRefine(
+    (spec, context) => checkPatterns([spec], (_, path, message) => context.addIssue({ code: 'custom', path, message })),
+    ONCE_SOUND,
+  );
 }
 
-/** 1 to 1,000 of what gives a job, with their patterns checked. */
+/** 1 to 1,000 of what gives a job, with their patterns checked: likewise. */
 export function batchOf<Job extends z.ZodType<JobSpec>>(job: Job) {
   return listOf(job)
     .min(1, { error: 'Expected at least 1 job' })
     .max(MAX_BATCH, { error: `Expected at most ${MAX_BATCH} jobs: send the rest in another request` })
-    .superRefine((specs, context) => {
-      checkPatterns(specs, (index, path, message) =>
-        context.addIssue({ code: 'custom', path: [index, ...path], message }),
-      );
-    }, ONCE_SOUND);
+    .superRefine(
+      (specs, context) =>
+        checkPatterns(specs, (index, path, message) =>
+          context.addIssue({ code: 'custom', path: [index, ...path], message }),
+        ),
+      ONCE_SOUND,
+    );
 }
 
 /** What has other faults is no job yet that could be looked at. */

@@ -1,5 +1,6 @@
 import { statement } from '../../db/statement.ts';
 import type { Core } from '../core.ts';
+import { createAnswersWalk } from './answers.ts';
 import { createTurns, NotOurTurn, type InBatches } from './turns.ts';
 import { createEndedWalk, purgedJobs, type EndedWalk } from './walk.ts';
 
@@ -23,6 +24,8 @@ export interface Pruned {
   events: number;
   logs: number;
   deliveries: number;
+  /** What receivers of webhooks had answered, stored by a release that did not blank it. */
+  answers: number;
 }
 
 /** Removes what is too old. Any number of servers may do this: one at a time does, the others leave it to that one. */
@@ -52,15 +55,18 @@ const pruneDeliveries = statement<Parameters<Omit<OfJobs, 'job_ids'>>, Removed>(
 
 export function createPruner(core: Core, keep: KeepDays): Pruner {
   const stopping = new AbortController();
+  const inBatches = createTurns(core, stopping.signal);
+  const forgetAnswers = createAnswersWalk(inBatches);
   const work: Work = {
-    ...{ core, keep, inBatches: createTurns(core, stopping.signal) },
+    ...{ core, keep, inBatches },
     walks: { events: createEndedWalk(core), logs: createEndedWalk(core), jobs: createEndedWalk(core) },
   };
   return {
     async runOnce() {
-      const pruned = { jobs: 0, events: 0, logs: 0, deliveries: 0 };
+      const pruned = { jobs: 0, events: 0, logs: 0, deliveries: 0, answers: 0 };
       try {
         if (keep.deliveries > 0) await removeDeliveries(work, pruned);
+        await forgetAnswers((answers) => (pruned.answers += answers));
         if (keep.logs > 0) await work.walks.logs.each(keep.logs, (jobIds) => removeLogs(work, pruned, jobIds));
         if (keep.events > 0) await removeOldEvents(work, pruned);
         if (keep.jobs > 0) await work.walks.jobs.each(keep.jobs, (jobIds) => removeJobs(work, pruned, jobIds));

@@ -41,7 +41,8 @@ export const Agent = defineEntity({
     hardware: p.json().$type<Record<string, unknown>>().strictNullable(),
     gpuUse: p.json().$type<GpuUse[]>().strictNullable(),
     gpuUseAt: p.datetime().columnType('timestamptz(3)').strictNullable(),
-    // The subscription that stands for its presence: when another one has taken its place, the old one's end means nothing.
+    // The subscription that stands for its presence: when another one has taken its place, the old one's end means nothing. It stays when
+    // its server died or was told to stop.
     connectionId: p.uuid().strictNullable(),
     // As the agent counts its connections: an older one that was stuck on its way does not take the place of a newer one.
     connectionNumber: p.integer().default(0),

@@ -14,6 +14,8 @@ export const WebhookTry = defineEntity({
     error: p.text().strictNullable(),
     // The beginning of what the receiver answered.
     response: p.text().strictNullable(),
+    // Whether that was stored without the secrets that the receiver was sent. Servers of a release that did not do so leave it out.
+    responseBlanked: p.boolean().default(false),
   },
 });
 export type WebhookTry = InferEntity<typeof WebhookTry>;

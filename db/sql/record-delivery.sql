@@ -1,9 +1,9 @@
 -- What became of one try. Without an error it is delivered; with one it is tried again after the wait, or abandoned when there is
 -- none left. A sender that was frozen for so long that another one has tried since does not undo what that one found.
 with tried as (
-  insert into webhook_tries (delivery_id, number, at, milliseconds, status_code, error, response)
+  insert into webhook_tries (delivery_id, number, at, milliseconds, status_code, error, response, response_blanked)
   select id, :number, clock_timestamp() - make_interval(secs => :milliseconds::float8 / 1000), :milliseconds, :status_code,
-         :error, :response
+         :error, :response, true
   from webhook_deliveries
   where id = :id
   on conflict do nothing

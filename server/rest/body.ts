@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { InvalidInputError } from '../../core/errors.ts';
-import { placeOfCrowd, placeOfProto } from '../../lib/proto.ts';
+import { MOST_MEMBERS, placeOfCrowd, placeOfProto } from '../../lib/proto.ts';
 import type { Bodies } from '../bodies.ts';
 import { readJsonBody, type Bounds } from '../json-body.ts';
 import type { RestEnv } from './parts.ts';
@@ -58,8 +58,6 @@ function refuseProto(text: string, value: unknown): void {
   }
 }
 
-/** Above what any field may hold, and below what validators can report the faults of. */
-const MOST_MEMBERS = 10_000;
 /** No smaller text has so many. */
 const CROWDED_BYTES = 2 * MOST_MEMBERS;
 

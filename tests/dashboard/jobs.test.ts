@@ -194,6 +194,8 @@ describeInBrowser('the list of jobs', (open) => {
     await other.page.getByRole('link', { name: 'Agents' }).click();
     const agent = other.page.getByRole('heading', { name: 'machine-8' });
     await agent.waitFor();
+    // Other tests have been where this one goes to, and a browser keeps what a page is made of: with a route it asks the server for it.
+    await other.page.route('**/assets/**', async (route) => route.continue());
 
     await app.app.stop();
     await tab.page.getByText('Disconnected, trying again').waitFor();
@@ -209,6 +211,7 @@ describeInBrowser('the list of jobs', (open) => {
     await app.app.start({ host: hostname, port: Number(port) });
 
     await other.page.getByText('No scaling rules yet').waitFor();
+    await other.page.unroute('**/assets/**');
     await tab.page.getByText('Live', { exact: true }).waitFor();
     await row(tab, 'runs-on').getByText('Completed').waitFor();
     await row(tab, 'came-meanwhile').getByText('Pending').waitFor();

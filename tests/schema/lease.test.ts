@@ -136,6 +136,14 @@ describe('heartbeat', () => {
     });
   });
 
+  test('takes metrics by their characters, as agents count them, not by their bytes', async () => {
+    const { key, lease } = await working();
+    const metrics = { text: '字'.repeat(9_000) };
+    expect(await mutate(app, key, 'heartbeat', { ...lease, progress: { metrics } })).toMatchObject({
+      __typename: 'Lease',
+    });
+  });
+
   test.each([
     ['attempt', { attempt: 0 }],
     ['jobId', { jobId: 'no id' }],

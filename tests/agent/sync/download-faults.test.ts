@@ -4,6 +4,8 @@ import type { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { SyncError } from '../../../agent/sync/attempt-sync.ts';
+import { download } from '../../../agent/sync/download.ts';
+import { createEntry } from '../../../agent/sync/entry.ts';
 import { createS3Store } from '../../../agent/sync/s3.ts';
 import { always, benchOfFile, eventually, instruction, type SyncGiven } from './support/bench.ts';
 import type { Verdict } from './support/relay.ts';
@@ -206,6 +208,37 @@ describe('a list that is older than the bucket', () => {
     await expect(down('ghost', { settings: { maxRetries: 1 } }).download(always)).rejects.toThrow(
       /"ghost\/step-1" listed, but the store has no such object/,
     );
+  });
+});
+
+describe('what the lists of a job name', () => {
+  const ignore = () => undefined;
+  const bounded = (objects: number, prefixes: string[]) =>
+    download(
+      {
+        ...{ store: bench.store, concurrency: 2, signal: always, onFile: ignore },
+        policy: { maxRetries: 1, log: { debug: ignore, info: ignore, warn: ignore, error: ignore } },
+        onPlanned: () => ({ moved: ignore, done: ignore, dropped: ignore }),
+        mostListed: { objects, bytes: 1_000 },
+      },
+      prefixes.map((prefix) => createEntry(instruction('DOWNLOAD', prefix, prefix), bench.directory(), false)),
+    );
+
+  it('is bounded over all entries together, before the first object is fetched', async () => {
+    for (const key of ['many-1/a', 'many-1/b', 'many-2/c', 'many-2/d']) await bench.put(key, 'x');
+    await expect(bounded(3, ['many-1', 'many-2'])).rejects.toThrow(
+      /many-2\/ .*at most 3 objects in all entries together/,
+    );
+    expect(bench.relay.seen.every(({ query }) => query.has('list-type'))).toBe(true);
+    await bounded(4, ['many-1', 'many-2']);
+    expect(await readdir(local('many-2'))).toEqual(['c', 'd']);
+  });
+
+  it('counts once what is listed again, because it was not there yet', async () => {
+    for (const key of ['late/a', 'late/b']) await bench.put(key, 'x');
+    trouble('late/b', { status: 404, code: 'NoSuchKey' });
+    await bounded(2, ['late']);
+    expect(await readdir(local('late'))).toEqual(['a', 'b']);
   });
 });
 

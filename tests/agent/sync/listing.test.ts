@@ -2,17 +2,25 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createEntry } from '../../../agent/sync/entry.ts';
-import { listPicked } from '../../../agent/sync/listing.ts';
+import { createListingBudget, listPicked } from '../../../agent/sync/listing.ts';
 import { createS3Store, type ObjectStore, type StoredObject } from '../../../agent/sync/s3.ts';
 import { instruction } from './support/bench.ts';
 
-/** A store with a bucket that goes on for ever, and another of which a single page does. */
+/** A store with buckets that go on for ever: by pages, empty ones, the same one, and by a single page that does. */
 const server = createServer((request, response) => {
   const { pathname, searchParams } = new URL(request.url ?? '', 'http://store');
   response.writeHead(200, { 'Content-Type': 'application/xml' });
   response.write('<ListBucketResult><IsTruncated>true</IsTruncated>');
+  if (pathname.startsWith('/again')) {
+    response.end('<NextContinuationToken>again</NextContinuationToken></ListBucketResult>');
+    return;
+  }
   const from = Number(searchParams.get('continuation-token') ?? 0);
   const contents = Array.from({ length: 1_000 }, (_, n) => contentOf(from + n)).join('');
+  if (pathname.startsWith('/empty')) {
+    response.end(`<NextContinuationToken>${from + 1}</NextContinuationToken></ListBucketResult>`);
+    return;
+  }
   if (pathname.startsWith('/pages')) {
     response.end(`<NextContinuationToken>${from + 1_000}</NextContinuationToken>${contents}</ListBucketResult>`);
     return;
@@ -52,9 +60,10 @@ test.each([
 ])('of a list without end no more is kept than so many %s, and the fault names the entry', async (_of, most) => {
   let seen = 0;
   const counted = (object: StoredObject) => ((seen += 1), object);
-  const listed = listPicked({ store, policy, signal, most }, entryOf('pages'), counted);
+  const budget = createListingBudget(most);
+  const listed = listPicked({ store, policy, signal, budget }, entryOf('pages'), counted);
   await expect(listed).rejects.toThrow(
-    `s3://pages/run/ -> in (*.pt): expected at most ${most.objects} objects, with ${most.bytes} bytes of keys and ETags`,
+    `s3://pages/run/ -> in (*.pt): expected at most ${most.objects} objects in all entries together, with ${most.bytes} bytes of names`,
   );
   expect(seen).toBeLessThanOrEqual(2_501);
 });
@@ -63,7 +72,7 @@ test('what an entry does not want is not kept, however much there is of it', asy
   const controller = new AbortController();
   let seen = 0;
   const listed = listPicked(
-    { store, policy, signal: controller.signal, most: { objects: 3, bytes: 1_000 } },
+    { store, policy, signal: controller.signal, budget: createListingBudget({ objects: 600, bytes: 1_000 }) },
     entryOf('pages'),
     (object) => {
       seen += 1;
@@ -74,8 +83,27 @@ test('what an entry does not want is not kept, however much there is of it', asy
   await expect(listed).rejects.toThrow('enough');
 });
 
+test.each([
+  ['of objects that nobody wants', 'pages', 'expected at most 20000 objects below the prefix'],
+  ['of empty pages', 'empty', 'expected at most 20000 objects below the prefix'],
+  ['that leads to where it is', 'again', 'the same token'],
+])('a list without end %s ends', async (_kind, bucket, fault) => {
+  const budget = createListingBudget({ objects: 2_000, bytes: 2 ** 20 });
+  await expect(listPicked({ store, policy, signal, budget }, entryOf(bucket), () => undefined)).rejects.toThrow(fault);
+});
+
+test('the local names count, and what is given back may be taken again', () => {
+  const budget = createListingBudget({ objects: 2, bytes: 30 });
+  const one = { key: 'in/a.gz', size: 1, etag: '"0"', relativePath: 'a.gz', expandedPath: 'a' };
+  expect([budget.take(one), budget.take(one)]).toEqual([true, true]);
+  expect(budget.take({ key: '', size: 0 })).toBe(false);
+  budget.giveBack({ key: '', size: 0 });
+  budget.giveBack(one);
+  expect(budget.take({ ...one, relativePath: 'b.gz!' })).toBe(false);
+});
+
 test('a page without end fails, and is not read to its end', async () => {
-  const listed = listPicked({ store, policy, signal }, entryOf('page'), every);
+  const listed = listPicked({ store, policy, signal, budget: createListingBudget() }, entryOf('page'), every);
   await expect(listed).rejects.toThrow(/s3:\/\/page\/run\/ .* could not be listed: .*at most 33554432 bytes/);
 });
 

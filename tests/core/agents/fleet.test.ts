@@ -3,7 +3,7 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Viewer } from '../../../core/accounts/keys.ts';
 import { findAgents, heldJobs, listAgents, type AgentFilter } from '../../../core/agents/find.ts';
 import { forgetAgents, forgetSurplusAgents } from '../../../core/agents/forget.ts';
-import { drainAgent } from '../../../core/agents/presence.ts';
+import { connected, disconnected, drainAgent } from '../../../core/agents/presence.ts';
 import { registerAgent, registrationSchema } from '../../../core/agents/register.ts';
 import { claimForAgent } from '../../../core/agents/work.ts';
 import { groupFigures } from '../../../core/groups/figures.ts';
@@ -162,6 +162,7 @@ describe('forgetting', () => {
 });
 
 describe('agents without end', () => {
+  const KEPT = { gonePerGroup: 1_000, gonePerAccount: 1_000, goneAfterSeconds: 300, idlePerAccount: 10_000 };
   const crowd = (viewer: Viewer, count: number, group: string) =>
     database.query(
       `insert into agents (account_id, machine_id, container_group_id, session_id)
@@ -182,7 +183,7 @@ describe('agents without end', () => {
     await silence(other.viewer, 600);
     await database.query(`update agents set last_seen_at = now() - interval '400 s' where machine_id like 'crowd 9_'`);
     await register(viewer, 'present', 'crowd');
-    expect(await forgetSurplusAgents(core, { perGroup: 10, perAccount: 1_000, afterSeconds: 300 })).toEqual({
+    expect(await forgetSurplusAgents(core, { ...KEPT, gonePerGroup: 10, gonePerAccount: 1_000 })).toEqual({
       forgotten: 690,
     });
     const kept = Array.from({ length: 10 }, (_, n) => `crowd 9${n}`);
@@ -194,10 +195,61 @@ describe('agents without end', () => {
     const { viewer } = await account();
     for (let n = 0; n < 12; n += 1) await crowd(viewer, 1, `group ${n}`);
     await silence(viewer, 600);
-    const kept = { perGroup: 10, perAccount: 11, afterSeconds: 300 };
+    const kept = { ...KEPT, gonePerGroup: 10, gonePerAccount: 11 };
     expect(await forgetSurplusAgents(core, kept)).toEqual({ forgotten: 1 });
-    expect(await forgetSurplusAgents(core, { ...kept, afterSeconds: 900, perAccount: 5 })).toEqual({ forgotten: 0 });
+    expect(await forgetSurplusAgents(core, { ...kept, goneAfterSeconds: 900, gonePerAccount: 5 })).toEqual({
+      forgotten: 0,
+    });
     expect(Object.keys(await states(viewer))).toHaveLength(11);
+  });
+
+  test('are forgotten also while they are heard of: who has a connection, came last or holds a job stays', async () => {
+    const [{ viewer }, other] = [await account(), await account()];
+    const [known, left] = [await register(viewer, 'connected'), await register(viewer, 'was connected')];
+    await connected(core, known, 1);
+    await disconnected(core, left, (await connected(core, left, 1))!, 5);
+    const holder = await register(viewer, 'holder', 'crowd');
+    await submit(core, viewer, { containerGroupId: 'crowd' });
+    await claim(core, viewer, 'holder', 'crowd', holder.id);
+    await submit(core, viewer, { containerGroupId: 'crowd' });
+    await claimForWorker(core, viewer, { machineId: 'poller', containerGroupId: 'crowd' });
+    await silence(viewer, 100);
+    await crowd(viewer, 700, 'crowd');
+    await silence(viewer, 100);
+    await crowd(viewer, 19, 'newest');
+    await crowd(other.viewer, 20, 'crowd');
+    await database.query('update agents set last_seen_at = now()');
+    expect(await forgetSurplusAgents(core, { ...KEPT, idlePerAccount: 20 })).toEqual({ forgotten: 701 });
+    const newest = Array.from({ length: 19 }, (_, n) => `newest ${n + 1}`);
+    expect(Object.keys(await states(viewer)).toSorted()).toEqual(
+      ['connected', ...newest, 'holder', 'poller'].toSorted(),
+    );
+    expect(Object.keys(await states(other.viewer))).toHaveLength(20);
+  });
+
+  test('that register again and again write what is new, and nothing twice', async () => {
+    const { viewer } = await account();
+    const sessionId = randomUUID();
+    const again = (hardware: Record<string, string | string[]> | null) =>
+      registerAgent(core, viewer, { machineId: 'm', containerGroupId: 'g', sessionId, version: null, hardware });
+    const { id, lastSeenAt } = await again(null);
+    const said = { words: Array.from({ length: 200 }, randomUUID) };
+    expect((await again(said)).hardware).toEqual(said);
+    const kept = async () => {
+      const [row] = await database.query<{ chunk: string | null }>(
+        'select pg_column_toast_chunk_id(hardware)::text as chunk from agents where id = $1',
+        [id],
+      );
+      return row?.chunk;
+    };
+    const chunk = await kept();
+    expect(chunk).toMatch(/^\d+$/);
+    expect(await again(said)).toMatchObject({ id, lastSeenAt, hardware: said });
+    expect(await again(null)).toMatchObject({ id, lastSeenAt, hardware: said });
+    expect(await kept()).toBe(chunk);
+    await silence(viewer, 60);
+    expect((await again({ words: 'others' })).hardware).toEqual({ words: 'others' });
+    expect(await states(viewer)).toEqual({ m: 'IDLE' });
   });
 
   test('cannot come as fast as somebody likes: who is known is found, who polls gets work, and other accounts have their own count', async () => {

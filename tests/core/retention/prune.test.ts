@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 
 const FOR_EVER: KeepDays = { jobs: 0, events: 0, logs: 0, deliveries: 0 };
-const NOTHING = { jobs: 0, events: 0, logs: 0, deliveries: 0 };
+const NOTHING = { jobs: 0, events: 0, logs: 0, deliveries: 0, answers: 0 };
 const prune = (keep: Partial<KeepDays>) => createPruner(core, { ...FOR_EVER, ...keep }).runOnce();
 
 /** Makes everything about a job that has happened so far so many days older. */
