@@ -13,9 +13,9 @@ import { createDatabase } from '../support/database.ts';
 import { startProgram } from '../support/program.ts';
 
 const SERVER = join(import.meta.dirname, '../../server/main.ts');
-/** Each of which makes so many lines; all together are more than a pipe and the server keep for who does not read. */
-const OPERATIONS = 20;
-const LINES_EACH = 40;
+/** Each of which makes so many lines, as many as it may have fields; all together are more than a pipe and the server keep for who does not read. */
+const OPERATIONS = 40;
+const LINES_EACH = 20;
 const FAILING = `{ ${Array.from({ length: LINES_EACH }, (_, n) => `a${n}: job(id: "${randomUUID()}") { id }`).join(' ')} }`;
 const said = z.object({
   msg: z.string(),
