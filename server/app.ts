@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { OpenCore } from '../core/open.ts';
-import { createBodies, type Bodies } from './bodies.ts';
+import { createBodies, FREE_BYTES_OF_MESSAGE, type Bodies } from './bodies.ts';
 import { createDoor, type Door, type SaladChecks } from './auth.ts';
 import { createGraphQL, GRAPHQL_PATH } from './graphql.ts';
 import { createGraphQLListener } from './graphql-listener.ts';
@@ -70,7 +70,7 @@ export function createApp(parts: AppParts): App {
   const graphql = createGraphQLListener(yoga, log);
   const unread = createUnread(limits.KELPIE_MAX_UNREAD_BYTES);
   const sockets = createSockets({
-    ...{ yoga, log, door, trustedProxies, limits, bodies, pings, unread },
+    ...{ yoga, log, door, trustedProxies, limits, bodies: createBodies(limits, FREE_BYTES_OF_MESSAGE), pings, unread },
     keyWatch: core.keyWatch,
   });
   const rest = restOf(parts, { door, bodies, stopping: stopping.signal });

@@ -1,4 +1,11 @@
-import { getOperationAST, OperationTypeNode, type ExecutionArgs, type ExecutionResult } from 'graphql';
+import {
+  getOperationAST,
+  Kind,
+  OperationTypeNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type OperationDefinitionNode,
+} from 'graphql';
 import { LimitExceededError } from '../core/errors.ts';
 import { asAsker, refusalToTell, type Asker } from '../core/fair-share.ts';
 import { publicError, type Context } from '../schema/index.ts';
@@ -12,12 +19,15 @@ export function askerOf({ viewer: { accountId, keyId }, gone }: Context): Asker 
 }
 
 /** What a mutation has stored is read back, in a form that may be longer than the body that brought it. */
-export function readsWithin(limits: Limits, { document, operationName }: Operation): Asker['reads'] {
+export function readsWithin(limits: Limits, asked: Operation): Asker['reads'] {
   const limit = 'KELPIE_MAX_READ_BYTES';
-  const isMutation = getOperationAST(document, operationName)?.operation === OperationTypeNode.MUTATION;
-  const most = limits[limit] + (isMutation ? 2 * limits.KELPIE_MAX_BODY_BYTES : 0);
+  const most = limits[limit] + (isMutation(asked) ? 2 * limits.KELPIE_MAX_BODY_BYTES : 0);
   const tooMuch = () => new LimitExceededError(exceeded(limits, limit, 'more'), limit, limits[limit]);
   return { most, tooMuch };
+}
+
+export function isMutation({ document, operationName }: Operation): boolean {
+  return getOperationAST(document, operationName)?.operation === OperationTypeNode.MUTATION;
 }
 
 type Operation = Pick<ExecutionArgs, 'document' | 'operationName' | 'variableValues'>;
@@ -38,8 +48,22 @@ function unlessRefused(result: ExecutionResult): ExecutionResult {
   return shown === undefined ? result : { errors: [shown] };
 }
 
-/** What an agent says, and shows nothing that has to be read page by page. */
+/** What an agent says, and shows nothing that has to be read page by page; or asks, to know whether anybody hears it. */
 export function isWork({ document, operationName, variableValues }: Operation): boolean {
   const operation = getOperationAST(document, operationName);
-  return operation != null && isAgents(operation) && measure(document, operation, variableValues ?? {}).nodes === 0;
+  if (operation == null) return false;
+  if (asksWhoItIs(operation)) return true;
+  return isAgents(operation) && measure(document, operation, variableValues ?? {}).nodes === 0;
 }
+
+/** For what its credentials have told already. */
+function asksWhoItIs({ operation, selectionSet: { selections } }: OperationDefinitionNode): boolean {
+  const [viewer, ...more] = selections;
+  if (operation !== OperationTypeNode.QUERY || more.length > 0) return false;
+  if (viewer?.kind !== Kind.FIELD || viewer.name.value !== 'viewer') return false;
+  return (viewer.selectionSet?.selections ?? []).every(
+    (node) => node.kind === Kind.FIELD && KNOWN.has(node.name.value),
+  );
+}
+
+const KNOWN = new Set(['__typename', 'accountId', 'role']);

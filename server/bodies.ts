@@ -23,8 +23,11 @@ export interface Bodies {
 
 /** So much of each is not counted: whoever fills the bounds keeps nobody's heart from beating. */
 const FREE_BYTES = 16_384;
+/** A chunk of an agent's log comes before its next heartbeat, so it must pass as well. */
+export const FREE_BYTES_OF_MESSAGE = 196_608;
 
-export function createBodies(limits: Limits): Bodies {
+/** @param freeBytes so much of each is not counted (16 KiB) */
+export function createBodies(limits: Limits, freeBytes = FREE_BYTES): Bodies {
   const ofAccounts = new Map<string, number>();
   let ofAll = 0;
 
@@ -45,13 +48,14 @@ export function createBodies(limits: Limits): Bodies {
     }
   };
 
+  const countedOf = (size: number): number => Math.max(0, size - freeBytes);
   const bytes = limits.KELPIE_MAX_BODY_BYTES;
   return {
     bound: { bytes, refusal: () => new PayloadTooLargeError(bytes) },
     begin(accountId) {
       let size = 0;
       const grow = (to: number): void => {
-        const by = counted(to) - counted(size);
+        const by = countedOf(to) - countedOf(size);
         demandRoom(accountId, by);
         change(accountId, by);
         size = to;
@@ -59,8 +63,4 @@ export function createBodies(limits: Limits): Bodies {
       return { add: (bytes) => grow(Math.max(0, size + bytes)), end: () => grow(0) };
     },
   };
-}
-
-function counted(size: number): number {
-  return Math.max(0, size - FREE_BYTES);
 }

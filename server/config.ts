@@ -140,6 +140,16 @@ export const serverVariables = z
     when: () => true,
     error: 'is needed with DATABASE_URL: all servers on one database must share it (try: openssl rand -base64 32)',
   })
+  .refine(
+    (env) =>
+      env.KELPIE_MAX_BODY_BYTES <= env.KELPIE_MAX_ACCOUNT_BODIES_BYTES &&
+      env.KELPIE_MAX_ACCOUNT_BODIES_BYTES <= env.KELPIE_MAX_BODIES_BYTES,
+    {
+      path: ['KELPIE_MAX_ACCOUNT_BODIES_BYTES'],
+      error:
+        'must be KELPIE_MAX_BODY_BYTES at least, and KELPIE_MAX_BODIES_BYTES at most, or the largest bodies never pass',
+    },
+  )
   .refine((env) => env.KELPIE_DATABASE_DIRECT_URL === undefined || env.DATABASE_URL !== undefined, {
     path: ['KELPIE_DATABASE_DIRECT_URL'],
     when: () => true,

@@ -15,9 +15,14 @@ const PATIENCE_MS = 10_000;
 
 /** Where operations are executed, and steps of subscriptions: accounts take turns, and in an account its keys. */
 export interface ExecutionPlaces {
-  /** Runs when there is a place; whoever waited for one in vain, or has gone meanwhile, gets a result that says so. */
-  hold(asker: Asker, run: () => ExecutionResult | Promise<ExecutionResult>): Promise<ExecutionResult>;
+  /**
+   * Runs when there is a place; whoever waited for one in vain, or has gone meanwhile, gets a result that says so.
+   * @param how.isPatient waits however long it takes
+   */
+  hold(asker: Asker, run: Run, how?: { isPatient: boolean }): Promise<ExecutionResult>;
 }
+
+type Run = () => ExecutionResult | Promise<ExecutionResult>;
 
 /** @param options.patienceMs how long one may wait for a place (10,000) */
 export function createExecutionPlaces({ patienceMs = PATIENCE_MS }: { patienceMs?: number } = {}): ExecutionPlaces {
@@ -29,13 +34,14 @@ export function createExecutionPlaces({ patienceMs = PATIENCE_MS }: { patienceMs
   });
   const tooLate = () => tooMany(`Others were before this one for ${patienceMs / 1_000} s`);
   return {
-    async hold({ accountId, keyId, gone }, run) {
+    async hold({ accountId, keyId, gone }, run, { isPatient } = { isPatient: false }) {
       const lane = { group: accountId, name: keyId };
       let giveBack: () => void;
       try {
-        giveBack = await withPatience({ ms: patienceMs, tooLate, gone: gone?.() }, (signal) =>
-          places.take(lane, signal),
-        );
+        const take = (signal: AbortSignal) => places.take(lane, signal);
+        giveBack = isPatient
+          ? await take(gone?.() ?? NEVER)
+          : await withPatience({ ms: patienceMs, tooLate, gone: gone?.() }, take);
       } catch (error) {
         // Thrown, it would end a socket and all the others on it, or a whole subscription.
         return { errors: [publicError(error) ?? new GraphQLError('Who asked has hung up before it was executed')] };
@@ -48,6 +54,8 @@ export function createExecutionPlaces({ patienceMs = PATIENCE_MS }: { patienceMs
     },
   };
 }
+
+const NEVER = new AbortController().signal;
 
 function tooMany(why: string): RateLimitedError {
   return new RateLimitedError(`${why}: each account has its turns. Ask again in a moment, and for less at once.`, 1);

@@ -2,7 +2,7 @@ import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { asAsker, type Asker } from '../core/fair-share.ts';
 import type { Context } from '../schema/index.ts';
-import { askerOf, asCounted, isWork, readsWithin } from './askers.ts';
+import { askerOf, asCounted, isMutation, isWork, readsWithin } from './askers.ts';
 import type { Limits } from './limits.ts';
 import type { ExecutionPlaces } from './execution-places.ts';
 
@@ -15,7 +15,10 @@ export function fairOperations(limits: Limits, places: ExecutionPlaces): Plugin<
   return {
     onExecute({ args, executeFn, setExecuteFn }) {
       const asker = { ...askerOf(args.contextValue), reads: readsWithin(limits, args) };
-      const run = (given: ExecutionArgs) => asCounted(asker, async () => executeFn(given) as Promise<ExecutionResult>);
+      // What has begun to change something goes on to its end, and is written down, whoever has gone.
+      const executing = isMutation(args) ? { ...asker, gone: undefined } : asker;
+      const run = (given: ExecutionArgs) =>
+        asCounted(executing, async () => executeFn(given) as Promise<ExecutionResult>);
       setExecuteFn(isWork(args) ? run : (given: ExecutionArgs) => places.hold(asker, () => run(given)));
     },
     onSubscribe({ args, subscribeFn, setSubscribeFn }) {

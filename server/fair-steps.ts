@@ -41,7 +41,8 @@ export function createFairSteps(limits: Limits, places: ExecutionPlaces): FairSt
     const asker = { ...who, reads: readsWithin(limits, asked) };
     return (each) => {
       const run = () => asCounted(asker, () => execute(each));
-      return looksUpLists ? places.hold(asker, run) : run();
+      // A step that is refused is not told again, and may be the last one.
+      return looksUpLists ? places.hold(asker, run, { isPatient: true }) : run();
     };
   };
 }

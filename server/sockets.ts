@@ -53,6 +53,7 @@ export interface SocketParts {
   keyWatch: KeyWatch;
   limits: Limits;
   /** Bounds the messages whose end has not come. */
+  /** Of messages alone: whoever sends large bodies over HTTP ends no agent's socket. */
   bodies: Bodies;
   log: Logger;
   trustedProxies: number;

@@ -1,5 +1,6 @@
 import { createFairSlots } from '../../lib/fair-slots.ts';
 import { RateLimitedError } from '../errors.ts';
+import { shareOfAskers } from '../fair-share.ts';
 import type { Fence } from './terms.ts';
 
 /** As `CoreOptions` has it. */
@@ -13,10 +14,10 @@ const MOST_WAITING = 1_000;
  */
 export type Alone = <Answer>(fence: Fence, work: () => Promise<Answer>) => Promise<Answer>;
 
-/** @param connections of the pool, of which these have half at most (10) */
+/** @param connections of the pool (10): of those that are kept for work these have half at most, as the others are for what waits for nobody */
 export function createAlone(connections = CONNECTIONS): Alone {
   const places = createFairSlots({
-    atOnce: Math.max(1, Math.floor(connections / 2)),
+    atOnce: Math.max(1, Math.floor((connections - shareOfAskers(connections)) / 2)),
     mostWaiting: MOST_WAITING,
     crowded,
   });

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Context } from 'hono';
 import { accepts } from 'hono/accepts';
 import { messageOf } from '../../lib/errors.ts';
@@ -35,6 +36,8 @@ export function respondWithStream(
   around: { stopping: AbortSignal; log: RestLog; onEnd: () => void },
 ): Response {
   const over = new AbortController();
+  // Its reader may pull on nobody's behalf.
+  const within = AsyncLocalStorage.snapshot();
   let coming: Promise<string | undefined> | undefined;
   const end = (): void => {
     if (over.signal.aborted) return;
@@ -55,7 +58,7 @@ export function respondWithStream(
     {
       start: (controller) => controller.enqueue(encoded(`retry: ${RETRY_MS}\n\n`)),
       async pull(controller) {
-        coming ??= nextText(context, events, around.log);
+        coming ??= within(() => nextText(context, events, around.log));
         const text = await orSilence(coming);
         if (text !== SILENCE) coming = undefined;
         if (text === undefined) {

@@ -59,16 +59,16 @@ describe('a step of a subscription', () => {
     expect(await step).toEqual({ data: { told: { within: { list: [2] } } } });
   });
 
-  test('that waits in vain says so, and who follows goes on', async () => {
+  test('waits for its place however long that takes, as it may be the last one; an operation does not', async () => {
     const places = createExecutionPlaces({ patienceMs: 1 });
     const giveBack = taken(places);
     const lists = valid('subscription { told { list } }');
-    const step = createFairSteps(defaultLimits, places)(lists, true);
-    expect(await step({ ...lists, rootValue: { told } })).toMatchObject({
+    const step = createFairSteps(defaultLimits, places)(lists, true)({ ...lists, rootValue: { told } });
+    expect(await places.hold({ accountId: viewer.accountId, keyId: 'k' }, () => ({}))).toMatchObject({
       errors: [{ extensions: { code: 'RATE_LIMITED' } }],
     });
     await giveBack();
-    expect(await step({ ...lists, rootValue: { told } })).toEqual({ data: { told: { list: [1] } } });
+    expect(await step).toEqual({ data: { told: { list: [1] } } });
   });
 
   test('leaves its place to others when who follows alone has gone', async () => {

@@ -5,10 +5,10 @@ import { holding, waitingForLocks } from '../../support/holding.ts';
 import { claimMany } from '../../support/jobs.ts';
 import { until } from '../../support/until.ts';
 
-const { core, database, account, close } = await openTestCore({ maxConnections: 4 });
+const { core, database, account, close } = await openTestCore({ maxConnections: 10 });
 afterAll(close);
 
-test('those whose jobs another holds wait on half of the connections, and all others have the rest', async () => {
+test('those whose jobs another holds wait on half of the connections that are kept for work, and all others have the rest', async () => {
   const [mine, theirs] = [(await account()).viewer, (await account()).viewer];
   const held = await claimMany(core, mine, 8);
   const [free] = await claimMany(core, theirs, 1);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { afterAll, expect, test } from 'vitest';
+import { asAsker, isAsking } from '../../../core/fair-share.ts';
 import { listenLocally } from '../../../lib/port.ts';
 import { createHttpServer } from '../../../server/http-server.ts';
 import { respondWithStream, type SentEvent } from '../../../server/rest/event-stream.ts';
@@ -20,6 +21,12 @@ async function* endless(): AsyncGenerator<SentEvent, void, undefined> {
     yield { id: String(produced), data: { filling: 'x'.repeat(10_000) } };
   }
 }
+async function* marked(): AsyncGenerator<SentEvent, void, undefined> {
+  for (let n = 0; n < 3; n++) {
+    await Promise.resolve();
+    yield { data: isAsking() };
+  }
+}
 async function* broken(): AsyncGenerator<SentEvent, void, undefined> {
   await Promise.resolve();
   throw new Error('the database is away');
@@ -32,6 +39,9 @@ const around = {
   onEnd: () => (ends += 1),
 };
 app.get('/endless', (context) => respondWithStream(context, endless(), around));
+app.get('/marked', (context) =>
+  asAsker({ accountId: 'a', keyId: 'k' }, () => respondWithStream(context, marked(), around)),
+);
 app.get('/broken', (context) => respondWithStream(context, broken(), around));
 const server = createHttpServer(
   { connections: 10, unread: createUnread(2 ** 30), patienceMs: 200 },
@@ -75,4 +85,9 @@ test('events that break off end the stream well, and are told to the log', async
   expect(text).toBe('retry: 2000\n\n');
   expect(ends).toBe(before + 1);
   expect(logged).toHaveLength(1);
+});
+
+test('what is told is asked for in turns by who has asked for the stream, whoever pulls', async () => {
+  const text = await (await fetch(`http://127.0.0.1:${port}/marked`)).text();
+  expect(text.match(/data: .*/g)).toEqual(['data: true', 'data: true', 'data: true']);
 });
