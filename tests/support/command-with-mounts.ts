@@ -9,12 +9,14 @@ import { startProgram } from './program.ts';
 /** Of the tests of commands: work that leaves something to be put away, and how that goes. */
 const [what] = process.argv.slice(2);
 
-/** Puts away as debootstrap does, by other programs, one after the other, when it is told to end; and says so in a file. */
+/**
+ * Puts away as debootstrap does, by other programs, one after the other, when it is told to end; and says so in a file. What it waits for is
+ * there before it can be told.
+ */
 const DEBOOTSTRAP = `#!/bin/sh
 trap 'for at in dev proc sys; do ( sh -c "sleep 0.1; echo $at >> unmounted" ); done' 0
 trap 'exit 143' 15
-echo mounted
-sleep 1000
+( echo mounted; exec sleep 1000 )
 `;
 
 await runCommand(
