@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import type { Worker } from 'node:worker_threads';
@@ -108,7 +109,10 @@ describe('an object that is replaced during its download', () => {
     const newer = Buffer.alloc(17 * 2 ** 20, 'b');
     await publish(prefix, Buffer.alloc(newer.length, 'a'));
     let answers = 0;
-    if (looks !== 'looks') bench.relay.rewrite = (headers) => ({ ...headers, 'if-match': undefined });
+    // Of downloads alone: in an upload's completion it is signed.
+    const withoutCondition = (headers: IncomingHttpHeaders) =>
+      headers.range === undefined ? headers : { ...headers, 'if-match': undefined };
+    if (looks !== 'looks') bench.relay.rewrite = withoutCondition;
     bench.relay.interfere = async (seen) => {
       if (seen.method === 'GET' && seen.key === key && ++answers === 2) await publish(prefix, newer);
       return undefined;
