@@ -2,7 +2,7 @@ import DataLoader from 'dataloader';
 import type { AgentSignals } from '../core/agents/signals.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
 import type { Core } from '../core/core.ts';
-import { asAsker, asksAlone, isAsking } from '../core/fair-share.ts';
+import { asAllWhoAsk, asksAlone, isAsking } from '../core/fair-share.ts';
 import { findAgents, heldJobs, type SeenAgent } from '../core/agents/find.ts';
 import { demand } from '../core/accounts/keys.ts';
 import type { AccountFeed } from '../core/events/account-feed.ts';
@@ -74,12 +74,9 @@ export interface Context extends Shared {
  */
 export function createAttemptLoader(core: Core): AttemptLoader {
   const ofWork = attemptLoader(core, outside);
-  const ofAskers = attemptLoader(core, (load) => outside(() => asAsker(TOGETHER, load)));
+  const ofAskers = attemptLoader(core, asAllWhoAsk);
   return (job) => (isAsking() ? ofAskers : ofWork).load(job);
 }
-
-/** What is loaded for all who watch at once has a turn of its own among theirs. */
-const TOGETHER = { accountId: 'all', keyId: 'all' };
 
 type Run = <Result>(load: () => Result) => Result;
 

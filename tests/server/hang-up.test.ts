@@ -8,6 +8,8 @@ import { createApp } from '../../server/app.ts';
 import { createLog } from '../../server/log.ts';
 import { startTestApp } from '../support/app.ts';
 import { spec } from '../support/core.ts';
+import { holding, waitingForLocks } from '../support/holding.ts';
+import { submit } from '../support/jobs.ts';
 import { openRaw, type RawSocket } from '../support/raw-socket.ts';
 import { until } from '../support/until.ts';
 
@@ -86,4 +88,27 @@ test.each<[string, (leaving: Leaving) => unknown]>([
   // Nothing is told of it, least of all that something had gone wrong.
   expect(socket.heard.filter(({ type }) => type === 'next' || type === 'error')).toEqual([]);
   socket.socket.terminate();
+});
+
+test('a purge whose asker hangs up is done to its end, and written down', async () => {
+  const { viewer, secret } = await app.account();
+  const { id } = await submit(app.core, viewer, { containerGroupId: 'purged' });
+  const letGo = await holding(app.database, 'select from jobs where id = $1 for update', [id]);
+  const socket = openRaw(app.url, { 'X-Kelpie-Key': secret });
+  await until('the socket', () => socket.heard.length > 0);
+  const query = 'mutation { purgeJobs(containerGroupId: "purged") { __typename } }';
+  socket.send({ id: '1', type: 'subscribe', payload: { query } });
+  await until('the purge to wait', async () => (await waitingForLocks(app.database)) === 1);
+  socket.socket.terminate();
+  // By then the server has heard of it.
+  await app.graphql(secret, '{ viewer { role } }');
+  await letGo();
+  await until('the entry', async () => {
+    const entries = await app.database.query(
+      "select from audit_events where action = 'JOBS_PURGED' and account_id = $1",
+      [viewer.accountId],
+    );
+    return entries.length === 1;
+  });
+  expect(await app.database.query('select from jobs where id = $1', [id])).toEqual([]);
 });
