@@ -8,6 +8,7 @@ import { createSlots } from '../lib/slots.ts';
 import { presentedIn, type Presented, type ReadHeader } from './credentials.ts';
 import { createLeaseNames, type Report } from './own-leases.ts';
 import type { Rates, SocketSigns } from './rate.ts';
+import type { KindOfOperation } from './report-lease.ts';
 import type { ProjectCheck } from './salad/project.ts';
 import type { TokenCheck } from './salad/token.ts';
 
@@ -56,8 +57,7 @@ export interface Door {
 type Who = Pick<Admission, 'viewer' | 'credential'>;
 
 export interface SaidOnSocket {
-  /** Whether it is an agent's verb, which a fleet says often. */
-  isAgents: boolean;
+  kind: KindOfOperation;
   /** The attempt that it keeps, or tells something of. */
   lease: { jobId: string; attempt: number } | undefined;
   /** What the socket has said of leases. */
@@ -95,9 +95,10 @@ export function createDoor(parts: { core: Core; salad?: SaladChecks | undefined;
     if (rates?.countsRequests !== true) return;
     await rates.count(credential, report && (await nameOf({ viewer, credential }, report)));
   };
-  const countOn: Door['countOn'] = async ({ viewer, credential }, { isAgents, lease, signs }) => {
+  const countOn: Door['countOn'] = async ({ viewer, credential }, { kind, lease, signs }) => {
     if (rates?.countsRequests !== true) return;
-    if (!isAgents || !may(viewer, 'work')) await rates.count(credential);
+    if (kind === 'FOLLOWS') await rates.countFollower(credential);
+    else if (kind === 'OTHER' || !may(viewer, 'work')) await rates.count(credential);
     else if (lease === undefined || !signs.count(`${lease.jobId} ${lease.attempt}`))
       await rates.countAgents(credential);
   };

@@ -31,6 +31,11 @@ export interface Rates {
    */
   countAgents(credential: string): Promise<void>;
   /**
+   * Counts a subscription on a socket. All who follow something come back at once, too, and each socket has a bound of how many it may have.
+   * @throws RateLimitedError
+   */
+  countFollower(credential: string): Promise<void>;
+  /**
    * Counts a refused key.
    * @throws RateLimitedError, to be told instead, when too many from there were refused. Good keys from there pass: machines share addresses
    */
@@ -49,18 +54,20 @@ const MOST_SIGNS = PER_LEASE * BURST_SECONDS;
 const TOO_MANY_SIGNS = `Expected at most ${MOST_SIGNS} heartbeats and reports in ${BURST_SECONDS} s from who holds one job, got more. Send a heartbeat every heartbeat_interval seconds.`;
 /** So many leases of one socket are counted for themselves at a time: its agent holds one, and may have more to tell of those before. */
 const LEASES_OF_SOCKET = 4;
-/** As often as others ask with a key, its agents may say so many times as much. */
-const AGENTS_TIMES = 10;
+/** As often as others ask with a key, what comes back at once when a server goes may come so many times as often. */
+const CROWD_TIMES = 10;
 /** Keys, leases and addresses that are counted at a time; above that, what was counted longest ago is forgotten. */
 const MAX_COUNTED = 10_000;
 
 export function createRates({ perKey, refusalsPerAddress }: RateLimits): Rates {
   const requests = createCounter(perKey * BURST_SECONDS, BURST_SECONDS);
   const signs = createCounter(MOST_SIGNS, BURST_SECONDS);
-  const agents = createCounter(perKey * AGENTS_TIMES * BURST_SECONDS, BURST_SECONDS);
+  const agents = createCounter(perKey * CROWD_TIMES * BURST_SECONDS, BURST_SECONDS);
+  const followers = createCounter(perKey * CROWD_TIMES * BURST_SECONDS, BURST_SECONDS);
   const refusals = createCounter(refusalsPerAddress, 1);
   const tooMany = `Expected at most ${perKey * BURST_SECONDS} requests in ${BURST_SECONDS} s with one key (KELPIE_RATE_PER_KEY=${perKey} a second), got more. Ask less often, or in batches.`;
-  const tooManyOfAgents = `Expected at most ${agents.max} registrations, claims and other words of agents in ${BURST_SECONDS} s over sockets with one key (${AGENTS_TIMES} times KELPIE_RATE_PER_KEY=${perKey} a second), got more. Give the fleet several keys.`;
+  const tooManyOfAgents = `Expected at most ${agents.max} registrations, claims and other words of agents in ${BURST_SECONDS} s over sockets with one key (${CROWD_TIMES} times KELPIE_RATE_PER_KEY=${perKey} a second), got more. Give the fleet several keys.`;
+  const tooManyFollowers = `Expected at most ${followers.max} subscriptions in ${BURST_SECONDS} s over sockets with one key (${CROWD_TIMES} times KELPIE_RATE_PER_KEY=${perKey} a second), got more. Follow many jobs with one subscription.`;
   const tooManyRefused = `Expected at most ${refusalsPerAddress} refused keys a second from one address (KELPIE_REFUSALS_PER_ADDRESS), got more. Wait, and check the key.`;
   return {
     countsRequests: perKey > 0,
@@ -71,6 +78,9 @@ export function createRates({ perKey, refusalsPerAddress }: RateLimits): Rates {
     },
     async countAgents(credential) {
       if (perKey > 0) deny(await agents.add(credential), agents.max, tooManyOfAgents);
+    },
+    async countFollower(credential) {
+      if (perKey > 0) deny(await followers.add(credential), followers.max, tooManyFollowers);
     },
     async refusalOf(credential) {
       // One that has reached the bound goes above it with the next.

@@ -37,12 +37,17 @@ export function isAgents({ operation, selectionSet }: OperationDefinitionNode): 
   return field?.kind === Kind.FIELD && workFields.has(field.name.value);
 }
 
-/** The same of a text that holds nothing but one operation and fragments, and is short. */
-export function isTextOfAgents(query: string): boolean {
-  if (query.length > MAX_CHARACTERS) return false;
+/** What an operation on a socket is, for counting it: an agent's verb alone, whatever it is; else something that is followed; else neither. */
+export type KindOfOperation = 'AGENTS' | 'FOLLOWS' | 'OTHER';
+
+/** The kind of a text that holds nothing but one operation and fragments, and is short; else `OTHER`. */
+export function kindOfText(query: string): KindOfOperation {
+  if (query.length > MAX_CHARACTERS) return 'OTHER';
   const definitions = parsed(query)?.definitions ?? [];
   const [operation, ...others] = definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION);
-  return operation !== undefined && others.length === 0 && isAgents(operation);
+  if (operation === undefined || others.length > 0) return 'OTHER';
+  if (isAgents(operation)) return 'AGENTS';
+  return operation.operation === OperationTypeNode.SUBSCRIPTION ? 'FOLLOWS' : 'OTHER';
 }
 
 /** What cannot be read is told where it is to be run. */

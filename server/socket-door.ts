@@ -14,7 +14,7 @@ import { hasCredentials, readerOf } from './credentials.ts';
 import { exceeded, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { createSocketSigns, type SocketSigns } from './rate.ts';
-import { isTextOfAgents, leaseOfReport } from './report-lease.ts';
+import { kindOfText, leaseOfReport } from './report-lease.ts';
 import { addressOf } from './requests.ts';
 
 /** Of the protocol: nothing is wrong with the one who asks, it should come again. */
@@ -181,7 +181,7 @@ async function countedOpener(
   signs: SocketSigns,
 ): Promise<Viewer> {
   demandNoOthers(headersOf({ extensions }));
-  await door.countOn(opener, { isAgents: isTextOfAgents(query), lease: leaseOfReport({ query, variables }), signs });
+  await door.countOn(opener, { kind: kindOfText(query), lease: leaseOfReport({ query, variables }), signs });
   return opener.viewer;
 }
 

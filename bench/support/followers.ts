@@ -102,10 +102,14 @@ async function follow(follower: Follower, kind: Kind): Promise<void> {
   const { socket, jobId } = follower;
   const told = Promise.withResolvers<undefined>();
   follower.onMessage = (text, at) => {
-    const found = read(text, kind);
-    if (found === undefined) return;
-    follower.received.push([...found, at]);
-    told.resolve(undefined);
+    try {
+      const found = read(text, kind);
+      if (found === undefined) return;
+      follower.received.push([...found, at]);
+      told.resolve(undefined);
+    } catch (error) {
+      told.reject(error);
+    }
   };
   const variables = { id: jobId, after: kind.is === 'EVENTS' ? kind.after : undefined };
   for (const is of Object.keys(queries)) {
@@ -115,9 +119,13 @@ async function follow(follower: Follower, kind: Kind): Promise<void> {
   await told.promise;
 }
 
-/** A change's number and `seq`, where the message tells of one. */
+/**
+ * A change's number and `seq`, where the message tells of one.
+ * @throws where the server refuses to tell
+ */
 function read(text: string, kind: Kind): [n: number, seq: number] | undefined {
   const { id, type, payload } = JSON.parse(text) as Message;
+  if (id === kind.is && type === 'error') throw new Error(`Expected to follow a job, got ${text}`);
   if (id !== kind.is || type !== 'next') return undefined;
   const { jobEvents: event, jobUpdated: state } = payload.data;
   if (event !== undefined) return event.type === 'WARNED' ? [Number(event.data.message), event.seq] : undefined;

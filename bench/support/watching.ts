@@ -73,7 +73,17 @@ export async function all(processes: ChildProcess[], order: Order): Promise<Answ
 }
 
 async function ordered(child: ChildProcess, order: Order): Promise<Answer> {
-  const answered = once(child, 'message');
+  const over = new AbortController();
+  const { signal } = over;
+  const answered = once(child, 'message', { signal });
+  const ended = once(child, 'exit', { signal });
   child.send(order);
-  return ((await answered) as [Answer])[0];
+  try {
+    const [answer] = (await Promise.race([answered, ended])) as [Answer | number | null];
+    if (answer !== null && typeof answer === 'object') return answer;
+    throw new Error('A process of followers ended before it had done what it was told');
+  } finally {
+    over.abort();
+    await Promise.allSettled([answered, ended]);
+  }
 }

@@ -108,7 +108,7 @@ test('a fleet that comes back over sockets keeps its leases: none of its first h
   const who = await asker();
   const gate = await holdLeases();
   const beat = (lease: { jobId: string; attempt: number }, signs = createSocketSigns()) =>
-    door.countOn(who, { isAgents: true, lease, signs });
+    door.countOn(who, { kind: 'AGENTS', lease, signs });
   await Promise.all(Array.from({ length: 5_000 }, () => beat({ jobId: randomUUID(), attempt: 1 })));
   // Beyond a few leases of one socket, what is said counts with what else the agents of the key say: fifty in five seconds.
   const signs = createSocketSigns();

@@ -46,6 +46,14 @@ describe('how often may be asked', () => {
     );
   });
 
+  test('by subscriptions on sockets: ten times as often, as all who follow something come back at once', async () => {
+    const rates = createRates({ perKey: 1, refusalsPerAddress: 0 });
+    expect(await passes(20, () => rates.count('a'))).toBe(5);
+    expect(await passes(60, () => rates.countFollower('a'))).toBe(50);
+    await expect(rates.countFollower('a')).rejects.toThrow('at most 50 subscriptions in 5 s over sockets with one key');
+    expect(await passes(60, () => rates.countAgents('a'))).toBe(50);
+  });
+
   test('by what a socket says of leases: ten a second of each of four, whatever other sockets say', async () => {
     const signs = createSocketSigns();
     const say = (lease: string, on = signs) => passes(60, () => Promise.resolve().then(() => on.count(lease)));
@@ -128,7 +136,7 @@ describe('a server', async () => {
     expect((await app.rest(secret, 'GET', '/users/me')).status).toBe(429);
   });
 
-  test('over a socket too, which stays open, and not what agents say there', async () => {
+  test('over a socket too, which stays open, and not what agents say there, or what is followed', async () => {
     const { viewer, secret } = await app.account();
     const client = app.socket(secret);
     const answerTo = async (query: string, variables: Record<string, unknown> = {}): Promise<unknown> => {
@@ -144,7 +152,10 @@ describe('a server', async () => {
       errors: [{ extensions: { code: 'RATE_LIMITED', retryAfterSeconds: expect.any(Number) as unknown } }],
     });
     expect((await app.rest(secret, 'GET', '/users/me')).status).toBe(429);
-    await submit(app.core, viewer);
+    const { id } = await submit(app.core, viewer);
+    expect(await answerTo('subscription ($id: ID!) { jobUpdated(id: $id) { status } }', { id })).toEqual({
+      data: { jobUpdated: { status: 'PENDING' } },
+    });
     const { lease: input } = await claim(app.core, viewer);
     for (let time = 0; time < 20; time++) {
       expect(await answerTo(HeartbeatDocument.toString(), { input })).toMatchObject({
