@@ -4,6 +4,7 @@ import type { KeyLookup } from './accounts/key-lookup.ts';
 import type { SecretBox } from './accounts/secret-box.ts';
 import type { AgentLookup } from './agents/agent-lookup.ts';
 import type { Newcomers } from './agents/newcomers.ts';
+import type { Neighbours } from './events/neighbours.ts';
 import type { Searches } from './jobs/searches.ts';
 import type { LeaseTurns } from './leases/lease-turns.ts';
 import type { NewsPace } from './leases/news-pace.ts';
@@ -37,6 +38,8 @@ export interface Core {
   /** How many agents an account may bring that are new, and how often what is new of an attempt becomes an event. */
   readonly newcomers: Newcomers;
   readonly newsPace: NewsPace;
+  /** What runs in other databases of the cluster, and holds up nothing here. */
+  readonly neighbours: Neighbours;
   /** Who is told of what becomes of jobs, for traces. */
   readonly traces: JobTraces;
   /** Says that a transaction has committed something that others may be waiting for: by default a change of a job. */

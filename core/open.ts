@@ -16,6 +16,7 @@ import { createAgentSignals, type AgentSignals } from './agents/signals.ts';
 import type { Core } from './core.ts';
 import { createAccountFeed, type AccountFeed } from './events/account-feed.ts';
 import { createFeed, type Feed } from './events/feed.ts';
+import { createNeighbours } from './events/neighbours.ts';
 import { createNextEvents, type NextEvents } from './events/next-events.ts';
 import { createJobWatchers, type JobWatchers } from './events/watch.ts';
 import { createTurns } from './fair-share.ts';
@@ -137,6 +138,7 @@ function createBase(orm: Orm, options: CoreOptions, announce: Core['announce']):
     report: createReports(orm, alone),
     append: createAppends(orm, alone),
     heartbeatTurns: createLeaseTurns(),
+    neighbours: createNeighbours(orm),
     newcomers: createNewcomers(options.newcomers),
     newsPace: createNewsPace(options.news),
     announce,

@@ -13,3 +13,8 @@ export function isRefusedForItsData(error: unknown): boolean {
 export function hasTakenTooLong(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '57014';
 }
+
+/** Whether PostgreSQL has refused a statement for want of a right (42501). */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '42501';
+}

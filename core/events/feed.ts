@@ -12,7 +12,7 @@ interface Flags {
 }
 
 const afterStatement = statement<
-  { xid: string; id: string; old: string; settled_only: boolean; batch: number },
+  { xid: string; id: string; old: string; settled_only: boolean; batch: number; elsewhere: readonly string[] },
   Row & Flags
 >('events-after');
 
@@ -40,7 +40,7 @@ export interface Feed {
   listen(listener: FeedListener): () => void;
   /**
    * The same events, each exactly once, but only when everything before it in the feed has been handed out: in the order of the
-   * feed, which within a job is that of `seq`. An old transaction that stays open holds these up.
+   * feed, which within a job is that of `seq`. An old transaction that stays open in this database holds these up.
    */
   listenSettled(listener: FeedListener): void;
   /** Up to which place the events have been handed out to those. */
@@ -57,12 +57,16 @@ export function createFeed(core: Core, options: Partial<ReadingOptions> = {}): F
   });
   return {
     async begin() {
+      await core.neighbours.look();
       reading.goTo(await feedHead(core));
       // What has committed beyond that mark, while an older transaction is still open somewhere, happened before all the same:
       // it is passed over now, when nobody listens yet.
       await reading.runOnce();
     },
-    runOnce: () => reading.runOnce(),
+    async runOnce() {
+      await core.neighbours.look();
+      return reading.runOnce();
+    },
     listen(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -147,7 +151,7 @@ interface ReadEvent extends Flags {
 
 async function read(core: Core, from: Position & { old: string; settled_only: boolean }): Promise<ReadEvent[]> {
   const em = plainReader(core);
-  const rows = await afterStatement(em, { ...from, batch: BATCH });
+  const rows = await afterStatement(em, { ...from, batch: BATCH, elsewhere: core.neighbours.transactions() });
   const events = plainRows(em, JobEvent, rows);
   return rows.flatMap(({ settled, calm, head }, index) => {
     const event = events[index];

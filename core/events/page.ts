@@ -25,16 +25,23 @@ type PageRow = Row & {
 };
 
 const pageStatement = statement<
-  { account_id: string | null; job_ids: readonly string[] | null; xid: string; id: string; batch: number },
+  {
+    account_id: string | null;
+    job_ids: readonly string[] | null;
+    xid: string;
+    id: string;
+    batch: number;
+    elsewhere: readonly string[];
+  },
   PageRow
 >('events-page');
-const headStatement = statement<Record<string, never>, { xmin: string }>('events-head');
+const headStatement = statement<{ elsewhere: readonly string[] }, { xid: string }>('events-head');
 
 /** Where the feed stands: nothing can appear before it any more. */
 export async function feedHead(core: Core): Promise<Position> {
-  const [head] = await headStatement(core.em.fork(), {});
+  const [head] = await headStatement(core.em.fork(), { elsewhere: core.neighbours.transactions() });
   if (head === undefined) throw new Error('The database did not tell the head of the feed');
-  return { xid: head.xmin, id: '0' };
+  return { xid: head.xid, id: '0' };
 }
 
 /**
@@ -52,7 +59,8 @@ export async function readEvents(
   const em = core.em.fork();
   const accountId = viewer.isAdmin ? null : viewer.accountId;
   const named = { account_id: accountId, job_ids: jobIds === undefined ? null : namedIds(jobIds) };
-  const rows = await pageStatement(em, { ...named, ...after, batch: limit });
+  const elsewhere = core.neighbours.transactions();
+  const rows = await pageStatement(em, { ...named, ...after, batch: limit, elsewhere });
   const parts = rows.map(({ around, ...event }) => ({ around, event }));
   const around = parts[0]?.around;
   if (around === undefined) throw new Error('The horizon of the feed is missing: its one row belongs to the schema');

@@ -16,6 +16,7 @@ import { findTool, PG_DUMP, PG_RESTORE } from '../../deploy/local/tools.ts';
 import { MASTER_KEY, openTestCore } from '../support/core.ts';
 import { createDatabase } from '../support/database.ts';
 import { claim, endings, runOut, submit } from '../support/jobs.ts';
+import { until } from '../support/until.ts';
 
 const run = promisify(execFile);
 const [dump, restore] = [findTool(PG_DUMP), findTool(PG_RESTORE)];
@@ -75,7 +76,10 @@ describe.skipIf('missing' in dump || 'missing' in restore)('a database that was 
     const again = await claim(restored, viewer, 'third');
     expect(again.id).toBe(waiting.id);
     await expect(heartbeat(restored, viewer, since.lease)).rejects.toThrow();
-    await restored.feed.runOnce();
+    await until('all to be settled', async () => {
+      await restored.feed.runOnce();
+      return told.length >= 3;
+    });
     expect(told).toEqual([`${running.id} ATTEMPT_ENDED`, `${running.id} COMPLETED`, `${waiting.id} CLAIMED`]);
   });
 });

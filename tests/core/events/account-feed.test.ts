@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { authenticate, type Viewer } from '../../../core/accounts/keys.ts';
 import type { FeedStep } from '../../../core/events/account-feed.ts';
 import { eventsThatFit, feedHead, readEvents } from '../../../core/events/page.ts';
@@ -11,6 +11,7 @@ import { submitJobs } from '../../../core/jobs/submit.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
 import { openTestCore, spec, ADMIN_KEY } from '../../support/core.ts';
 import { claim, submit } from '../../support/jobs.ts';
+import { allToBeSettled } from '../../support/settled.ts';
 import { until } from '../../support/until.ts';
 
 const { core, database, account, close } = await openTestCore();
@@ -19,6 +20,9 @@ afterAll(async () => {
   await Promise.all(followed.map((steps) => steps.return()));
   await close();
 });
+
+// Else a follower who begins now would be told what the tests before have left.
+beforeEach(() => allToBeSettled(database));
 
 /** Reads a feed on its own, as fast as it comes, until told to hold. */
 async function follow(viewer: Viewer, wish: { after?: Position; filter?: JobFilter } = {}) {
@@ -81,14 +85,8 @@ describe('an account’s feed', () => {
     const { viewer } = await account();
     await submit(core, viewer);
     await feedUntil('quiet', () => true);
-    const head = await until('what was submitted to be settled', async () => {
-      const [last] = (await idsInOrder(viewer.accountId)).slice(-1);
-      const settled = await database.query(
-        'select 1 from job_events where id = $1 and xid < pg_snapshot_xmin(pg_current_snapshot())',
-        [last],
-      );
-      return settled.length > 0 && feedHead(core);
-    });
+    await allToBeSettled(database);
+    const head = await feedHead(core);
     expect(BigInt(head.xid)).toBeGreaterThan(0n);
     const reader = await follow(viewer);
     const job = await submit(core, viewer);

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { createFeed } from '../../../core/events/feed.ts';
 import { cursorOf, isAfter, positionOf } from '../../../core/events/position.ts';
 import type { JobEvent } from '../../../db/entities/job-event.ts';
 import { openTestCore } from '../../support/core.ts';
 import { submit } from '../../support/jobs.ts';
+import { allToBeSettled } from '../../support/settled.ts';
 import { until } from '../../support/until.ts';
 
 const { core, database, account, close } = await openTestCore();
@@ -14,6 +15,9 @@ afterAll(async () => {
   await Promise.all(clients.map((client) => client.end()));
   await close();
 });
+
+// Else a reader that starts would be told what the tests before have left.
+beforeEach(() => allToBeSettled(database));
 
 /** A connection that is within a transaction, and has an xid from the start. */
 async function begin(): Promise<pg.Client> {

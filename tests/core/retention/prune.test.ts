@@ -1,7 +1,6 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Viewer } from '../../../core/accounts/keys.ts';
 import { feedHead, readEvents } from '../../../core/events/page.ts';
-import type { Position } from '../../../core/events/position.ts';
 import { cancelJob } from '../../../core/jobs/cancel.ts';
 import { retryJob } from '../../../core/jobs/retry.ts';
 import { submitJobs } from '../../../core/jobs/submit.ts';
@@ -11,7 +10,7 @@ import type { Job } from '../../../db/entities/job.ts';
 import { openTestCore, spec } from '../../support/core.ts';
 import { claim, endings, submit } from '../../support/jobs.ts';
 import { append } from '../../support/logs.ts';
-import { until } from '../../support/until.ts';
+import { allToBeSettled } from '../../support/settled.ts';
 
 const { core, database, account, close } = await openTestCore();
 afterAll(close);
@@ -66,18 +65,9 @@ async function failedJob(viewer: Viewer, part: object = {}): Promise<Job> {
      insert into webhook_tries (delivery_id, number, milliseconds, status_code) select id, 1, 5, 200 from told`,
     [job.id],
   );
-  await settled(viewer);
+  await allToBeSettled(database);
   expect(await left(job.id)).toEqual(WHOLE);
   return job;
-}
-
-/** Other tests' transactions, and PostgreSQL's own, may hold up what has just happened. */
-async function settled(viewer: Viewer): Promise<void> {
-  const [last] = await database.query<Position>(
-    'select xid::text, id::text from job_events where account_id = $1 order by job_events.xid desc, job_events.id desc limit 1',
-    [viewer.accountId],
-  );
-  await until('it is settled', async () => BigInt((await feedHead(core)).xid) > BigInt(last?.xid ?? 0));
 }
 
 describe('what is too old is removed', () => {
@@ -119,7 +109,7 @@ describe('what is too old is removed', () => {
     const retried = await failedJob(viewer);
     await retryJob(core, viewer, retried.id);
     for (const { id } of [pending, running, retried]) await age(id, 400);
-    await settled(viewer);
+    await allToBeSettled(database);
     expect(await prune({ jobs: 1, events: 1, logs: 1 })).toEqual(NOTHING);
     expect(await left(pending.id)).toMatchObject({ jobs: 1, events: 1 });
     expect(await left(running.id)).toMatchObject({ jobs: 1, attempts: 1, events: 2, logs: 1 });
@@ -160,7 +150,7 @@ describe('what is too old is removed', () => {
        select id, event_seq + 1, account_id, container_group_id, 'PURGED', '{}' from gone`,
       [job.id],
     );
-    await settled(viewer);
+    await allToBeSettled(database);
     await age(job.id, 29);
     expect(await prune({ events: 30 })).toEqual(NOTHING);
     await age(job.id, 2);
@@ -211,7 +201,7 @@ async function endedJobs(viewer: Viewer, count: number, days: number): Promise<J
     jobs.map(({ id }) => id),
     days,
   ]);
-  await settled(viewer);
+  await allToBeSettled(database);
   return jobs;
 }
 
@@ -222,7 +212,7 @@ describe('the feed', () => {
     const lives = await submit(core, viewer, { containerGroupId: 'waits' });
     const [old] = await endedJobs(viewer, 1, 31);
     const later = await submit(core, viewer, { containerGroupId: 'waits' });
-    await settled(viewer);
+    await allToBeSettled(database);
     const all = await readEvents(core, viewer, start, 100);
     expect(all.events.map(({ jobId }) => jobId)).toEqual([lives.id, old!.id, old!.id, later.id]);
     expect(all.gap).toBeUndefined();
@@ -255,7 +245,7 @@ describe('the feed', () => {
     expect(await left(job.id)).toMatchObject({ jobs: 1, events: 2 });
     letGo(undefined);
     await open;
-    await settled(viewer);
+    await allToBeSettled(database);
     expect(await prune({ jobs: 90, events: 30 })).toEqual({ ...NOTHING, jobs: 1, events: 2 });
   });
 
