@@ -2,13 +2,14 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { createGzip } from 'node:zlib';
 import { buildExecutable } from '../deploy/agent/executable.ts';
 import { GROUP } from '../deploy/local/agent.ts';
 import { startStack, type Stack } from '../deploy/local/stack.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { startProgram, type TestProgram } from '../tests/support/program.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
+import { number } from './support/flags.ts';
 import { median, rounded, say } from './support/stats.ts';
 
 /**
@@ -16,7 +17,6 @@ import { median, rounded, say } from './support/stats.ts';
  * waits for work, beside the same agent that Node runs from its sources? In turn, each time a fresh process; the job waits already.
  * Where we are root the executable is also started as process 1 of a namespace, as in a container, where it makes itself an init first.
  */
-const OPTIONS = { rounds: { type: 'string', default: '10' }, json: { type: 'boolean' } } as const;
 const MIB = 2 ** 20;
 /** After its job an agent still puts things away; what it holds then, it holds. */
 const SETTLED_MS = 3000;
@@ -34,9 +34,15 @@ interface Sample {
   memory?: { resident: number; own: number };
 }
 
-export async function agent(flags: string[]): Promise<Record<string, unknown>> {
-  const { values } = parseArgs({ args: flags, options: OPTIONS });
-  const rounds = Number(values.rounds);
+export const agent = benchmark(
+  'How large is the executable, how soon has it its first job, and how much memory does it hold, beside Node with the sources?',
+  {
+    rounds: number('how often each is started', 10, { whole: true, min: 1, max: 1_000 }),
+  },
+  compare,
+);
+
+async function compare({ rounds }: { rounds: number }): Promise<Figures> {
   const directory = await makeTemporaryDirectory('kelpie-agent-');
   try {
     const { path } = await buildExecutable(join(directory, 'dist'));

@@ -1,6 +1,7 @@
 import type { Viewer } from '../core/accounts/keys.ts';
 import { claimJob } from '../core/leases/claim.ts';
 import type { OpenCore } from '../core/open.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
 import { insertEnded, insertWaiting } from './support/backlog.ts';
 import { openOwned } from './support/owned.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
@@ -23,7 +24,13 @@ interface Side {
   perSecond: number[];
 }
 
-export async function claim(): Promise<Record<string, unknown>> {
+export const claim = benchmark(
+  'How many claims a second, and does it depend on the backlog and the history?',
+  {},
+  measure,
+);
+
+async function measure(): Promise<Figures> {
   const postgres = await startBenchPostgres();
   try {
     const small = await prepare(await postgres.database(SMALL.name), SMALL);

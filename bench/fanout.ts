@@ -1,5 +1,4 @@
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,9 +7,12 @@ import { heartbeat } from '../core/leases/renew.ts';
 import { feedHead } from '../core/events/page.ts';
 import { cursorOf } from '../core/events/position.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
+import { benchmark } from './support/benchmark.ts';
+import { oneOf } from './support/flags.ts';
 import type { Report } from './support/followers.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
 import { quantile, rounded, say } from './support/stats.ts';
+import { rssKib } from './support/usage.ts';
 import { watchedClaims } from './support/watched-claims.ts';
 import { all, openBench, openFollowers, reports, submitted, type Bench } from './support/watching.ts';
 
@@ -22,7 +24,7 @@ import { all, openBench, openFollowers, reports, submitted, type Bench } from '.
  * The server is one process, the followers are others, and the changes are made here, past the server: it does nothing but tell.
  * Missed, told twice and out of order are counted by each job's own `seq`, against the table: `jobEvents` may leave out nothing.
  * `jobUpdated` may leave out states, but not the last one. The open-files limit must allow for 2,000 sockets: Node raises the soft one
- * to the hard one by itself. `--only claims` or `--only telling` for a part of it.
+ * to the hard one by itself.
  */
 const JOBS = 200;
 const FOLLOWERS_PER_JOB = 10;
@@ -46,15 +48,24 @@ interface Span {
   last: number;
 }
 
-export async function fanout(flags: string[]): Promise<Record<string, unknown>> {
+const PARTS = ['claims', 'telling'] as const;
+
+export const fanout = benchmark(
+  'How long until those who follow 200 jobs over 2,000 sockets are told of a change, is anything missed, and what do watchers cost claims?',
+  {
+    only: oneOf('that part alone', PARTS),
+  },
+  measure,
+);
+
+async function measure({ only }: { only: (typeof PARTS)[number] | undefined }) {
   const directory = await makeTemporaryDirectory('kelpie-fanout-');
   const postgres = await startBenchPostgres();
-  const wanted = (part: string): boolean => !flags.includes('--only') || flags[flags.indexOf('--only') + 1] === part;
   try {
     const bench = await openBench(postgres, directory);
     try {
-      const claims = wanted('claims') ? await watchedClaims(bench, CLAIM_ROUNDS) : {};
-      const told = wanted('telling') ? await tell(bench) : {};
+      const claims = only !== 'telling' ? await watchedClaims(bench, CLAIM_ROUNDS) : {};
+      const told = only !== 'claims' ? await tell(bench) : {};
       const figures = { ...told, ...claims, load_average: rounded(loadavg()[0] ?? 0) };
       say(`load average of the last minute: ${figures.load_average}`);
       return figures;
@@ -178,6 +189,5 @@ function print(name: string, seen: Awaited<ReturnType<typeof events>>): void {
 }
 
 function rssMib(pid: number): number {
-  const kib = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return rounded(Number(kib) / 1_024, 0);
+  return rounded(rssKib(pid) / 1_024, 0);
 }

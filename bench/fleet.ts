@@ -1,6 +1,7 @@
 import { loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { benchmark, type Figures } from './support/benchmark.ts';
+import { directory, number, numbers, toggle } from './support/flags.ts';
 import type { Tally } from './support/agents.ts';
 import { addAgents, reports, submit, used, withFleet, type Fleet } from './support/fleet.ts';
 import { growth } from './support/growth.ts';
@@ -25,26 +26,27 @@ const SETTLED_MS = 50_000;
 /** Where steps are short. */
 const LOOK_EVERY_MS = 1_000;
 
-export async function fleet(flags: string[]): Promise<Record<string, unknown>> {
-  const { values } = parseArgs({
-    args: flags.filter((flag) => flag !== '--json'),
-    options: {
-      idle: { type: 'string', default: '5000' },
-      busy: { type: 'string', default: '1000' },
-      servers: { type: 'string', default: '1,3' },
-      grow: { type: 'boolean', default: false },
-      pin: { type: 'boolean', default: false },
-      profile: { type: 'string' },
-    },
-  });
-  const counts = { idle: Number(values.idle), busy: Number(values.busy) };
-  const options = { profile: values.profile, isPinned: values.pin, ...(values.grow && { lookEveryMs: LOOK_EVERY_MS }) };
+export const fleet = benchmark(
+  'What does a fleet of agents cost a server, and how long does what cannot wait take?',
+  {
+    idle: number('agents that wait for work', 5_000, { whole: true, min: 0 }),
+    busy: number('agents that report', 1_000, { whole: true, min: 0 }),
+    servers: numbers('with so many servers, one after the other', [1, 3], { whole: true, min: 1, max: 8 }),
+    grow: toggle('adds busy agents to one server until it is late, and says what is full'),
+    pin: toggle('a server has a processor for itself'),
+    profile: directory('where each server writes where its time went'),
+  },
+  measure,
+);
+
+async function measure({ servers: rounds, grow, pin, profile, ...counts }: Wanted): Promise<Figures> {
+  const options = { profile, isPinned: pin, ...(grow && { lookEveryMs: LOOK_EVERY_MS }) };
   const figures: Record<string, unknown> = {};
   const postgres = await startBenchPostgres();
   try {
-    for (const servers of values.grow ? [1] : values.servers.split(',').map(Number)) {
+    for (const servers of grow ? [1] : rounds) {
       const found = await withFleet(postgres, { servers, ...options }, (it) =>
-        values.grow ? growth(it, { ...counts, isPinned: values.pin }) : round(it, counts),
+        grow ? growth(it, { ...counts, isPinned: pin }) : round(it, counts),
       );
       // The first is the benchmark's figure, the others stand beside it.
       Object.assign(figures, Object.keys(figures).length === 0 ? found : { [`servers_${servers}`]: found });
@@ -58,6 +60,13 @@ export async function fleet(flags: string[]): Promise<Record<string, unknown>> {
 interface Counts {
   idle: number;
   busy: number;
+}
+
+interface Wanted extends Counts {
+  servers: number[];
+  grow: boolean;
+  pin: boolean;
+  profile: string | undefined;
 }
 
 async function round(fleet: Fleet, counts: Counts): Promise<Record<string, unknown>> {

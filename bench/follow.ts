@@ -7,6 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { WEED } from '../deploy/local/tools.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
+import { oneOf, toggle } from './support/flags.ts';
 import { gatewayOrExit, toolOrExit } from './support/peers.ts';
 import { median, rounded, say } from './support/stats.ts';
 import { type AnyStore, startSeaweed, startStore } from './support/store.ts';
@@ -14,22 +16,37 @@ import { startMirror } from './support/sync.ts';
 
 /**
  * How old is the oldest byte that the bucket lacks of a file that grows by 20 MB a second up to 1 GiB? The file is mirrored by the
- * agent's own code in a process of its own; a reader asks for the size of the object all the time. `--only xtc` (or `log`): one of two names.
- * `--seaweedfs`: on that store, in place of versitygw.
+ * agent's own code in a process of its own; a reader asks for the size of the object all the time.
  */
 const PIECE_BYTES = 1_000_000;
 const PIECE_MS = 50;
 const TOTAL_BYTES = 2 ** 30;
 const READ_EVERY_MS = 50;
 const NAMES = ['trajectory.xtc', 'train.log'];
+const KINDS = ['xtc', 'log'] as const;
 
-export async function follow(flags: string[]): Promise<Record<string, unknown>> {
-  const start = flags.includes('--seaweedfs') ? await seaweedOrExit() : await versitygwOrExit();
+export const follow = benchmark(
+  'How old is the oldest byte that the bucket lacks of a file that grows by 20 MB a second up to 1 GiB?',
+  {
+    only: oneOf('a file of that kind alone', KINDS),
+    seaweedfs: toggle('on that store, in place of versitygw'),
+  },
+  measure,
+);
+
+async function measure({
+  only,
+  seaweedfs,
+}: {
+  only: (typeof KINDS)[number] | undefined;
+  seaweedfs: boolean;
+}): Promise<Figures> {
+  const start = seaweedfs ? await seaweedOrExit() : await versitygwOrExit();
   const directory = await makeTemporaryDirectory('kelpie-bench-follow-');
   const store = await start(directory);
   try {
     const figures: Record<string, unknown> = { bytes: TOTAL_BYTES };
-    for (const name of namesIn(flags)) {
+    for (const name of NAMES.filter((one) => only === undefined || one.endsWith(`.${only}`))) {
       const { worstMs, medianMs, endMs, peakBytes } = await followOne(directory, store, name);
       const key = name.replace(/\W/g, '_');
       figures[`${key}_lag_max_s`] = rounded(worstMs / 1000);
@@ -46,11 +63,6 @@ export async function follow(flags: string[]): Promise<Record<string, unknown>> 
     await store.stop();
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-function namesIn(flags: string[]): string[] {
-  const only = flags[flags.indexOf('--only') + 1] ?? '';
-  return flags.includes('--only') ? NAMES.filter((name) => name.endsWith(`.${only}`)) : NAMES;
 }
 
 async function versitygwOrExit(): Promise<(directory: string) => Promise<AnyStore>> {

@@ -1,6 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
+import { number, toggle } from './support/flags.ts';
 import { writeLargeFile } from './support/files.ts';
 import { gatewayOrExit } from './support/peers.ts';
 import { rounded, say } from './support/stats.ts';
@@ -9,10 +11,19 @@ import { runSync } from './support/sync.ts';
 
 /**
  * Do large transfers ever hold up the event loop, on which heartbeats depend? 4 GiB go up and down, as they are and compressed, while
- * a timer of 100 ms in the same process records how late it ever was. `--gib` for less; `--plain` or `--compressed` for one half of it.
+ * a timer of 100 ms in the same process records how late it ever was.
  */
-export async function heartbeats(flags: string[]): Promise<Record<string, unknown>> {
-  const gib = flags.includes('--gib') ? Number(flags[flags.indexOf('--gib') + 1]) : 4;
+export const heartbeats = benchmark(
+  'Do large transfers ever hold up the event loop, on which heartbeats depend?',
+  {
+    gib: number('how much goes up and down', 4, { whole: false, min: 0.01, max: 1_000 }),
+    plain: toggle('only as it is'),
+    compressed: toggle('only compressed'),
+  },
+  measure,
+);
+
+async function measure({ gib, ...halves }: { gib: number; plain: boolean; compressed: boolean }): Promise<Figures> {
   const gateway = await gatewayOrExit();
   const directory = await makeTemporaryDirectory('kelpie-bench-heartbeats-');
   const store = await startStore(gateway, directory);
@@ -21,7 +32,7 @@ export async function heartbeats(flags: string[]): Promise<Record<string, unknow
     await mkdir(source);
     await writeLargeFile(join(source, 'weights.bin'), gib * 2 ** 30);
     const figures: Record<string, unknown> = { gib };
-    for (const compression of halvesIn(flags)) {
+    for (const compression of halvesOf(halves)) {
       for (const way of ['UP', 'DOWN'] as const) {
         const name = `${way === 'UP' ? 'up' : 'down'}${compression ? '_compressed' : ''}`;
         const local = way === 'UP' ? source : join(directory, 'target');
@@ -42,6 +53,6 @@ export async function heartbeats(flags: string[]): Promise<Record<string, unknow
   }
 }
 
-function halvesIn(flags: string[]): boolean[] {
-  return [false, true].filter((compression) => !flags.includes(compression ? '--plain' : '--compressed'));
+function halvesOf({ plain, compressed }: { plain: boolean; compressed: boolean }): boolean[] {
+  return plain === compressed ? [false, true] : [compressed];
 }

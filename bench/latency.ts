@@ -5,6 +5,7 @@ import { WebSocket } from 'ws';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { GROUP } from '../deploy/local/agent.ts';
 import { startStack, type Stack } from '../deploy/local/stack.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
 import { quantile, rounded, say } from './support/stats.ts';
 
 /**
@@ -43,7 +44,13 @@ interface Sample {
   flood: { alone: number; shipped: number } | undefined;
 }
 
-export async function latency(): Promise<Record<string, unknown>> {
+export const latency = benchmark(
+  'How long from a submission until the command runs, and from its exit until the job is COMPLETED?',
+  {},
+  measure,
+);
+
+async function measure(): Promise<Figures> {
   const directory = await makeTemporaryDirectory('kelpie-latency-');
   const stack = await startStack({ directory, agents: 1, ports: { server: 4000, s3: 9000 } });
   const client = createClient({

@@ -2,6 +2,8 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
+import { number } from './support/flags.ts';
 import { gatewayOrExit } from './support/peers.ts';
 import { rounded, say } from './support/stats.ts';
 import { type BenchStore, startStore } from './support/store.ts';
@@ -9,13 +11,20 @@ import { startMirror } from './support/sync.ts';
 
 /**
  * A checkpoint is written over in place every 50 ms for 30 s: is every copy that a reader downloads meanwhile one whole version, and
- * how long after the last write is the last version in the bucket? `--seconds` for another length.
+ * how long after the last write is the last version in the bucket?
  */
 const EVERY_MS = 50;
 const SIZES = [64 * 2 ** 10, 20 * 2 ** 20];
 
-export async function overwrite(flags: string[]): Promise<Record<string, unknown>> {
-  const seconds = flags.includes('--seconds') ? Number(flags[flags.indexOf('--seconds') + 1]) : 30;
+export const overwrite = benchmark(
+  'Is every copy of a file that is written over all the time one whole version, and how soon is the last one in the bucket?',
+  {
+    seconds: number('how long', 30, { whole: false, min: 1, max: 86_400 }),
+  },
+  measure,
+);
+
+async function measure({ seconds }: { seconds: number }): Promise<Figures> {
   const gateway = await gatewayOrExit();
   const directory = await makeTemporaryDirectory('kelpie-bench-overwrite-');
   const store = await startStore(gateway, directory);

@@ -6,6 +6,7 @@ import type { Program } from '../deploy/local/program.ts';
 import { GROUP, isRegistered, spawnAgent } from '../deploy/local/agent.ts';
 import { startStack, type Stack } from '../deploy/local/stack.ts';
 import { openLink, type Link } from '../tests/chaos/proxy.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
 import { quantile, rounded, say } from './support/stats.ts';
 
 /**
@@ -29,7 +30,13 @@ interface Bench {
   born: number;
 }
 
-export async function recovery(): Promise<Record<string, unknown>> {
+export const recovery = benchmark(
+  'How long from a fault until the command runs again elsewhere, and from a cancel until it has the signal?',
+  {},
+  measure,
+);
+
+async function measure(): Promise<Figures> {
   const directory = await makeTemporaryDirectory('kelpie-recovery-');
   const stack = await startStack({ directory, agents: 0, ports: { server: 4000, s3: 9000 } });
   const bench: Bench = { stack, directory, machines: new Map(), born: 0 };

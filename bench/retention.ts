@@ -1,6 +1,7 @@
 import { claimJob } from '../core/leases/claim.ts';
 import type { OpenCore } from '../core/open.ts';
 import { createPruner, type Pruned } from '../core/retention/prune.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
 import { insertEnded, insertWaiting, type Owner } from './support/backlog.ts';
 import { openOwned } from './support/owned.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
@@ -24,7 +25,13 @@ interface Side extends Owner {
   core: OpenCore;
 }
 
-export async function retention(): Promise<Record<string, unknown>> {
+export const retention = benchmark(
+  'Do claims go on while what is old is removed, and how many bytes does a job take?',
+  {},
+  measure,
+);
+
+async function measure(): Promise<Figures> {
   const postgres = await startBenchPostgres();
   try {
     const bytes = await bytesPerJob(await open(await postgres.database('sizes')));

@@ -7,6 +7,7 @@ import { startStack, type Stack } from '../deploy/local/stack.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { processesMarked } from '../tests/support/program.ts';
 import { until } from '../tests/support/until.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
 import { quantile, rounded, say } from './support/stats.ts';
 
 /**
@@ -40,7 +41,13 @@ interface Round {
   events: Event[];
 }
 
-export async function scaling(): Promise<Record<string, unknown>> {
+export const scaling = benchmark(
+  'How long from the first job in an empty queue until the first agent has it, and until eight work?',
+  {},
+  measure,
+);
+
+async function measure(): Promise<Figures> {
   const directory = await makeTemporaryDirectory('kelpie-scaling-');
   const stack = await startStack({ directory, agents: 0, room: AGENTS, ports: { server: 4000, s3: 9000 } });
   const client = createClient({

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
 import { openOwned, startServer } from './support/owned.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
 import { median, rounded, say } from './support/stats.ts';
@@ -26,7 +27,13 @@ const job = {
 
 type Way = 'batch' | 'single' | 'parallel';
 
-export async function submit(): Promise<Record<string, unknown>> {
+export const submit = benchmark(
+  'How many jobs a second are submitted over REST, in a batch and one by one?',
+  {},
+  onServer,
+);
+
+async function onServer(): Promise<Figures> {
   const postgres = await startBenchPostgres();
   const directory = await makeTemporaryDirectory('kelpie-submit-');
   try {

@@ -3,6 +3,8 @@ import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
+import { number, someOf } from './support/flags.ts';
 import { digestOf, writeLargeFile, writeSmallFiles } from './support/files.ts';
 import { gatewayOrExit, type Peer, peersOrExit } from './support/peers.ts';
 import { median, rounded, say } from './support/stats.ts';
@@ -13,15 +15,26 @@ import { runSync } from './support/sync.ts';
  * Is sync as quick as the best programs that do nothing else? One large file and many small ones, up and down, against the same
  * store on the same disk, in turn with rclone and s5cmd. Each run is a process of its own and is timed from its start to its end;
  * what arrived is compared byte for byte. The ratios are of whole commands; beside them stand those of the transfers, which is each
- * program's time without what the same program takes to bring one byte: an agent starts once, and moves data for weeks. `--rounds` and
- * `--only` (names of tasks) for less.
+ * program's time without what the same program takes to bring one byte: an agent starts once, and moves data for weeks.
  */
 const ROUNDS = 5;
 const STARTS_A_ROUND = 3;
 const LARGE_BYTES = 2 ** 30;
 const SMALL = { count: 2_000, bytes: 16 * 2 ** 10 };
 
-export async function sync(flags: string[]): Promise<Record<string, unknown>> {
+const TASKS = ['one_up', 'one_down', 'many_up', 'many_down'] as const;
+type TaskName = (typeof TASKS)[number];
+
+export const sync = benchmark(
+  'Is sync as quick as the best programs that do nothing else?',
+  {
+    rounds: number('how often each copies', ROUNDS, { whole: true, min: 1, max: 1_000 }),
+    only: someOf('what is copied', TASKS),
+  },
+  besideOthers,
+);
+
+async function besideOthers({ rounds, only }: { rounds: number; only: TaskName[] }): Promise<Figures> {
   const peers = await peersOrExit();
   const directory = await makeTemporaryDirectory('kelpie-bench-sync-');
   const store = await startStore(await gatewayOrExit(), directory);
@@ -29,9 +42,9 @@ export async function sync(flags: string[]): Promise<Record<string, unknown>> {
     const contestants = [ours(directory), ...peers.map(peerAs)];
     say(`Against versitygw on a disk, ${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'})`);
     for (const { name, flags: peerFlags } of peers) say(`${name} ${peerFlags.join(' ') || '(defaults)'}`);
-    const arena = { directory, store, contestants, rounds: numberAfter('--rounds', flags) ?? ROUNDS };
+    const arena = { directory, store, contestants, rounds };
     const starts = await measureStarts(arena);
-    return report(peers, starts, await compareAll(arena, tasksAfter('--only', flags)));
+    return report(peers, starts, await compareAll(arena, only));
   } finally {
     await store.stop();
     await rm(directory, { recursive: true, force: true });
@@ -39,9 +52,6 @@ export async function sync(flags: string[]): Promise<Record<string, unknown>> {
 }
 
 type Way = 'UP' | 'DOWN';
-
-const TASKS = ['one_up', 'one_down', 'many_up', 'many_down'] as const;
-type TaskName = (typeof TASKS)[number];
 
 /** What one run took, from the start of the process to its end. */
 interface Run {
@@ -167,17 +177,6 @@ async function once(arena: Arena, load: Load, { name, run: transfer }: Contestan
 
 async function quietDisk(directory: string): Promise<void> {
   await run('sync', ['-f', directory], {});
-}
-
-function numberAfter(flag: string, flags: string[]): number | undefined {
-  const value = flags[flags.indexOf(flag) + 1];
-  return flags.includes(flag) ? Number(value) : undefined;
-}
-
-/** All of them, or those that are named after the flag, with commas between. */
-function tasksAfter(flag: string, flags: string[]): readonly TaskName[] {
-  const names = flags[flags.indexOf(flag) + 1]?.split(',');
-  return names === undefined || !flags.includes(flag) ? TASKS : TASKS.filter((task) => names.includes(task));
 }
 
 function report(

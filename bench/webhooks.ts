@@ -10,6 +10,7 @@ import { createSender } from '../core/webhooks/deliver.ts';
 import { atMost } from '../lib/pause.ts';
 import { listenLocally } from '../lib/port.ts';
 import { periodic } from '../lib/service.ts';
+import { benchmark, type Figures } from './support/benchmark.ts';
 import { insertDue } from './support/backlog.ts';
 import { openOwned } from './support/owned.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
@@ -30,7 +31,13 @@ const BUSY = 8;
 const WINDOW_MS = 40_000;
 const ALLOWED = '127.0.0.0/8';
 
-export async function webhooks(): Promise<Record<string, unknown>> {
+export const webhooks = benchmark(
+  'Is a webhook late because its account has ten thousand others for a slow host? And how many a second go to a quick one?',
+  {},
+  measure,
+);
+
+async function measure(): Promise<Figures> {
   const postgres = await startBenchPostgres();
   const quick = await startReceiver(0);
   const slow = await startReceiver(SLOW_MS);

@@ -9,13 +9,14 @@ const NOT_UNDERSTOOD = 2;
 /**
  * What a program was started with, as `schema` has it: `options` are its flags, and other words it takes none. Before anything is begun:
  * --help and --version are answered, and what can't be meant is refused with the code 2, both by ending the process.
+ * @param args where some of the program's words were read already: the others
  */
 export function wordsOrExit<Schema extends z.ZodType>(
   usage: string,
   schema: Schema,
   options: ParseArgsOptionsConfig,
+  args = process.argv.slice(2),
 ): z.output<Schema> {
-  const args = process.argv.slice(2);
   answerQuestions(usage, args);
   try {
     const given = schema.safeParse(parseArgs({ args, options }).values);
