@@ -8,7 +8,7 @@ import { feedHead } from '../core/events/page.ts';
 import { cursorOf } from '../core/events/position.ts';
 import { makeTemporaryDirectory } from '../lib/temporary.ts';
 import { benchmark } from './support/benchmark.ts';
-import { oneOf } from './support/flags.ts';
+import { number, oneOf } from './support/flags.ts';
 import type { Report } from './support/followers.ts';
 import { sql, startBenchPostgres } from './support/postgres.ts';
 import { quantile, rounded, say } from './support/stats.ts';
@@ -21,7 +21,8 @@ import { all, openBench, openFollowers, reports, submitted, type Bench } from '.
  * once a second: 2,000 messages a second; what 200 of the sockets that stop reading do to the others and to the server; how long the
  * same takes for those who watch the jobs' states; and what 500 live watchers cost the claims.
  *
- * The server is one process, the followers are others, and the changes are made here, past the server: it does nothing but tell.
+ * Each server is one process, the followers are others, and the changes are made here, past the servers: they do nothing but tell. With
+ * `--servers`, the followers of each job are spread over several.
  * Missed, told twice and out of order are counted by each job's own `seq`, against the table: `jobEvents` may leave out nothing.
  * `jobUpdated` may leave out states, but not the last one. The open-files limit must allow for 2,000 sockets: Node raises the soft one
  * to the hard one by itself.
@@ -54,19 +55,20 @@ export const fanout = benchmark(
   'How long until those who follow 200 jobs over 2,000 sockets are told of a change, is anything missed, and what do watchers cost claims?',
   {
     only: oneOf('that part alone', PARTS),
+    servers: number('servers that the followers are spread over', 1, { whole: true, min: 1, max: FOLLOWERS_PER_JOB }),
   },
   measure,
 );
 
-async function measure({ only }: { only: (typeof PARTS)[number] | undefined }) {
+async function measure({ only, servers }: { only: (typeof PARTS)[number] | undefined; servers: number }) {
   const directory = await makeTemporaryDirectory('kelpie-fanout-');
   const postgres = await startBenchPostgres();
   try {
-    const bench = await openBench(postgres, directory);
+    const bench = await openBench(postgres, directory, servers);
     try {
       const claims = only !== 'telling' ? await watchedClaims(bench, CLAIM_ROUNDS) : {};
       const told = only !== 'claims' ? await tell(bench) : {};
-      const figures = { ...told, ...claims, load_average: rounded(loadavg()[0] ?? 0) };
+      const figures = { ...told, ...claims, servers, load_average: rounded(loadavg()[0] ?? 0) };
       say(`load average of the last minute: ${figures.load_average}`);
       return figures;
     } finally {
@@ -94,16 +96,17 @@ async function tell(bench: Bench): Promise<Record<string, unknown>> {
   // What they are told first, by which they know that they follow.
   await Promise.all(jobIds.map((id) => change(bench, id, 0)));
   await all(processes, { is: 'FOLLOW', kind: { is: 'EVENTS', after } });
-  say(`${JOBS * FOLLOWERS_PER_JOB} sockets follow ${JOBS} jobs, each of which changes once a second`);
+  const over = bench.servers.length === 1 ? '' : `, at ${bench.servers.length} servers by turns`;
+  say(`${JOBS * FOLLOWERS_PER_JOB} sockets follow ${JOBS} jobs${over}, each of which changes once a second`);
   await reports(processes);
   const told = await events(bench, processes, jobIds, { first: 1, last: SECONDS });
   print(`${SECONDS} s, all reading`, told);
-  const before = rssMib(bench.server.pid);
+  const before = rssMib(bench);
   await all(processes, { is: 'PAUSE', sockets: SLOW / PROCESSES });
   const slow = await events(bench, processes, jobIds, { first: SECONDS + 1, last: SECONDS + OTHER_SECONDS });
-  const later = rssMib(bench.server.pid);
+  const later = rssMib(bench);
   print(`${OTHER_SECONDS} s, ${SLOW} not reading`, slow);
-  say(`  the server's memory ${before} MiB before, ${later} MiB after`);
+  say(`  memory of the servers ${before} MiB before, ${later} MiB after`);
   await all(processes, { is: 'FOLLOW', kind: { is: 'STATES' } });
   await reports(processes);
   const states = await watched(bench, processes, jobIds, { first: 1_001, last: 1_000 + OTHER_SECONDS });
@@ -188,6 +191,7 @@ function print(name: string, seen: Awaited<ReturnType<typeof events>>): void {
   say(`  missed ${seen.missed}, told twice ${seen.duplicated}, out of order ${seen.disordered}`);
 }
 
-function rssMib(pid: number): number {
-  return rounded(rssKib(pid) / 1_024, 0);
+/** Of all servers together. */
+function rssMib({ servers }: Bench): number {
+  return rounded(servers.reduce((sum, { pid }) => sum + rssKib(pid), 0) / 1_024, 0);
 }

@@ -6,7 +6,8 @@ export type Kind = { is: 'EVENTS'; after: string } | { is: 'STATES' };
 
 /** What a process of followers is told, and tells. Times are in milliseconds since 1970, of one machine's clock. */
 export type Order =
-  | { is: 'OPEN'; url: string; key: string; jobIds: string[]; followers: number }
+  /** So many followers of each job, by turns at each of the servers. */
+  | { is: 'OPEN'; urls: string[]; key: string; jobIds: string[]; followers: number }
   | { is: 'FOLLOW'; kind: Kind }
   | { is: 'PAUSE'; sockets: number }
   | { is: 'REPORT' };
@@ -40,10 +41,7 @@ function main(): void {
   async function obey(order: Order): Promise<Answer> {
     switch (order.is) {
       case 'OPEN':
-        await inTurns(
-          order.jobIds.flatMap((id) => Array<string>(order.followers).fill(id)),
-          async (jobId) => void all.push(await open(order.url, order.key, jobId)),
-        );
+        await inTurns(placesOf(order), async ({ jobId, url }) => void all.push(await open(url, order.key, jobId)));
         return { is: 'DONE' };
       case 'FOLLOW':
         await inTurns(
@@ -67,6 +65,14 @@ function main(): void {
         };
     }
   }
+}
+
+/** Whom each socket is to follow, and at which server. */
+function placesOf({ urls, jobIds, followers }: Extract<Order, { is: 'OPEN' }>): { jobId: string; url: string }[] {
+  const ids = jobIds.flatMap((id) => Array<string>(followers).fill(id));
+  return ids.flatMap((jobId, index) =>
+    urls.slice(index % urls.length, (index % urls.length) + 1).map((url) => ({ jobId, url })),
+  );
 }
 
 async function inTurns<One>(all: readonly One[], work: (one: One) => Promise<void>): Promise<void> {

@@ -14,7 +14,7 @@ const BATCH = 1_000;
 /** Rounds of each that warm up, and are not counted. */
 const WARMING = 1;
 const LOOK_EVERY_MS = 100;
-/** Of processor time in between: the server hardly does anything. */
+/** Of processor time in between, of each server: it hardly does anything. */
 const QUIET_MS = 20;
 const PATIENCE_MS = 10_000;
 const PARTS = ['server', 'database', 'claimers', 'followers'] as const;
@@ -31,9 +31,9 @@ interface Round {
 }
 
 /**
- * Claims past the server, in alternating rounds: nobody watches, or 500 sockets do, each a job, every tenth of those that are claimed. A
+ * Claims past the servers, in alternating rounds: nobody watches, or 500 sockets do, each a job, every tenth of those that are claimed. A
  * round lasts many times as long as what is to be told may be put off, so that the telling is a part of it; what is left at its end is
- * counted. A round begins when the server has nothing left to do from the one before. Each watcher must have been told of its claim.
+ * counted. A round begins when the servers have nothing left to do from the one before. Each watcher must have been told of its claim.
  */
 export async function watchedClaims(bench: Bench, rounds: number): Promise<Record<string, number>> {
   const found: { alone: Round[]; watched: Round[] } = { alone: [], watched: [] };
@@ -100,21 +100,25 @@ async function claimAll({ core, viewer }: Bench, group: string): Promise<number>
   return (JOBS * 1_000) / (performance.now() - started);
 }
 
-/** Resolves when the server hardly does anything. */
-async function quiet({ server }: Bench): Promise<void> {
+/** Resolves when the servers hardly do anything. */
+async function quiet({ servers }: Bench): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
-  for (let before = processorMs(server.pid); ;) {
+  for (let before = spentByServers(servers); ;) {
     await delay(LOOK_EVERY_MS);
-    const now = processorMs(server.pid);
-    if (now - before <= QUIET_MS) return;
-    if (performance.now() > deadline) throw new Error('The server was expected to come to rest, and did not');
+    const now = spentByServers(servers);
+    if (now - before <= QUIET_MS * servers.length) return;
+    if (performance.now() > deadline) throw new Error('The servers were expected to come to rest, and did not');
     before = now;
   }
 }
 
-function spentBy({ server, databasePid }: Bench, followers: ChildProcess | undefined): Spent {
+function spentByServers(servers: Bench['servers']): number {
+  return servers.reduce((sum, { pid }) => sum + processorMs(pid), 0);
+}
+
+function spentBy({ servers, databasePid }: Bench, followers: ChildProcess | undefined): Spent {
   return {
-    server: processorMs(server.pid),
+    server: spentByServers(servers),
     database: processorMsBelow(databasePid),
     claimers: processorMs(process.pid),
     followers: followers?.pid === undefined ? 0 : processorMs(followers.pid),

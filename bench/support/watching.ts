@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseInput } from '../../core/input.ts';
 import { jobSpecWithoutPatterns } from '../../core/jobs/spec.ts';
@@ -12,10 +13,10 @@ import type { BenchPostgres } from './postgres.ts';
 /** Connections of the core of this process, past the server. */
 export const CONNECTIONS = 8;
 
-/** A server that tells, a core beside it that changes jobs, and processes of followers. */
+/** Servers that tell, a core beside them that changes jobs, and processes of followers. */
 export interface Bench extends Owned {
-  server: Program;
-  url: string;
+  servers: Program[];
+  urls: string[];
   databaseUrl: string;
   databasePid: number;
   /** Ended with the bench. */
@@ -23,19 +24,32 @@ export interface Bench extends Owned {
   close(): Promise<void>;
 }
 
-export async function openBench(postgres: BenchPostgres, directory: string): Promise<Bench> {
+export async function openBench(postgres: BenchPostgres, directory: string, servers: number): Promise<Bench> {
   const databaseUrl = await postgres.database('fanout');
   const owned = await openOwned(databaseUrl, { maxConnections: CONNECTIONS });
-  const { server, url } = await startServer(databaseUrl, directory);
   const children = new Set<ChildProcess>();
-  return {
-    ...{ ...owned, server, databaseUrl, databasePid: postgres.pid, url, children },
+  const bench: Bench = {
+    ...{ ...owned, servers: [], urls: [], databaseUrl, databasePid: postgres.pid, children },
     async close() {
       for (const child of children) child.kill();
-      await server.stop();
+      await Promise.all(bench.servers.map((server) => server.stop()));
       await owned.core.close();
     },
   };
+  try {
+    for (let n = 1; n <= servers; n++) await addServer(bench, join(directory, `server-${n}`));
+  } catch (error) {
+    await bench.close();
+    throw error;
+  }
+  return bench;
+}
+
+async function addServer(bench: Bench, directory: string): Promise<void> {
+  await mkdir(directory);
+  const { server, url } = await startServer(bench.databaseUrl, directory);
+  bench.servers.push(server);
+  bench.urls.push(url);
 }
 
 export async function submitted(bench: Bench, containerGroupId: string, count: number): Promise<string[]> {
@@ -47,12 +61,12 @@ export async function submitted(bench: Bench, containerGroupId: string, count: n
 
 /** A process with sockets that are let in. */
 export async function openFollowers(
-  { url, key, children }: Bench,
+  { urls, key, children }: Bench,
   wanted: { jobIds: string[]; followers: number },
 ): Promise<ChildProcess> {
   const child = fork(join(import.meta.dirname, 'followers.ts'));
   children.add(child);
-  await ordered(child, { is: 'OPEN', url, key, ...wanted });
+  await ordered(child, { is: 'OPEN', urls, key, ...wanted });
   return child;
 }
 
