@@ -11,10 +11,10 @@ afterAll(() => database.drop());
 /** Of which a machine that stands still for a second takes no more than a turn. */
 const WITHIN_MS = 800;
 
-/** A pool of one connection, by way of somebody who may fall silent. */
-async function open() {
+/** A pool by way of somebody who may fall silent. */
+async function open(maxConnections = 1) {
   const gate = await between(database.url);
-  const orm = await createOrm({ url: gate.url, maxConnections: 1, answeredWithinMs: WITHIN_MS });
+  const orm = await createOrm({ url: gate.url, maxConnections, answeredWithinMs: WITHIN_MS });
   onTestFinished(async () => {
     await orm.close(true);
     await gate.close();
@@ -30,6 +30,15 @@ test('a statement that is not answered fails as one whose connection has ended, 
   await expect(ask()).rejects.toSatisfy((error) => isDatabaseAway(error));
   const [after] = await ask();
   expect(after?.pid).not.toBe(before?.pid);
+});
+
+test('the others that rest are given up with it, before somebody waits for one of them', async () => {
+  const { gate, orm, ask } = await open(3);
+  const sleep = () => orm.em.fork().execute('select pg_sleep(0.1)');
+  await Promise.all([sleep(), sleep(), sleep()]);
+  gate.silence();
+  await expect(ask()).rejects.toSatisfy((error) => isDatabaseAway(error));
+  for (let n = 0; n < 3; n++) expect(await ask()).toHaveLength(1);
 });
 
 test('a transaction that falls silent half-way holds up nobody either', async () => {
