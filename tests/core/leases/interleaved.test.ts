@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { connected, disconnected } from '../../../core/agents/presence.ts';
+import { claimForAgent } from '../../../core/agents/work.ts';
 import { registerAgent } from '../../../core/agents/register.ts';
 import { openCore, type OpenCore } from '../../../core/open.ts';
 import { heartbeat } from '../../../core/leases/renew.ts';
@@ -77,6 +78,26 @@ test('the end of a connection that is written late shortens no lease that was re
     await Promise.all([ended, back]);
     expect(await secondsLeft(last!)).toBeGreaterThan(50);
   });
+});
+
+test('a server that stood still takes no job for an agent that has gone to another one', async () => {
+  const { viewer } = await account();
+  const agent = await registerAgent(core, viewer, {
+    ...{ machineId: 'machine', containerGroupId: 'group', sessionId: randomUUID() },
+    ...{ version: null, hardware: null },
+  });
+  const ask = async (server: OpenCore) => {
+    const claim = { agentId: agent.id, claimId: randomUUID() };
+    return (await claimForAgent(server, server.signals, viewer, claim)).job?.id;
+  };
+  const gone = core.signals.subscribe(agent, 1);
+  await gone.next();
+  const present = another.signals.subscribe(agent, 2);
+  await present.next();
+  const { id } = await submit(core, viewer);
+  expect(await ask(core)).toBeUndefined();
+  expect(await ask(another)).toBe(id);
+  await Promise.all([gone.return(undefined), present.return(undefined)]);
 });
 
 /** A server that stands still, as with its machine, right after it has seen that nothing stood still. */
