@@ -138,7 +138,8 @@ async function seeThrough(
   over.abort();
   log.info({ ending }, 'Attempt ends');
   // Nothing is sent once it has begun to stop; what hangs, as a survivor or a disk does, need not be waited for.
-  await atMost(lastCall.aborted ? 0 : STOPPED_WITHIN_MS, stopSync(sync, log));
+  const hangs = lastCall.aborted || ending.silence !== undefined;
+  await atMost(hangs ? 0 : STOPPED_WITHIN_MS, stopSync(sync, log));
   // After the report nobody may speak of the attempt any more, so what its command said last goes before.
   await Promise.all([lease.tellLast(anyOf(cut, shutdown.hurrying)), logs.end()]);
   const settlement = { link, lease: named, totals: totalsOf(sync.state()), cut, hurrying: shutdown.hurrying, log };

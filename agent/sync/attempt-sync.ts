@@ -136,7 +136,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
   const suspicion = createSuspicion(settings);
   const onLate = () => watching.soon();
   const mirrored = createMirror({ ...common, observer, suspicion, entries: entries.during, onLate });
-  const watching: Watch = watchFor(entries.during, mirrored, parts, stopping.signal);
+  const watching: Watch = watchFor(entries.during, mirrored, disks, parts, stopping.signal);
   const discard = discarding({ ...common, entries: published(entries), log }, parts.earlier, work);
 
   const upload = (signal: AbortSignal, task: (own: AbortSignal) => Promise<void>) => {
@@ -151,7 +151,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
   return {
     download: (signal) => work.run(signal, (own) => bringAll({ ...common, signal: own }, entries.before, observation)),
     // What is begun from then on is this attempt's own.
-    watch: () => discard().then(() => watching.start()),
+    watch: () => discard().then(() => untilAborted(disks.looked(watching.start()), disks.silent)),
     commandMayHaveDied: (deaths) => suspicion.settle(deaths),
     flush: (signal) =>
       upload(signal, async (own) => {
@@ -213,6 +213,7 @@ function published({ during, after }: Entries): SyncEntry[] {
 function watchFor(
   entries: readonly SyncEntry[],
   mirror: Mirror,
+  disks: Disks,
   { settings, log }: AttemptSyncParts,
   signal: AbortSignal,
 ): Watch {
@@ -220,9 +221,7 @@ function watchFor(
   return createWatch({
     roots: entries.map(({ root }) => root),
     pass: () => mirror.pass(signal),
-    debounceMs,
-    maxWaitMs,
-    log,
+    ...{ debounceMs, maxWaitMs, onFound: disks.asked, log },
   });
 }
 

@@ -26,7 +26,6 @@ test('a claim that is never answered on a connection that stays is asked for aga
   onTestFinished(async () => {
     await link.close();
     await gateway.close();
-    await app.app.stop();
     await app.close();
   });
   const { id } = await submit(app.core, viewer);
