@@ -141,7 +141,7 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
 
   const upload = (signal: AbortSignal, task: (own: AbortSignal) => Promise<void>) => {
     observation.beginUploads();
-    return untilAborted(work.run(signal, task), disks.silent);
+    return disks.unlessSilent(work.run(signal, task));
   };
   const stop = async (by?: Asking) => {
     waiting = by ?? waiting;
@@ -149,16 +149,17 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     await Promise.all([watching.stop(), work.settled(), mirrored.settled()]);
   };
   return {
-    download: (signal) => work.run(signal, (own) => bringAll({ ...common, signal: own }, entries.before, observation)),
+    download: (signal) =>
+      disks.unlessSilent(work.run(signal, (own) => bringAll({ ...common, signal: own }, entries.before, observation))),
     // What is begun from then on is this attempt's own.
-    watch: () => discard().then(() => untilAborted(disks.looked(watching.start()), disks.silent)),
+    watch: () => discard().then(() => disks.unlessSilent(disks.looked(watching.start()))),
     commandMayHaveDied: (deaths) => suspicion.settle(deaths),
     flush: (signal) =>
       upload(signal, async (own) => {
         await untilAborted(watching.stop(), own);
         await mirrored.finish({ deletes: true }, own);
       }),
-    makeWay: () => untilAborted(disks.looked(aside.move()), disks.silent),
+    makeWay: () => disks.unlessSilent(disks.looked(aside.move())),
     uploadAfter: (signal) =>
       upload(signal, (own) => uploadAndConfirm({ ...common, observer: following, entries, mirrored, discard }, own)),
     ...{ suspend: () => gate.close(), resume: () => gate.open(), stop: () => stop(), diskSilent: disks.silent },

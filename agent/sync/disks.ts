@@ -1,4 +1,5 @@
 import { DiskSilent } from './errors.ts';
+import { untilAborted } from './parallel.ts';
 
 /**
  * The disks of an attempt: what is asked of them while its command runs and after it, and whether they answer. A question that a disk does not
@@ -7,6 +8,8 @@ import { DiskSilent } from './errors.ts';
 export interface Disks {
   /** Aborted with DiskSilent when a disk has answered nothing for so long that it is given up. */
   readonly silent: AbortSignal;
+  /** Waits for work that asks disks. Rejects with DiskSilent when one is given up before: the work may hang for ever. */
+  unlessSilent: <T>(work: Promise<T>) => Promise<T>;
   /** Waits for the answer to one question about a file. Any answer from below the same `root` is a sign of life, however many wait. */
   answered: <T>(root: string, path: string, question: Promise<T>) => Promise<T>;
   /** Waits for a look at directories, or a move: many questions one after the other, of each of which `asked` is told. */
@@ -67,6 +70,7 @@ export function createDisks(waitMs: number): Disks {
 
   return {
     silent: silent.signal,
+    unlessSilent: (work) => untilAborted(work, silent.signal),
     answered: watched,
     looked: (look) => watched(LOOKS, 'the local paths', look),
     asked(path) {

@@ -69,6 +69,15 @@ scenario.concurrent('a job whose results lie on a disk that answers no more is f
   await agent.ended;
 });
 
+scenario.concurrent('a download to what does not answer frees its job for others', async ({ scene }) => {
+  const agent = await scene.agent('stuck', { KELPIE_DISK_WAIT_S: '1' }, { under: besideDeadDisk('data/dead') });
+  await scene.put('data/dead/a', 'hay');
+  const job = await scene.submit({ script: 'exit 0', before: ['data'] });
+  const state = await job.until(({ numSyncFailures }) => numSyncFailures === 1);
+  expect(state.attempts.nodes[0]?.reason).toMatch(/^the disk of \/.*\/data\/dead has not answered for 5 s$/);
+  await agent.ended;
+});
+
 scenario.concurrent('a job below whose directory something does not answer is free for others', async ({ scene }) => {
   const agent = await scene.agent('stuck', { KELPIE_DISK_WAIT_S: '1' }, { under: besideDeadDisk('data/dead') });
   const job = await scene.submit({ script: 'exit 0', during: ['data'] });
