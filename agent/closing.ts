@@ -116,10 +116,10 @@ interface Closing {
  * where that was a disk that does not answer. Never rejects.
  */
 export async function cleanUp(closing: Closing, ending: Ending): Promise<Ending> {
-  let silence: string | undefined;
+  let { silence } = ending;
   await unlessLeaving(closing.shutdown, async (leaving) => {
-    // What a survivor still works on is left to the next agent, which empties what it finds of a job that is not its own.
-    if (ending.survivor === undefined) silence = await purge(closing, leaving);
+    // What a survivor still works on, or a disk does not let go, is left to the next agent, which empties what it finds of a job that is not its own.
+    if (ending.survivor === undefined && silence === undefined) silence = await purge(closing, leaving);
     const ended = closing.handOver.end();
     // Where the disk is silent, it may wait for that as well.
     if (silence === undefined) await ended;

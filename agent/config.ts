@@ -108,7 +108,7 @@ export const agentVariables = z.object({
   KELPIE_DISK_WAIT_S: numberText({ whole: false, min: 1 })
     .default(60)
     .describe(
-      'Seconds for which a disk may answer nothing before and after a command until it is given up, and its machine with it',
+      'Seconds for which a disk may answer nothing before and after a command until it is given up, and its machine with it; five times as long while data is looked for, brought or published',
     ),
   KELPIE_RECONNECT_GRACE: numberText({ whole: false, min: 1 })
     .default(5)

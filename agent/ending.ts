@@ -21,7 +21,7 @@ export type Ending = (
   survivor?: string;
   /** Of a SYNC_FAILED: it speaks of this machine, not of the store. */
   fault?: 'MACHINE';
-  /** What left its files where they are: a disk that answers no more. */
+  /** What left its files where they are, or nobody knows where: a disk that answers no more. */
   silence?: string;
 };
 
@@ -43,9 +43,9 @@ const LONGEST_REASON = 8000;
 export type JobLimits = Pick<Claim['job'], 'timeoutSeconds' | 'stallTimeoutSeconds'>;
 
 /** What the end of a command means for its attempt: nothing yet where it has succeeded. */
-export function endingOf({ rule, exit }: Verdict, job: JobLimits, shutdown: Shutdown): Ending | undefined {
-  const ending = endingByRule(rule, exit, job, shutdown);
-  const { survivor } = exit;
+export function endingOf(verdict: Verdict, job: JobLimits, shutdown: Shutdown): Ending | undefined {
+  const ending = endingByRule(verdict, job, shutdown);
+  const { survivor } = verdict.exit;
   if (survivor === undefined) return ending;
   const what = `${survivor} runs on although it was killed, so what it may still be writing was not uploaded.`;
   const advice =
@@ -57,8 +57,7 @@ export function endingOf({ rule, exit }: Verdict, job: JobLimits, shutdown: Shut
 }
 
 function endingByRule(
-  rule: Verdict['rule'],
-  exit: CommandExit,
+  { rule, exit, silence }: Verdict,
   { timeoutSeconds, stallTimeoutSeconds }: JobLimits,
   shutdown: Shutdown,
 ): Ending | undefined {
@@ -72,6 +71,8 @@ function endingByRule(
       return timedOut(`The command ran longer than its timeout of ${String(timeoutSeconds)} s.`);
     case 'STALLED':
       return timedOut(`stalled: no progress, no output and no published file for ${String(stallTimeoutSeconds)} s.`);
+    case 'DISK_SILENT':
+      return endingOfSilence(silence ?? 'a disk has not answered for long');
     case 'STOPPING':
       // Whatever code it exited with: a command that saves and exits 0 when it is told to stop has not done its work.
       return released(shutdown);
@@ -80,6 +81,11 @@ function endingByRule(
 
 function timedOut(reason: string): Ending {
   return { kind: 'TIMED_OUT', reason };
+}
+
+/** Of a machine that is of no use to this job, and may be of none to the next. `silence` says which of its disks answers no more. */
+export function endingOfSilence(silence: string): Ending {
+  return { kind: 'SYNC_FAILED', reason: silence, fault: 'MACHINE', silence };
 }
 
 export function released(shutdown: Shutdown): Ending {

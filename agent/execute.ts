@@ -7,7 +7,7 @@ import type { Tracer } from '../lib/traces/tracer.ts';
 import { type AttemptTrace, traceAttempt } from './attempt-trace.ts';
 import { cleanUp, commandGraceMs, type Course, givenUp, lastCallOf, stopSync, uploadPatience } from './closing.ts';
 import type { AgentConfig } from './config.ts';
-import { type CutReason, cutShort, type Ending, endingOf, released, settle } from './ending.ts';
+import { type CutReason, cutShort, type Ending, endingOf, endingOfSilence, released, settle } from './ending.ts';
 import { type HandOver, createHandOver } from './hand-over.ts';
 import { holdLease } from './hold.ts';
 import { launch } from './launch.ts';
@@ -23,7 +23,7 @@ import { RECALLED, type Shutdown, graceAfter, hurriesAfter } from './shutdown.ts
 import { type Activity, createActivity } from './stall.ts';
 import { type Verdict, supervise } from './supervise.ts';
 import type { AttemptSync } from './sync/attempt-sync.ts';
-import { isOfMachine, SyncError } from './sync/errors.ts';
+import { DiskSilent, isOfMachine, SyncError } from './sync/errors.ts';
 import type { Vigil } from './vigil.ts';
 
 export interface AttemptParts {
@@ -138,7 +138,8 @@ async function seeThrough(
   over.abort();
   log.info({ ending }, 'Attempt ends');
   // Nothing is sent once it has begun to stop; what hangs, as a survivor or a disk does, need not be waited for.
-  await atMost(lastCall.aborted ? 0 : STOPPED_WITHIN_MS, stopSync(sync, log));
+  const hangs = lastCall.aborted || ending.silence !== undefined;
+  await atMost(hangs ? 0 : STOPPED_WITHIN_MS, stopSync(sync, log));
   // After the report nobody may speak of the attempt any more, so what its command said last goes before.
   await Promise.all([lease.tellLast(anyOf(cut, shutdown.hurrying)), logs.end()]);
   const settlement = { link, lease: named, totals: totalsOf(sync.state()), cut, hurrying: shutdown.hurrying, log };
@@ -165,6 +166,7 @@ async function take(step: Step, attempt: Attempt): Promise<Ending | undefined> {
   } catch (error) {
     if (isAborted(attempt.cut)) return cutShort(attempt.cut);
     if (attempt.shutdown.stopping.aborted) return released(attempt.shutdown);
+    if (error instanceof DiskSilent) return endingOfSilence(error.message);
     const fault = isOfMachine(error) ? { fault: 'MACHINE' as const } : {};
     if (error instanceof SyncError) return { kind: 'SYNC_FAILED', reason: error.message, ...fault };
     attempt.log.error({ err: error, step: step.name }, 'A step of the attempt failed');
@@ -225,7 +227,7 @@ async function runCommand(attempt: Attempt, traceParent: string | undefined): Pr
   const { shutdownGraceMs, killGraceMs } = config;
   const limits = { timeoutSeconds, stallTimeoutSeconds, shutdownGraceMs, killGraceMs };
   const verdict = await supervise({
-    ...{ command, cut, shutdown, activity, ...limits },
+    ...{ command, cut, shutdown, activity, diskSilent: attempt.sync.diskSilent, ...limits },
     onRule: (rule) => (course.rule = rule),
   });
   trace.exited(verdict.exit);
@@ -239,6 +241,7 @@ async function afterCommand(verdict: Verdict, attempt: Attempt): Promise<Ending 
   switch (verdict.rule) {
     case 'CANCELED':
     case 'LEASE_LOST':
+    case 'DISK_SILENT':
       return ending;
     case 'EXITED':
     case 'TIMED_OUT':

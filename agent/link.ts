@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
+import { anyOf } from '../lib/signals.ts';
 import * as operations from './generated/graphql.ts';
 import { type Session, type SessionParts, createSession } from './session.ts';
 import type { Transport } from './transport.ts';
@@ -18,7 +19,7 @@ export type ReportAnswer = { kind: 'ACCEPTED' } | { kind: 'LEASE_LOST' | 'REFUSE
 
 /** The agent's verbs. Each rejects when no answer came; an answer that says no is data. */
 export interface Link {
-  /** Waits until this agent is registered. A claim whose answer was lost is asked for again, and is the same one. */
+  /** Waits until this agent is registered. A claim whose answer was lost, or did not come in time, is asked for again, and is the same one. */
   claim(signal: AbortSignal): Promise<ClaimAnswer>;
   heartbeat(input: operations.HeartbeatInput, signal: AbortSignal): Promise<HeartbeatAnswer>;
   appendLogs(input: operations.AppendLogsInput, signal: AbortSignal): Promise<AppendAnswer>;
@@ -29,9 +30,18 @@ export interface Link {
 }
 
 const ASK_AGAIN_UNREGISTERED_MS = 5000;
+/** Longer than a server takes over anything: an agent that waits for a lost answer on a sound connection would get no job any more. */
+const CLAIMED_WITHIN_MS = 30_000;
+
+export interface LinkParts extends SessionParts {
+  open: (onConnected: () => void) => Transport;
+  /** How long the answer to a claim may take, in milliseconds (30,000). */
+  claimedWithinMs?: number;
+}
 
 /** Opens the connection, and registers this session with the server whenever the connection is made anew. */
-export function createLink(parts: SessionParts & { open: (onConnected: () => void) => Transport }): Link {
+export function createLink(parts: LinkParts): Link {
+  const { claimedWithinMs = CLAIMED_WITHIN_MS } = parts;
   const transport = parts.open(() => session.join());
   const session = createSession(transport, parts);
   let unanswered: { claimId: string; askedAt: number } | undefined;
@@ -43,7 +53,7 @@ export function createLink(parts: SessionParts & { open: (onConnected: () => voi
       const { claimJob } = await transport.request(
         operations.ClaimJobDocument,
         { input: { agentId, claimId } },
-        signal,
+        anyOf(signal, AbortSignal.timeout(claimedWithinMs)),
       );
       unanswered = undefined;
       return claimAnswer(claimJob, askedAt, session, parts.log);

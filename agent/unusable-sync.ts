@@ -15,6 +15,7 @@ export function unusableSync(why: string): AttemptSync {
     uploadAfter: nothing,
     suspend: nothing,
     resume: () => undefined,
+    diskSilent: new AbortController().signal,
     stop: nothing,
     purge: nothing,
     counts: () => counts,

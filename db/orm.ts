@@ -21,8 +21,10 @@ import { WebhookDelivery } from './entities/webhook-delivery.ts';
 import { WebhookSecret } from './entities/webhook-secret.ts';
 import { WebhookTry } from './entities/webhook-try.ts';
 import { keepPlans } from './kept-plans.ts';
+import { freeLostConnections } from './lost-connections.ts';
 import { migrations } from './migrations.ts';
 import { inTurns, type Turns } from './turns.ts';
+import { giveUpUnanswered } from './unanswered.ts';
 
 export type { EntityManager };
 export type Orm = MikroORM;
@@ -52,6 +54,8 @@ export async function createOrm(options: {
   pooled?: boolean;
   /** Who may have a connection; by default whoever asks first. */
   turns?: Turns;
+  /** As `giveUpUnanswered` has it; nothing that migrates is given up. */
+  answeredWithinMs?: number;
 }): Promise<Orm> {
   return MikroORM.init({
     entities: [
@@ -70,6 +74,9 @@ export async function createOrm(options: {
       ...limitsOf(options),
       ...CONNECT_WITHIN,
       onPoolCreated: (pool: Pool) => {
+        freeLostConnections(pool);
+        // First, so that it sees each question as it goes out, also those that the others ask by themselves.
+        if (options.migrating === undefined) giveUpUnanswered(pool, options.answeredWithinMs);
         if (options.pooled !== true) keepPlans(pool);
         if (options.turns !== undefined) inTurns(pool, options.turns);
       },

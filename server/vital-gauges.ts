@@ -13,8 +13,8 @@ const REST_PER_WORK = 9;
 /** Whoever scrapes waits no longer than this for the database: what is of this process is worth knowing without it. */
 const PATIENCE_MS = 3_000;
 /**
- * A turn whose connection has gone silent ends when TCP gives up, after a quarter of an hour: by then the database may long be there again,
- * so another is begun beside it. Longer than all statements of a turn may take.
+ * A turn whose connections have gone silent ends when the last of them is given up: by then the database may long be there again, so another is
+ * begun beside it. Longer than all statements of a turn may take.
  */
 const SILENT_MS = 60_000;
 const MOST_TURNS = 2;

@@ -2,6 +2,7 @@ import { messageOf } from '../../lib/errors.ts';
 import type { Aside } from './aside.ts';
 import { confirmPublished } from './confirm.ts';
 import { type Download, download, type DownloadedFile } from './download.ts';
+import { createDisks, type Disks } from './disks.ts';
 import { createEntry, type SyncEntry, type SyncInstruction } from './entry.ts';
 import { createGate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
@@ -90,6 +91,8 @@ export interface AttemptSync {
   /** Aborts what is being written to storage; resolves when nothing is. Until `resume` all writing waits. */
   suspend(): Promise<void>;
   resume(): void;
+  /** Aborted with DiskSilent when the disk of what is published answers no more: nothing comes of it on this machine. */
+  readonly diskSilent: AbortSignal;
   /** Ends everything at once; nothing is uploaded after it resolves. Idempotent. */
   stop(): Promise<void>;
   /**
@@ -107,6 +110,8 @@ export interface AttemptSync {
 
 /** A store that does not answer whether there are uploads of earlier attempts must not keep the command from starting. */
 const DISCARD_WITHIN_MS = 10_000;
+/** What a command has computed is worth more patience than what is prepared or removed: so many times as long its disks may be silent. */
+const WAITS_OF_A_COMMAND = 5;
 
 /** Throws PatternError when an instruction's pattern cannot be used. */
 export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
@@ -116,23 +121,27 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
   const stopping = new AbortController();
   // Whoever waits until nothing asks the disk any more.
   let waiting: Asking | undefined;
-  const asking = askingUntil(stopping.signal, (path) => waiting?.askEvenSo(path));
+  const disks = createDisks(WAITS_OF_A_COMMAND * settings.diskWaitMs);
+  const asking = askingUntil(stopping.signal, (path) => {
+    disks.asked(path);
+    waiting?.askEvenSo(path);
+  });
   const { aside, ...places } = createPlaces({ ...placesPartsOf(parts, entries), ledger, asking });
   const observation = createObservation({ mirrors: entries.during.length > 0, store: store.name });
   const gate = createGate();
   const work = createWork(stopping.signal);
   const policy = { maxRetries: settings.maxRetries, log };
-  const common = { store, policy, ledger, aside, gate, times: settings, concurrency: settings.concurrency };
+  const common = { store, policy, ledger, aside, disks, gate, times: settings, concurrency: settings.concurrency };
   const { mirroring: observer, following } = observation;
   const suspicion = createSuspicion(settings);
   const onLate = () => watching.soon();
   const mirrored = createMirror({ ...common, observer, suspicion, entries: entries.during, onLate });
-  const watching: Watch = watchFor(entries.during, mirrored, parts, stopping.signal);
+  const watching: Watch = watchFor(entries.during, mirrored, disks, parts, stopping.signal);
   const discard = discarding({ ...common, entries: published(entries), log }, parts.earlier, work);
 
   const upload = (signal: AbortSignal, task: (own: AbortSignal) => Promise<void>) => {
     observation.beginUploads();
-    return work.run(signal, task);
+    return disks.unlessSilent(work.run(signal, task));
   };
   const stop = async (by?: Asking) => {
     waiting = by ?? waiting;
@@ -140,21 +149,20 @@ export function createAttemptSync(parts: AttemptSyncParts): AttemptSync {
     await Promise.all([watching.stop(), work.settled(), mirrored.settled()]);
   };
   return {
-    download: (signal) => work.run(signal, (own) => bringAll({ ...common, signal: own }, entries.before, observation)),
+    download: (signal) =>
+      disks.unlessSilent(work.run(signal, (own) => bringAll({ ...common, signal: own }, entries.before, observation))),
     // What is begun from then on is this attempt's own.
-    watch: () => discard().then(() => watching.start()),
+    watch: () => discard().then(() => disks.unlessSilent(disks.looked(watching.start()))),
     commandMayHaveDied: (deaths) => suspicion.settle(deaths),
     flush: (signal) =>
       upload(signal, async (own) => {
         await untilAborted(watching.stop(), own);
         await mirrored.finish({ deletes: true }, own);
       }),
-    makeWay: () => aside.move(),
+    makeWay: () => disks.unlessSilent(disks.looked(aside.move())),
     uploadAfter: (signal) =>
       upload(signal, (own) => uploadAndConfirm({ ...common, observer: following, entries, mirrored, discard }, own)),
-    suspend: () => gate.close(),
-    resume: () => gate.open(),
-    stop: () => stop(),
+    ...{ suspend: () => gate.close(), resume: () => gate.open(), stop: () => stop(), diskSilent: disks.silent },
     ...patiently(places, parts, { stop, stopping: stopping.signal }),
     ...{ counts: observation.counts, state: observation.state, onNews: observation.onNews },
   };
@@ -206,6 +214,7 @@ function published({ during, after }: Entries): SyncEntry[] {
 function watchFor(
   entries: readonly SyncEntry[],
   mirror: Mirror,
+  disks: Disks,
   { settings, log }: AttemptSyncParts,
   signal: AbortSignal,
 ): Watch {
@@ -213,9 +222,7 @@ function watchFor(
   return createWatch({
     roots: entries.map(({ root }) => root),
     pass: () => mirror.pass(signal),
-    debounceMs,
-    maxWaitMs,
-    log,
+    ...{ debounceMs, maxWaitMs, onFound: disks.asked, log },
   });
 }
 
@@ -239,6 +246,7 @@ function discarding(
 
 interface LastUpload extends Omit<MirrorParts, 'entries'> {
   aside: Aside;
+  disks: Disks;
   entries: Entries;
   /** What mirrors `during`. */
   mirrored: Mirror;
@@ -247,7 +255,7 @@ interface LastUpload extends Omit<MirrorParts, 'entries'> {
 }
 
 async function uploadAndConfirm(parts: LastUpload, signal: AbortSignal): Promise<void> {
-  const { entries, mirrored, aside, ledger, discard } = parts;
+  const { entries, mirrored, aside, disks, ledger, discard } = parts;
   // Nobody waits for it, and the end of the attempt is its end.
   void discard();
   const last = createMirror({ ...parts, entries: entries.after });
@@ -257,7 +265,7 @@ async function uploadAndConfirm(parts: LastUpload, signal: AbortSignal): Promise
   };
   await last.finish({ deletes: false, demandsRoots: true }, signal);
   await confirmPublished({ ...parts, entries: published(entries), again }, signal);
-  await demandNothingVanished(published(entries), aside, ledger);
+  await disks.looked(demandNothingVanished(published(entries), aside, ledger));
 }
 
 async function bringAll(

@@ -3,6 +3,7 @@ import { messageOf } from '../../lib/errors.ts';
 import type { Aside } from './aside.ts';
 import { addressOfId } from './entry.ts';
 import type { Gate } from './gate.ts';
+import type { Disks } from './disks.ts';
 import { doubt } from './doubt.ts';
 import type { Ledger } from './ledger.ts';
 import { inParallel, type Task } from './parallel.ts';
@@ -15,6 +16,7 @@ export interface Deletion {
   gate: Gate;
   ledger: Ledger;
   aside: Pick<Aside, 'now' | 'steady' | 'left'>;
+  disks: Pick<Disks, 'looked'>;
   policy: RetryPolicy;
   concurrency: number;
   /** The ids of objects that are being written, and so are not deleted now. */
@@ -58,11 +60,11 @@ async function tryOnce(parts: Deletion, id: string, signal: AbortSignal): Promis
  * A file that cannot be looked at is not a file that is gone. What the command had left counts as there: the next job's command
  * may have removed it from where it was moved.
  */
-async function exists(path: string, { aside }: Deletion): Promise<boolean> {
+async function exists(path: string, { aside, disks }: Deletion): Promise<boolean> {
   const isThere = () =>
     lstat(aside.now(path)).then(
       () => true,
       (error: unknown) => !isMissing(error),
     );
-  return aside.left.has(path) || aside.steady(isThere);
+  return aside.left.has(path) || aside.steady(() => disks.looked(isThere()));
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import type { Handle } from './open-file.ts';
 
 /** Reads a file once from one place on, and says what it has read by a digest. One call at a time. */
 export interface Reading {
@@ -10,7 +10,7 @@ export interface Reading {
 const CHUNK_BYTES = 2 ** 20;
 
 /** `start`: its first byte. Rejects when `signal` is aborted. */
-export function createReading(handle: FileHandle, signal: AbortSignal, start = 0): Reading {
+export function createReading(handle: Pick<Handle, 'read'>, signal: AbortSignal, start = 0): Reading {
   const hash = createHash('sha256');
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   let position = start;

@@ -18,12 +18,16 @@ export async function makeDirectory(root: string, relativePath: string): Promise
   }
 }
 
-/** Removes what a download of an agent that died has left below `root`: it may be as large as the data itself. */
-export async function removeLeftParts(root: string): Promise<void> {
+/**
+ * Removes what a download of an agent that died has left below `root`: it may be as large as the data itself. `onQuestion` is called with each
+ * path before the disk is asked about it.
+ */
+export async function removeLeftParts(root: string, onQuestion: (path: string) => void): Promise<void> {
+  onQuestion(root);
   const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
   for (const entry of entries) {
     const path = join(root, entry.name);
-    if (entry.isDirectory()) await removeLeftParts(path);
+    if (entry.isDirectory()) await removeLeftParts(path, onQuestion);
     else if (entry.isFile() && isPartOfDownload(entry.name)) await rm(path, { force: true });
   }
 }

@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
 import { idOf, localPathOf, relativePathOf, type SyncEntry } from './entry.ts';
 import { SyncError } from './errors.ts';
 import type { Course } from './progress.ts';
+import type { Disks } from './disks.ts';
 import { fetchFile } from './fetch.ts';
 import { makeDirectory, removeLeftParts } from './directory.ts';
 import { createListingBudget, type ListingBudget, type ListingBounds, listPicked } from './listing.ts';
@@ -13,6 +15,7 @@ import { isTemporary, type Observed } from './scan.ts';
 export interface Download {
   store: ObjectStore;
   policy: RetryPolicy;
+  disks: Disks;
   /** Files on their way at once. */
   concurrency: number;
   signal: AbortSignal;
@@ -57,7 +60,7 @@ export async function download(given: Download, entries: readonly SyncEntry[]): 
   const lists: { entry: SyncEntry; coming: Coming[] }[] = [];
   // All are listed before the first is fetched, so that who waits knows for how much.
   for (const entry of entries) {
-    await removeLeftParts(entry.root);
+    await parts.disks.looked(removeLeftParts(entry.root, parts.disks.asked));
     lists.push({ entry, coming: await listComing(parts, entry) });
   }
   // One after the other: where two entries bring the same file, the later one wins.
@@ -99,7 +102,7 @@ async function bringAll(
   // Where both `x` and `x.gz` would become `x`, the one that sync itself has written comes last and wins.
   for (const expands of [false, true]) {
     const wave = wanted.filter(({ expandedPath }) => (expandedPath !== undefined) === expands);
-    const makeFolder = foldersOf(parts.entry);
+    const makeFolder = foldersOf(parts.entry, parts.disks);
     const tasks = wave.map((one): Task<void> => async (signal) => {
       const file = await bring({ ...parts, makeFolder, signal }, one);
       if (file === 'GONE') gone.push(`"${one.key}"`);
@@ -133,10 +136,11 @@ function expandedPathOf(entry: SyncEntry, key: string): string | undefined {
 type MakeFolder = (relativePath: string) => Promise<void>;
 
 /** Looks at each folder once, not once for each of its files. */
-function foldersOf({ root }: SyncEntry): MakeFolder {
+function foldersOf({ root }: SyncEntry, { answered }: Disks): MakeFolder {
   const made = new Map<string, Promise<void>>();
   return (relativePath) => {
-    const making = made.get(relativePath) ?? makeDirectory(root, relativePath);
+    const making =
+      made.get(relativePath) ?? answered(root, join(root, relativePath), makeDirectory(root, relativePath));
     made.set(relativePath, making);
     return making;
   };

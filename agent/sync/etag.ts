@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import type { Handle } from './open-file.ts';
 import { partSizeOf } from './part-size.ts';
 
 /** The ETag that nearly every store gives to an object made of parts with these ETags. */
@@ -33,7 +33,7 @@ const CHUNK_BYTES = 2 ** 20;
  * told: stores may make ETags of anything, but most make them of MD5 digests, of the whole or of each part.
  */
 export async function isContentOf(
-  handle: FileHandle,
+  handle: Pick<Handle, 'read'>,
   length: number,
   etag: string,
   signal: AbortSignal,
@@ -52,7 +52,7 @@ export async function isContentOf(
 }
 
 async function digestOf(
-  handle: FileHandle,
+  handle: Pick<Handle, 'read'>,
   start: number,
   end: number,
   signal: AbortSignal,

@@ -1,7 +1,7 @@
-import type { FileHandle } from 'node:fs/promises';
 import { createReading, type Reading } from './digests.ts';
+import type { Handle } from './open-file.ts';
 import { partSizeOf } from './part-size.ts';
-import { type Observed, observedOf } from './scan.ts';
+import type { Observed } from './scan.ts';
 
 /** The first `length` bytes of a file as they once were. */
 export interface Witness {
@@ -22,7 +22,7 @@ export interface Growth {
 }
 
 export interface GrowthParts {
-  handle: FileHandle;
+  handle: Handle;
   /** The file when it was opened. */
   opened: Observed;
   witness: Witness;
@@ -54,7 +54,7 @@ export function watchGrowth(parts: GrowthParts): Growth {
     return reading;
   };
   const bindNow = async (): Promise<Bound | undefined> => {
-    const state = copied > 0 ? laterOf(opened, observedOf(await handle.stat({ bigint: true }))) : opened;
+    const state = copied > 0 ? laterOf(opened, await handle.stat()) : opened;
     const rest = await createReading(handle, signal, copied).upTo(state.size);
     if (rest === undefined) return undefined;
     // Beside the sending of the rest, which is read again after that.

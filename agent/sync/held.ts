@@ -44,10 +44,10 @@ export function createHeldFiles(atMost = HELD_AT_MOST): HeldFiles {
   let opening = 0;
 
   /** Resolves to whether there is such a file. */
-  const hold = async (id: string, { source, signal }: Publication): Promise<boolean> => {
+  const hold = async (id: string, { source, answered, signal }: Publication): Promise<boolean> => {
     opening += 1;
     try {
-      const opened = await openSettled(source, signal);
+      const opened = await openSettled(source, answered, signal);
       const since = performance.now();
       turns.hadAt(id, since);
       if (opened !== undefined) held.files.set(id, { ...opened, since, idleLooks: 0 });

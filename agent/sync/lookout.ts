@@ -1,4 +1,5 @@
 import type { Aside } from './aside.ts';
+import type { Disks } from './disks.ts';
 import type { SyncEntry } from './entry.ts';
 import type { Fault } from './faults.ts';
 import type { Ledger } from './ledger.ts';
@@ -35,17 +36,18 @@ export interface LookoutParts {
   entries: readonly SyncEntry[];
   ledger: Ledger;
   aside: Pick<Aside, 'now' | 'steady' | 'asking'>;
+  disks: Pick<Disks, 'looked'>;
   policy: RetryPolicy;
   observer: Pick<UploadObserver, 'looked' | 'collided'>;
 }
 
-export function createLookout({ entries, ledger, aside, policy, observer }: LookoutParts): Lookout {
+export function createLookout({ entries, ledger, aside, disks, policy, observer }: LookoutParts): Lookout {
   const told = new Set<string>();
   let queue: DeletionQueue = new Map();
 
   const look = async () => {
     const began = performance.now();
-    const found = await aside.steady(() => survey(entries, ledger, aside));
+    const found = await aside.steady(() => disks.looked(survey(entries, ledger, aside)));
     tellOnce(found.problems, told, policy.log);
     for (const collision of found.collisions) observer.collided(collision);
     const plan = planMirror(found.known, found.seen, found.complete);

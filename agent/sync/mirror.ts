@@ -3,6 +3,7 @@ import { pause } from '../../lib/pause.ts';
 import { createSlots, type Slots } from '../../lib/slots.ts';
 import type { Aside } from './aside.ts';
 import { deleteAll } from './deletion.ts';
+import type { Disks } from './disks.ts';
 import { doubt, noteUnanswered } from './doubt.ts';
 import type { SyncEntry } from './entry.ts';
 import type { Gate } from './gate.ts';
@@ -27,6 +28,7 @@ export interface MirrorParts {
   entries: readonly SyncEntry[];
   ledger: Ledger;
   aside: Pick<Aside, 'now' | 'steady' | 'left' | 'asking'>;
+  disks: Pick<Disks, 'answered' | 'looked'>;
   gate: Gate;
   times: SettleTimes;
   /** Files on their way at once, and MiB of memory that they take together. */
@@ -128,9 +130,8 @@ interface Bench extends MirrorParts {
 
 function createBench(parts: MirrorParts, unanswered: Set<string>): Bench {
   return {
-    ...{ ...parts, unanswered },
+    ...{ ...parts, unanswered, slots: createSlots(parts.concurrency) },
     ...{ toldTorn: new Set(), failures: new Map(), underWay: new Map(), batches: new Set() },
-    slots: createSlots(parts.concurrency),
   };
 }
 

@@ -1,4 +1,3 @@
-import type { FileHandle } from 'node:fs/promises';
 import { type Duplex, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { messageOf } from '../../lib/errors.ts';
@@ -7,6 +6,7 @@ import { complete, presentAt, UploadVanished } from './completion.ts';
 import type { Address } from './entry.ts';
 import { inParallel, type Task } from './parallel.ts';
 import { type Meter, metered } from './meter.ts';
+import type { Handle } from './open-file.ts';
 import { partSizeOf } from './part-size.ts';
 import { FileShrank, rangeOf, readAll } from './pieces.ts';
 import { type RetryPolicy, withRetries } from './retry.ts';
@@ -26,7 +26,7 @@ export interface MultipartUpload {
   address: Address;
   headers: ObjectHeaders;
   compression: boolean;
-  handle: FileHandle;
+  handle: Pick<Handle, 'read'>;
   /** How many bytes of the file to send. */
   size: number;
   /** Is told of the file's own bytes as they go out. */

@@ -1,5 +1,5 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { Meter } from './meter.ts';
+import type { Handle } from './open-file.ts';
 import type { Produce } from './sending.ts';
 
 /** The file became shorter while it was read. */
@@ -10,7 +10,7 @@ export class FileShrank extends Error {
 const PIECE_BYTES = 2 ** 19;
 
 /** A part of a file as the body of a request: reads ahead by one piece while the one before is sent. Throws FileShrank. */
-export function rangeOf(handle: FileHandle, start: number, size: number, onMoved: Meter): Produce {
+export function rangeOf(handle: Pick<Handle, 'read'>, start: number, size: number, onMoved: Meter): Produce {
   return async (write) => {
     const pieces = [
       Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, size)),
@@ -35,7 +35,7 @@ export function rangeOf(handle: FileHandle, start: number, size: number, onMoved
 }
 
 /** From the first byte to the last of `size`, one piece after the other. */
-export async function* readAll(handle: FileHandle, size: number, onMoved: Meter): AsyncGenerator<Buffer> {
+export async function* readAll(handle: Pick<Handle, 'read'>, size: number, onMoved: Meter): AsyncGenerator<Buffer> {
   for (let position = 0; position < size;) {
     const chunk = Buffer.allocUnsafe(Math.min(PIECE_BYTES, size - position));
     const { bytesRead } = await handle.read(chunk, 0, chunk.length, position);

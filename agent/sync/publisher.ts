@@ -1,4 +1,5 @@
 import { pause } from '../../lib/pause.ts';
+import type { Disks } from './disks.ts';
 import type { Witness } from './growth.ts';
 import { createHeldFiles } from './held.ts';
 import type { Ledger, LedgerRecord } from './ledger.ts';
@@ -36,6 +37,7 @@ export interface PublisherParts {
   times: SettleTimes;
   ledger: Ledger;
   observer: UploadObserver;
+  disks: Pick<Disks, 'answered'>;
 }
 
 /** Knows of each dirty file whether it holds still, grows or is written over, and publishes it accordingly. */
@@ -102,7 +104,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
       const witness = witnesses.get(id);
       if (witness !== undefined) return publishGrown(id, publication, witness);
       if (!(await isBelievedToGrow(ledger.get(id), candidate, publication))) return memory.mustSettle(id);
-      const seen = await takeWitness(candidate.source, signal);
+      const seen = await takeWitness(publication);
       if (seen === undefined) return { kind: 'gone' };
       witnesses.set(id, seen);
       return { kind: 'changed' };
@@ -119,7 +121,7 @@ export function createPublisher(parts: PublisherParts): Publisher {
 }
 
 function publicationOf(
-  { store, policy, observer }: Pick<PublisherParts, 'store' | 'policy' | 'observer'>,
+  { store, policy, observer, disks }: Pick<PublisherParts, 'store' | 'policy' | 'observer' | 'disks'>,
   id: string,
   candidate: Candidate,
   signal: AbortSignal,
@@ -130,6 +132,7 @@ function publicationOf(
     get source() {
       return candidate.source;
     },
+    answered: (question) => disks.answered(entry.root, candidate.source, question),
     policy: { ...policy, onRetry: (error) => observer.failed(id, error) },
     onMoved: (bytes) => observer.moved(id, bytes),
     onArrived: () => observer.worked(id),
@@ -234,7 +237,7 @@ async function insist(publication: Publication, basis: Witness | undefined, paus
   for (let tries = 0; tries < TRIES_NOW; tries++) {
     const outcome = await publishWhole(publication, { witness: basis });
     if (outcome.kind !== 'changed') return outcome;
-    const witness = await takeWitness(publication.source, publication.signal);
+    const witness = await takeWitness(publication);
     await pause(pauseMs, publication.signal);
     const grown = witness && (await publishPrefix(publication, witness));
     if (grown !== undefined && grown.kind !== 'changed') return grown;

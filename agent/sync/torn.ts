@@ -1,3 +1,4 @@
+import type { Disks } from './disks.ts';
 import type { Ledger } from './ledger.ts';
 import type { Logger } from './logger.ts';
 import type { PlannedUpload } from './plan.ts';
@@ -12,6 +13,7 @@ export interface TornParts {
   suspicion?: Pick<Suspicion, 'isOn'>;
   /** Of which it was already said, by id. */
   toldTorn: Set<string>;
+  disks: Pick<Disks, 'answered'>;
   policy: { log: Logger };
 }
 
@@ -20,7 +22,7 @@ export interface TornParts {
  * of writing. What was written after one of these may name it, and waits with it for ever.
  */
 export async function tornAmong(
-  { ledger, suspicion, toldTorn, policy }: TornParts,
+  { ledger, suspicion, toldTorn, disks, policy }: TornParts,
   uploads: readonly PlannedUpload[],
   candidates: ReadonlyMap<string, Candidate>,
   signal: AbortSignal,
@@ -32,7 +34,7 @@ export async function tornAmong(
     const known = ledger.get(id);
     const isWhole =
       known?.state.ino === state.ino
-        ? await hasOnlyGrown({ source: candidate.source, signal }, known).catch(() => true)
+        ? await hasOnlyGrown(asked(candidate, disks, signal), known).catch(() => true)
         : torn.size === 0 && isFinished(candidate);
     if (isWhole) continue;
     torn.add(id);
@@ -44,6 +46,10 @@ export async function tornAmong(
     );
   }
   return torn;
+}
+
+function asked({ source, entry }: Candidate, disks: TornParts['disks'], signal: AbortSignal) {
+  return { source, answered: <T>(question: Promise<T>) => disks.answered(entry.root, source, question), signal };
 }
 
 /**

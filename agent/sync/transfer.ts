@@ -1,4 +1,3 @@
-import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import mime from 'mime-types';
@@ -21,7 +20,7 @@ import {
 import { type RetryPolicy, withRetries } from './retry.ts';
 import type { ObjectHeaders } from './object-headers.ts';
 import type { ObjectStore } from './s3.ts';
-import { type OpenFile, openFile, openSettled, stateOf } from './open-file.ts';
+import { type Answered, type Handle, type OpenFile, openFile, openSettled } from './open-file.ts';
 import { isSame, looksSame, observe, type Observed } from './scan.ts';
 
 /** A file on its way into the store. */
@@ -30,6 +29,8 @@ export interface Publication {
   policy: RetryPolicy;
   /** Absolute path of the file itself, asked for anew each time it is needed: it may be moved meanwhile. */
   readonly source: string;
+  /** What waits for each answer of the disk that it is on. */
+  answered: Answered;
   /** From whose end the content type is guessed. */
   name: string;
   address: Address;
@@ -74,7 +75,7 @@ export async function publishWhole(
     if (planned !== undefined && !isSame(before, planned)) return { kind: 'changed' };
     const basis = await basisIn(handle, before, witness, publication.signal);
     const unchanged = async () => {
-      const after = await observe(publication.source);
+      const after = await publication.answered(observe(publication.source));
       return after !== undefined && isSame(after, before);
     };
     const sent = await send({ ...publication, basis }, handle, before.size, unchanged);
@@ -89,7 +90,7 @@ export async function publishWhole(
 export async function publishHeld(publication: Publication, { handle, state }: OpenFile): Promise<Outcome> {
   publication.signal.throwIfAborted();
   // To lose its name changes its ctime.
-  const unchanged = async () => looksSame(state, await stateOf(handle));
+  const unchanged = async () => looksSame(state, await handle.stat());
   if (!(await unchanged())) return { kind: 'changed' };
   const sent = await send(publication, handle, state.size, unchanged);
   return sent === undefined ? { kind: 'changed' } : { kind: 'published', state, ...sent };
@@ -100,12 +101,12 @@ export async function publishHeld(publication: Publication, { handle, state }: O
  * the bucket has. Resolves to undefined when it is not, or when that cannot be told.
  */
 export async function confirm(publication: Publication, known: LedgerRecord): Promise<Outcome | undefined> {
-  const { source, signal } = publication;
+  const { source, answered, signal } = publication;
   const { etag } = known;
   if (etag === undefined) return undefined;
   const outcome = await withFile(publication, async (handle, before) => {
     const isKept = looksSame(before, known.state) && (await isContentOf(handle, before.size, etag, signal));
-    const after = await observe(source);
+    const after = await answered(observe(source));
     return isKept && after !== undefined && isSame(after, before)
       ? { kind: 'unchanged', state: before }
       : { kind: 'changed' };
@@ -115,12 +116,12 @@ export async function confirm(publication: Publication, known: LedgerRecord): Pr
 
 /** Whether the file begins with all that the bucket has of it. False also when that cannot be told. */
 export async function hasOnlyGrown(
-  publication: Pick<Publication, 'source' | 'signal'>,
+  publication: Pick<Publication, 'source' | 'answered' | 'signal'>,
   known: LedgerRecord,
 ): Promise<boolean> {
   const { etag, state } = known;
   if (etag === undefined) return false;
-  const opened = await openFile(publication.source);
+  const opened = await openFile(publication.source, publication.answered);
   if (opened === undefined) return false;
   try {
     return await isContentOf(opened.handle, state.size, etag, publication.signal);
@@ -146,7 +147,7 @@ export async function publishPrefix(publication: Publication, witness: Witness):
     let digest: string | undefined;
     const unchanged = async () => {
       digest = await growth.digest();
-      return digest !== undefined && isLongerOf(opened, await observe(publication.source));
+      return digest !== undefined && isLongerOf(opened, await publication.answered(observe(publication.source)));
     };
     try {
       if (basis === undefined && (await growth.bind()) === undefined) return { kind: 'changed' };
@@ -170,8 +171,12 @@ function isLongerOf(before: Observed, after: Observed | undefined): boolean {
 }
 
 /** Looks at what a growing file holds now, to see later that it only grew. Undefined when it is gone or shrinks. */
-export async function takeWitness(source: string, signal: AbortSignal): Promise<Witness | undefined> {
-  const opened = await openFile(source);
+export async function takeWitness({
+  source,
+  answered,
+  signal,
+}: Pick<Publication, 'source' | 'answered' | 'signal'>): Promise<Witness | undefined> {
+  const opened = await openFile(source, answered);
   if (opened === undefined) return undefined;
   const { handle, state } = opened;
   const length = state.size;
@@ -184,11 +189,11 @@ export async function takeWitness(source: string, signal: AbortSignal): Promise<
 }
 
 async function withFile(
-  { source, signal }: Publication,
-  publish: (handle: FileHandle, before: Observed) => Promise<Outcome>,
+  { source, answered, signal }: Publication,
+  publish: (handle: Handle, before: Observed) => Promise<Outcome>,
 ): Promise<Outcome> {
   signal.throwIfAborted();
-  const opened = await openSettled(source, signal);
+  const opened = await openSettled(source, answered, signal);
   if (opened === undefined) return { kind: 'gone' };
   const { handle, state } = opened;
   try {
@@ -200,7 +205,7 @@ async function withFile(
 
 /** What of the file need not be sent, because the bucket has it. */
 async function basisIn(
-  handle: FileHandle,
+  handle: Handle,
   { size }: Observed,
   witness: Witness | undefined,
   signal: AbortSignal,
@@ -213,7 +218,7 @@ async function basisIn(
 /** Sends the first `size` bytes, or as many as it has `grown` to, if `unchanged` still says yes after they were read. */
 async function send(
   publication: Publication & Pick<MultipartUpload, 'basis' | 'grown'>,
-  handle: FileHandle,
+  handle: Handle,
   size: number,
   unchanged: () => Promise<boolean>,
 ): Promise<SentObject | undefined> {
@@ -234,7 +239,7 @@ async function send(
 }
 
 /** The first `size` bytes, or undefined when there are fewer by now. */
-async function readStart(handle: FileHandle, size: number): Promise<Buffer | undefined> {
+async function readStart(handle: Handle, size: number): Promise<Buffer | undefined> {
   const content = Buffer.allocUnsafe(size);
   for (let filled = 0; filled < size;) {
     const { bytesRead } = await handle.read(content, filled, size - filled, filled);

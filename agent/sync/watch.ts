@@ -14,6 +14,8 @@ export interface WatchParts {
   debounceMs: number;
   /** but not later than so many after it began, or a tenth of that where looking is quick. Also how often they are looked at without any hint. */
   maxWaitMs: number;
+  /** Called with each path that is found before changes are seen. */
+  onFound?: (path: string) => void;
   log: Logger;
 }
 
@@ -35,7 +37,7 @@ const SHARE_OF_BURST = 1 / 10;
  * Decides when to look. The watcher only hastens it: the kernel drops events when too many come at once, so the
  * directories are looked at regularly in any case.
  */
-export function createWatch({ roots, pass, debounceMs, maxWaitMs, log }: WatchParts): Watch {
+export function createWatch({ roots, pass, debounceMs, maxWaitMs, onFound, log }: WatchParts): Watch {
   let watcher: FSWatcher | undefined;
   let stopped = false;
   let running: Promise<void> | undefined;
@@ -74,7 +76,7 @@ export function createWatch({ roots, pass, debounceMs, maxWaitMs, log }: WatchPa
       arm();
     },
     async start() {
-      watcher = await watchRoots(roots, hint, log);
+      watcher = await watchRoots(roots, { hint, onFound, log });
       if (stopped) await watcher.close();
       passDue = 0;
       arm();
@@ -101,7 +103,10 @@ function restOf({ again = Infinity, lookedMs }: Pass, maxWaitMs: number): number
   return Math.min(Math.max(again, lookedMs), Math.max(maxWaitMs, lookedMs / SHARE_OF_TIME));
 }
 
-async function watchRoots(roots: readonly string[], hint: () => void, log: Logger): Promise<FSWatcher> {
+async function watchRoots(
+  roots: readonly string[],
+  { hint, onFound, log }: Pick<WatchParts, 'log'> & { hint: () => void; onFound: WatchParts['onFound'] },
+): Promise<FSWatcher> {
   // Links are not followed, and a root may be one.
   const real = await Promise.all(roots.map((root) => realpath(root)));
   const watcher = watch([...new Set(real)], {
@@ -109,8 +114,10 @@ async function watchRoots(roots: readonly string[], hint: () => void, log: Logge
     ignorePermissionErrors: true,
     ignored: (path) => isTemporary(basename(path)),
   });
-  watcher.on('all', hint);
+  const tell = (_event: string, path: string) => onFound?.(path);
+  watcher.on('all', hint).on('all', tell);
   watcher.on('error', (error) => log.warn({ reason: messageOf(error) }, 'changes may be seen later: watching failed'));
   if (real.length > 0) await new Promise<void>((resolve) => void watcher.once('ready', resolve));
+  watcher.off('all', tell);
   return watcher;
 }

@@ -36,6 +36,8 @@ export interface AgentSignals {
   /** How many those are. */
   count(): number;
   isConnected(agentId: string): boolean;
+  /** Whether an agent, as it was just read, has gone to another connection than the one that this server has of it, and not noticed yet. */
+  isElsewhere(agent: Agent): boolean;
   /** Groups in which agents wait that are connected to this server: `most` of them, and others before the same again. */
   waiting(most: number): WaitingGroup[];
   /** Those who wait there, the next `most` of them. */
@@ -64,6 +66,8 @@ interface Listener {
   agent: Agent;
   connection: number | undefined;
   signals: Latest<AgentSignal[]>;
+  /** Once it stands for the agent's presence. */
+  connectionId?: string;
 }
 
 export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals {
@@ -82,7 +86,7 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
     const { agent } = listener;
     const connectionId = await presence.connected(agent, listener.connection);
     if (connectionId === undefined) return;
-    listeners.set(agent.id, listener);
+    listeners.set(agent.id, Object.assign(listener, { connectionId }));
     room.open(agent);
     // Work that came before the agent listened was told to nobody: it should look once. It waits when it has found nothing.
     signal(agent.id, { type: 'WORK_AVAILABLE' });
@@ -101,7 +105,7 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
 
   return {
     subscribe(agent, connection) {
-      const listener = { agent, connection, signals: latest<AgentSignal[]>(union) };
+      const listener: Listener = { agent, connection, signals: latest<AgentSignal[]>(union) };
       return readerOf(listener.signals, signalsOf(listener));
     },
     async claiming(agent, claim) {
@@ -114,9 +118,9 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
     },
     ...{ connected: () => [...listeners.keys()], count: () => listeners.size, tell: signal },
     isConnected: (agentId) => listeners.has(agentId),
-    waiting: (most) => room.waiting(most),
+    isElsewhere: ({ id, connectionId }) => listeners.has(id) && listeners.get(id)?.connectionId !== connectionId,
+    ...{ waiting: (most) => room.waiting(most), foundNothing: (group) => room.foundNothing(group) },
     waitersIn: (group, most) => room.waitersIn(group, most),
-    foundNothing: (group) => room.foundNothing(group),
     callAmong: (group, found) => wake(room.callAmong(group, found)),
     closing: () => (isClosing = true),
   };

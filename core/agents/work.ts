@@ -64,6 +64,9 @@ export async function claimForAgent(
     const again = signals.isConnected(agent.id) ? askAgainMillis(signals.count()) : ASK_EVERY_MILLIS;
     return { job: undefined, signal, askAgainMillis: again };
   };
+  // A question that was stuck on its way, as in a server that stood still: its answer would be heard by nobody, and a job be held by nobody until
+  // its lease runs out. Who has just come to this server is greeted, and so asks again.
+  if (signals.isElsewhere(agent)) return none(undefined);
   // Before it may hold a job: an agent that was not heard of for long may be forgotten at any moment.
   if (!signals.isConnected(agent.id)) await seeAgent(core, agent.id);
   // It has asked, so it has nothing to do: nothing is interrupted when it leaves now.

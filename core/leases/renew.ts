@@ -1,4 +1,4 @@
-import type { AttemptPhase, Progress } from '../../db/entities/attempt.ts';
+import { Attempt, type AttemptPhase, type Progress } from '../../db/entities/attempt.ts';
 import { statement } from '../../db/statement.ts';
 import type { Viewer } from '../accounts/keys.ts';
 import type { Core } from '../core.ts';
@@ -52,19 +52,30 @@ export async function heartbeat(core: Core, viewer: Viewer, lease: LeaseRef, pul
 async function renewAndStore(core: Core, viewer: Viewer, fence: Fence, pulse: Pulse): Promise<RenewedLease> {
   const lease = { jobId: fence.job_id, attempt: fence.attempt };
   const lag = { sync_lag_seconds: pulse.syncLagSeconds ?? null };
-  let held = await core.renew({ ...fence, ...transferredColumns(pulse), ...lag });
-  if (held === undefined) {
-    const em = core.em.fork();
-    [held] = await resumeStatement(em, { ...fence, ...lag });
-    if (held === undefined) throw await leaseLost(em, viewer, lease);
-    core.announce();
-  }
+  const renew = () => core.renew({ ...fence, ...transferredColumns(pulse), ...lag });
+  let held = (await renew()) ?? (await resume(core, { ...fence, ...lag }));
+  // What came by way of another server may have got the lease back between the two.
+  if (held === undefined && (await lives(core, fence))) held = await renew();
+  if (held === undefined) throw await leaseLost(core.em.fork(), viewer, lease);
   // When it is known who asks: leases that somebody has made up are counted nowhere.
   if (isNews(held, pulse)) await core.newsPace(`${viewer.accountId} ${lease.jobId.toLowerCase()} ${lease.attempt}`);
   if ((await storeNews(core, fence, held, pulse)) > 0) core.announce();
   if (held.unseen) await seeHolder(core, viewer, held);
   if (pulse.gpuSample !== undefined) await storeGpuUse(core, viewer, lease, pulse.gpuSample);
   return { leaseMillis: leaseMillis(held.heartbeat_interval), draining: held.draining };
+}
+
+async function resume(core: Core, lease: Fence & { sync_lag_seconds: number | null }): Promise<Held | undefined> {
+  const [held] = await resumeStatement(core.em.fork(), lease);
+  if (held !== undefined) core.announce();
+  return held;
+}
+
+async function lives(core: Core, { account_id: accountId, job_id: jobId, attempt: number }: Fence): Promise<boolean> {
+  const found = await core.em
+    .fork()
+    .findOne(Attempt, { accountId, jobId, number, outcome: null }, { fields: ['number'] });
+  return found !== null;
 }
 
 /** Whoever renews a lease is there, also where no server is connected to it. */

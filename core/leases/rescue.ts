@@ -5,7 +5,7 @@ import { settleJob, type EndedAttempt } from './finish.ts';
 import { tellEnding } from './tell.ts';
 
 const expireStatement = statement<
-  { batch: number },
+  { batch: number; pause_seconds: number | null },
   {
     job_id: string;
     number: number;
@@ -30,32 +30,40 @@ const PAUSE_SECONDS = 3;
  * @returns how many leases got a grace, and how many had run out
  */
 export async function sweepLeases(core: Core, graceSeconds: number): Promise<{ graced: number; expired: number }> {
-  const [begun] = await beginStatement(core.em.fork(), { pause_seconds: PAUSE_SECONDS, grace_seconds: graceSeconds });
-  return { graced: begun?.graced ?? 0, ...(await rescueExpired(core)) };
+  const swept = { graced: 0, expired: 0 };
+  for (;;) {
+    const parameters = { pause_seconds: PAUSE_SECONDS, grace_seconds: graceSeconds };
+    const [begun] = await beginStatement(core.em.fork(), parameters);
+    // Anew before each: many take longer together than what is taken for an outage.
+    const found = await rescueBatch(core, PAUSE_SECONDS);
+    swept.graced += begun?.graced ?? 0;
+    swept.expired += found;
+    if (found < BATCH) return swept;
+  }
 }
 
 /** How many leases one transaction takes: small enough that no claim waits long for a row of it. */
 const BATCH = 100;
 
 /**
- * Rule 7: makes the jobs of expired leases pending again (or failed, where `max_interruptions` is spent). Any number of servers
- * may do this at once.
+ * Rule 7: makes the jobs of expired leases pending again (or failed, where `max_interruptions` is spent), without asking whether anybody could
+ * have renewed them. Any number of servers may do this at once.
  * @returns how many leases had run out
  */
 export async function rescueExpired(core: Core): Promise<{ expired: number }> {
   let expired = 0;
   for (;;) {
-    const found = await rescueBatch(core);
+    const found = await rescueBatch(core, null);
     expired += found;
     if (found < BATCH) return { expired };
   }
 }
 
-async function rescueBatch(core: Core): Promise<number> {
+async function rescueBatch(core: Core, pauseSeconds: number | null): Promise<number> {
   const em = core.em.fork();
   const told: { job: Job; attempt: EndedAttempt }[] = [];
   const found = await em.transactional(async (em) => {
-    const ended = await expireStatement(em, { batch: BATCH });
+    const ended = await expireStatement(em, { batch: BATCH, pause_seconds: pauseSeconds });
     if (ended.length === 0) return 0;
     const jobs = await em.find(Job, { id: { $in: ended.map((row) => row.job_id) } });
     const byId = new Map(jobs.map((job) => [job.id, job]));

@@ -1,11 +1,15 @@
 -- An agent's connection is gone: its leases end after the grace, unless it comes back. Nothing happens when it has come back
--- already, to this server or another: then another connection stands for it.
+-- already, to this server or another: then another connection stands for it. Its row is held until the leases are written: this may wait for one
+-- that somebody else holds, and what the agent renews meanwhile, because a newer connection stands for it, is not to be shortened.
 -- Attempts of several jobs are locked in the order of the jobs' ids, as everywhere.
-with held as materialized (
+with agent as materialized (
+  select id from agents where id = :agent_id and connection_id = :connection_id for no key update
+),
+held as materialized (
   select a.job_id, a.number
-  from agents g
-  join attempts a on a.agent_id = g.id
-  where g.id = :agent_id and g.connection_id = :connection_id and a.outcome is null
+  from agent
+  join attempts a on a.agent_id = agent.id
+  where a.outcome is null
   order by a.job_id, a.number
   for no key update of a
 )

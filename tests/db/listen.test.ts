@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import { createServer, connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { startAnnouncements, type AnnouncementOptions, type Announcements } from '../../db/listen.ts';
 import { listenLocally } from '../../lib/port.ts';
+import { between } from '../support/between.ts';
 import { createDatabase } from '../support/database.ts';
-import { couple } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 
 const database = await createDatabase();
@@ -51,39 +50,6 @@ const backends = () =>
     `select pid from pg_stat_activity
      where datname = current_database() and query in ('listen kelpie', 'notify kelpie') and pid <> pg_backend_pid()`,
   );
-
-/** Somebody between a server and its database, who passes everything on until told to fall silent; new connections are none of that. */
-async function between() {
-  const { port, hostname } = new URL(database.url);
-  const sockets: Socket[] = [];
-  let isGarbling = false;
-  const gate = createServer((near) => {
-    const far = connect(Number(port), hostname);
-    sockets.push(near, far);
-    // Before it is passed on, and of the same length.
-    near.on('data', (sent: Buffer) => {
-      const at = sent.indexOf('notify');
-      if (at < 0 || !isGarbling) return;
-      sent.write('nought', at);
-      isGarbling = false;
-    });
-    couple(near, far);
-  });
-  const url = new URL(database.url);
-  url.hostname = '127.0.0.1';
-  url.port = String(await listenLocally(gate));
-  return {
-    url: url.href,
-    /** The next announcement is nothing that the database understands. */
-    garble: () => (isGarbling = true),
-    silence: () => sockets.forEach((socket) => socket.unpipe().pause()),
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      gate.close();
-      await once(gate, 'close');
-    },
-  };
-}
 
 describe('announcements', () => {
   test('reach every server, the one that announces included', async () => {
@@ -147,7 +113,7 @@ describe('announcements', () => {
   });
 
   test('that failed over a connection that stays are made again over it', async () => {
-    const gate = await between();
+    const gate = await between(database.url);
     const ear = await listen({ url: gate.url });
     const before = ear.changes;
     gate.garble();
@@ -159,7 +125,7 @@ describe('announcements', () => {
   });
 
   test('notice that nobody answers any more, and connect anew', async () => {
-    const gate = await between();
+    const gate = await between(database.url);
     const ear = await listen({ url: gate.url, lookEveryMs: 20, answerWithinMs: 1_000 });
     const before = ear.changes;
     gate.silence();

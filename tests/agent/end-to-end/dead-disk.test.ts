@@ -42,6 +42,52 @@ scenario.concurrent('a job that is canceled keeps no agent whose upload hangs on
 });
 
 scenario.concurrent(
+  'a command whose disk answers no more while it runs is killed, and its job is free for others',
+  async ({ scene, onTestFinished }) => {
+    const salad = await startMetadataService();
+    onTestFinished(() => salad.close());
+    const environment = { KELPIE_DISK_WAIT_S: '1', SALAD_METADATA_URL: salad.url };
+    const agent = await scene.agent('stuck', environment, { under: ['unshare', '--mount'] });
+    const over = scene.gate('over');
+    const script = `echo good > out/a; ${DEADEN} out/dead '${over.script}'; echo dead; sleep 1000`;
+    const job = await scene.submit({ script: `mkdir out/dead; ${script}`, during: ['out'] });
+    const state = await job.until(({ numSyncFailures }) => numSyncFailures === 1);
+    expect(state).toMatchObject({ status: 'PENDING', numFailures: 0, numInterruptions: 0 });
+    expect(state.attempts.nodes[0]?.reason).toMatch(/^the disk of \/.*\/out\/dead has not answered for 5 s$/);
+    await agent.ended;
+    expect(salad.reallocations()).toEqual([expect.stringMatching(/\/out\/dead/)]);
+  },
+);
+
+scenario.concurrent('a job whose results lie on a disk that answers no more is free for others', async ({ scene }) => {
+  const agent = await scene.agent('stuck', { KELPIE_DISK_WAIT_S: '1' }, { under: ['unshare', '--mount'] });
+  const over = scene.gate('over');
+  const job = await scene.submit({ script: `mkdir out/dead; ${DEADEN} out/dead '${over.script}'`, after: ['out'] });
+  const state = await job.until(({ numSyncFailures }) => numSyncFailures === 1);
+  expect(state).toMatchObject({ status: 'PENDING', numFailures: 0 });
+  expect(state.attempts.nodes[0]?.reason).toMatch(/^the disk of \/.*\/out\/dead has not answered for 5 s$/);
+  await agent.ended;
+});
+
+scenario.concurrent('a download to what does not answer frees its job for others', async ({ scene }) => {
+  const agent = await scene.agent('stuck', { KELPIE_DISK_WAIT_S: '1' }, { under: besideDeadDisk('data/dead') });
+  await scene.put('data/dead/a', 'hay');
+  const job = await scene.submit({ script: 'exit 0', before: ['data'] });
+  const state = await job.until(({ numSyncFailures }) => numSyncFailures === 1);
+  expect(state.attempts.nodes[0]?.reason).toMatch(/^the disk of \/.*\/data\/dead has not answered for 5 s$/);
+  await agent.ended;
+});
+
+scenario.concurrent('a job below whose directory something does not answer is free for others', async ({ scene }) => {
+  const agent = await scene.agent('stuck', { KELPIE_DISK_WAIT_S: '1' }, { under: besideDeadDisk('data/dead') });
+  const job = await scene.submit({ script: 'exit 0', during: ['data'] });
+  const state = await job.until(({ numSyncFailures }) => numSyncFailures === 1);
+  expect(state).toMatchObject({ status: 'PENDING', numFailures: 0, attempts: { nodes: [{ number: 1 }] } });
+  expect(state.attempts.nodes[0]?.reason).toMatch(/^the disk of .* has not answered for 5 s$/);
+  expect(await agent.ended).toEqual({ code: 137, signal: null });
+});
+
+scenario.concurrent(
   'a job whose directory does not answer is free for others, and its agent ends',
   async ({ scene }) => {
     const agent = await scene.agent('stuck', { KELPIE_DISK_WAIT_S: '3' }, { under: besideDeadDisk('dead') });

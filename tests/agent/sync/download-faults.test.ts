@@ -5,6 +5,7 @@ import type { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { SyncError } from '../../../agent/sync/attempt-sync.ts';
+import { createDisks } from '../../../agent/sync/disks.ts';
 import { download } from '../../../agent/sync/download.ts';
 import { createEntry } from '../../../agent/sync/entry.ts';
 import { createS3Store } from '../../../agent/sync/s3.ts';
@@ -220,7 +221,7 @@ describe('what the lists of a job name', () => {
   const bounded = (objects: number, prefixes: string[]) =>
     download(
       {
-        ...{ store: bench.store, concurrency: 2, signal: always, onFile: ignore },
+        ...{ store: bench.store, disks: createDisks(60_000), concurrency: 2, signal: always, onFile: ignore },
         policy: { maxRetries: 1, log: { debug: ignore, info: ignore, warn: ignore, error: ignore } },
         onPlanned: () => ({ moved: ignore, done: ignore, dropped: ignore }),
         mostListed: { objects, bytes: 1_000 },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Growth, watchGrowth, type Witness } from '../../../agent/sync/growth.ts';
-import { observedOf } from '../../../agent/sync/scan.ts';
+import { type OpenFile, openFile } from '../../../agent/sync/open-file.ts';
 import { always } from './support/bench.ts';
 
 const COPIED = 8 * 2 ** 20;
@@ -14,23 +14,27 @@ const digestOf = (...content: Buffer[]) => createHash('sha256').update(Buffer.co
 
 let directory: string;
 let handle: FileHandle;
+let file: OpenFile;
 let growth: Growth | undefined;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'kelpie-growth-'));
   await writeFile(join(directory, 'run.xtc'), beginning);
   handle = await open(join(directory, 'run.xtc'), 'r+');
+  const opened = await openFile(join(directory, 'run.xtc'), (question) => question);
+  file = opened!;
 });
 afterEach(async () => {
   await growth?.settled();
   await handle.close();
+  await file.handle.close();
   await rm(directory, { recursive: true });
 });
 
 /** As it is watched while the first `copied` bytes are copied, which the bucket has. */
 async function watchFrom(copied: number): Promise<Growth> {
-  const opened = observedOf(await handle.stat({ bigint: true }));
+  const { state: opened } = file;
   const witness: Witness = { length: beginning.length, digest: digestOf(beginning), etag: '"x-2"' };
-  return (growth = watchGrowth({ handle, opened, witness, copied, signal: always }));
+  return (growth = watchGrowth({ handle: file.handle, opened, witness, copied, signal: always }));
 }
 
 const grow = () => appendFile(join(directory, 'run.xtc'), more);

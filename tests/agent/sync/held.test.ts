@@ -17,7 +17,7 @@ const publicationOf = (name: string): Publication => ({
   policy: { maxRetries: 0, log: { debug: ignore, info: ignore, warn: ignore, error: ignore } },
   source: local(name),
   address: { bucket: BUCKET, key: `held/${name}` },
-  ...{ name, compression: false, onMoved: ignore, onArrived: ignore, signal: always },
+  ...{ name, compression: false, answered: (question) => question, onMoved: ignore, onArrived: ignore, signal: always },
 });
 /** A look that sees these replaced, in the order in which they were first seen not to be published, and `others` in some other way. */
 const look = (names: readonly string[], ...others: string[]) =>

@@ -1,3 +1,4 @@
+import { createDisks } from '../../../../agent/sync/disks.ts';
 import { createEntry } from '../../../../agent/sync/entry.ts';
 import { createGate } from '../../../../agent/sync/gate.ts';
 import type { Ledger } from '../../../../agent/sync/ledger.ts';
@@ -29,8 +30,9 @@ export function mirrorByHand(
   const { aside } = createPlaces({ roots, keep: [], jobId: 'a-job', asides: new Set(), ledger, asking, log });
   const { mirroring: observer } = createObservation({ mirrors: true, store: store.name });
   const policy = { maxRetries: 1, log };
+  const disks = createDisks(60_000);
   return createMirror({
-    ...{ store, policy, entries: [entry], ledger, aside, gate: createGate(), times, concurrency, observer },
+    ...{ store, policy, entries: [entry], ledger, aside, disks, gate: createGate(), times, concurrency, observer },
   });
 }
 
