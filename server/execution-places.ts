@@ -17,7 +17,7 @@ const PATIENCE_MS = 10_000;
 export interface ExecutionPlaces {
   /**
    * Runs when there is a place; whoever waited for one in vain, or has gone meanwhile, gets a result that says so.
-   * @param how.isPatient waits however long it takes
+   * @param how.isPatient waits however long it takes, and however many of its kind do
    */
   hold(asker: Asker, run: Run, how?: { isPatient: boolean }): Promise<ExecutionResult>;
 }
@@ -35,10 +35,10 @@ export function createExecutionPlaces({ patienceMs = PATIENCE_MS }: { patienceMs
   const tooLate = () => tooMany(`Others were before this one for ${patienceMs / 1_000} s`);
   return {
     async hold({ accountId, keyId, gone }, run, { isPatient } = { isPatient: false }) {
-      const lane = { group: accountId, name: keyId };
+      const lane = { group: accountId, name: isPatient ? `${keyId} patient` : keyId };
       let giveBack: () => void;
       try {
-        const take = (signal: AbortSignal) => places.take(lane, signal);
+        const take = (signal: AbortSignal) => places.take(lane, signal, { isPatient });
         giveBack = isPatient
           ? await take(gone?.() ?? NEVER)
           : await withPatience({ ms: patienceMs, tooLate, gone: gone?.() }, take);
