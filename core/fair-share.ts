@@ -82,16 +82,16 @@ export function asksAlone(): boolean {
 }
 
 /**
- * Counts what whoever asks now is told, before it is.
+ * Counts what whoever asks now is told, before it is. When all in all that is too much, its answer is `refusalToTell` and nothing else.
  * @param size in characters; looked at only where it counts
- * @throws what `reads` has for it, when all in all that is too much
  */
 export function countTold(size: () => number): void {
   const { reads, course } = asking.getStore() ?? {};
   if (reads === undefined || course === undefined) return;
-  // Why nothing more is told is told once.
-  if (course.refusal === undefined) course.leftToTell -= size();
-  if (course.leftToTell < 0) throw (course.refusal ??= reads.tooMuch());
+  if (course.refusal !== undefined) return;
+  course.leftToTell -= size();
+  // Nothing is thrown: of the hundred thousand fields that are under way each would make an error of its own.
+  if (course.leftToTell < 0) course.refusal = reads.tooMuch();
 }
 
 /** Why whoever asks now is told nothing more; undefined where that may be. */
@@ -125,6 +125,9 @@ export function createTurns(
     async take() {
       const asker = asking.getStore();
       if (asker === undefined) return undefined;
+      const { refusal } = asker.course;
+      // Nothing of what it still would read is told. What it would still change, it changes.
+      if (refusal !== undefined && asker.isPatient !== 'ONCE_BEGUN') throw new Refused(refusal);
       const isPatient = mustGoOn(asker);
       // Whoever may have to wait for long has a queue of its own: it neither fills the other one, nor stands behind it.
       const lane = { group: asker.accountId, name: isPatient ? `${asker.keyId} patient` : asker.keyId };

@@ -7,7 +7,7 @@ import { retryJob } from '../../core/jobs/retry.ts';
 import { submitJobs } from '../../core/jobs/submit.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { spec } from '../support/core.ts';
-import { ask, mutation, registered } from '../support/graphql.ts';
+import { ask, claimed, mutation, registered } from '../support/graphql.ts';
 import { holding, waitingForLocks } from '../support/holding.ts';
 import { claimMany, submit } from '../support/jobs.ts';
 import { until } from '../support/until.ts';
@@ -254,6 +254,22 @@ describe('what an operation reads', () => {
       expect(answer).toMatchObject({ errors: tooMuch });
       expect(answer.errors?.length).toBe(1);
       expect(answer.data ?? null).toBeNull();
+    });
+
+    test('so is what grows by being asked for in each of its own elements, by the fields of those', async () => {
+      const { viewer, secret } = await bounded.account();
+      await submitJobs(bounded.core, viewer, Array(30).fill(spec()));
+      const agentId = await registered(bounded, secret);
+      for (let held = 0; held < 30; held++) await claimed(bounded, secret, agentId);
+      const within = (fields: string) => `jobs { attempt { agent { ${fields} } } }`;
+      const asked = (fields: string) => bounded.graphql(secret, `{ agents(first: 1) { nodes { ${fields} } } }`);
+      const { errors, data } = await asked(within('jobs { numFailures }'));
+      expect(errors).toBeUndefined();
+      expect(JSON.stringify(data).split('numFailures').length - 1).toBe(900);
+      const refused = await asked(within(within('jobs { numFailures }')));
+      expect(refused).toMatchObject({ errors: tooMuch });
+      expect(refused.errors?.length).toBe(1);
+      expect(refused.data ?? null).toBeNull();
     });
 
     test('so is each step of a subscription, and the next one has as much again', async () => {
