@@ -94,6 +94,12 @@ export function countTold(size: () => number): void {
   if (course.leftToTell < 0) course.refusal = reads.tooMuch();
 }
 
+/** How much whoever asks now was told so far, in characters, where that counts. */
+export function toldSoFar(): number {
+  const { reads, course } = asking.getStore() ?? {};
+  return reads === undefined || course === undefined ? 0 : reads.most - course.leftToTell;
+}
+
 /** Why whoever asks now is told nothing more; undefined where that may be. */
 export function refusalToTell(): KelpieError | undefined {
   return asking.getStore()?.course.refusal;
