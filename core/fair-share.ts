@@ -16,13 +16,18 @@ export interface Asker {
   reads?: { most: number; tooMuch: () => KelpieError } | undefined;
   /** Whether what it looks up of single jobs is looked up together with what others of its kind do. */
   isOfMany?: boolean;
+  /**
+   * Whether it waits for its turns however long that takes: what changes something, once it has begun, as half of it would be done and
+   * the rest not told; what is told to who follows, from the start, as it may be the last that is told. Never by default.
+   */
+  isPatient?: 'ONCE_BEGUN' | 'ALWAYS';
 }
 
 interface Asking extends Asker {
   /** Of one operation, so many statements are asked at a time. */
   own: Slots;
-  /** What the operation may still read, and be told, in characters, however many marks it has one after the other. */
-  budget: { left: number; leftToTell: number; refusal?: KelpieError };
+  /** The operation's, however many marks it has one after the other: what it may still read, and be told, in characters. */
+  course: { left: number; leftToTell: number; refusal?: KelpieError; hasBegun: boolean };
 }
 
 const asking = new AsyncLocalStorage<Asking | undefined>();
@@ -39,8 +44,8 @@ const PATIENCE_MS = 10_000;
  */
 export function asAsker<Result>(asker: Asker, run: () => Result): Result {
   const left = asker.reads?.most ?? Infinity;
-  const budget = { left, leftToTell: left };
-  return asking.run({ ...asker, budget, own: createSlots(OF_ONE_OPERATION) }, run);
+  const course = { left, leftToTell: left, hasBegun: false };
+  return asking.run({ ...asker, course, own: createSlots(OF_ONE_OPERATION) }, run);
 }
 
 /**
@@ -77,21 +82,27 @@ export function asksAlone(): boolean {
 }
 
 /**
- * Counts what whoever asks now is told, before it is.
+ * Counts what whoever asks now is told, before it is. When all in all that is too much, its answer is `refusalToTell` and nothing else.
  * @param size in characters; looked at only where it counts
- * @throws what `reads` has for it, when all in all that is too much
  */
 export function countTold(size: () => number): void {
-  const { reads, budget } = asking.getStore() ?? {};
-  if (reads === undefined || budget === undefined) return;
-  // Why nothing more is told is told once.
-  if (budget.refusal === undefined) budget.leftToTell -= size();
-  if (budget.leftToTell < 0) throw (budget.refusal ??= reads.tooMuch());
+  const { reads, course } = asking.getStore() ?? {};
+  if (reads === undefined || course === undefined) return;
+  if (course.refusal !== undefined) return;
+  course.leftToTell -= size();
+  // Nothing is thrown: of the hundred thousand fields that are under way each would make an error of its own.
+  if (course.leftToTell < 0) course.refusal = reads.tooMuch();
+}
+
+/** How much whoever asks now was told so far, in characters, where that counts. */
+export function toldSoFar(): number {
+  const { reads, course } = asking.getStore() ?? {};
+  return reads === undefined || course === undefined ? 0 : reads.most - course.leftToTell;
 }
 
 /** Why whoever asks now is told nothing more; undefined where that may be. */
 export function refusalToTell(): KelpieError | undefined {
-  return asking.getStore()?.budget.refusal;
+  return asking.getStore()?.course.refusal;
 }
 
 /** How many of so many connections may be given at a time to those who ask. The others are kept for work, and for the server itself. */
@@ -104,7 +115,10 @@ export function shareOfAskers(connections: number): number {
  * wait for. What nobody asks for, or is work, needs no turn.
  * @param options.patienceMs how long one statement may wait for its turn (10,000)
  */
-export function createTurns(connections: number, { patienceMs = PATIENCE_MS }: { patienceMs?: number } = {}): Turns {
+export function createTurns(
+  connections: number,
+  { patienceMs = PATIENCE_MS }: { patienceMs?: number | undefined } = {},
+): Turns {
   const atOnce = shareOfAskers(connections);
   const slots = createFairSlots({
     atOnce,
@@ -117,7 +131,12 @@ export function createTurns(connections: number, { patienceMs = PATIENCE_MS }: {
     async take() {
       const asker = asking.getStore();
       if (asker === undefined) return undefined;
-      const lane = { group: asker.accountId, name: asker.keyId };
+      const { refusal } = asker.course;
+      // Nothing of what it still would read is told. What it would still change, it changes.
+      if (refusal !== undefined && asker.isPatient !== 'ONCE_BEGUN') throw new Refused(refusal);
+      const isPatient = mustGoOn(asker);
+      // Whoever may have to wait for long has a queue of its own: it neither fills the other one, nor stands behind it.
+      const lane = { group: asker.accountId, name: isPatient ? `${asker.keyId} patient` : asker.keyId };
       const gone = asker.gone?.() ?? NEVER;
       const giveBackOwn = await asker.own.take(gone).catch((error: unknown) => {
         throw unlessGone(error, gone);
@@ -125,7 +144,10 @@ export function createTurns(connections: number, { patienceMs = PATIENCE_MS }: {
       try {
         const giveBack =
           slots.takeFree(lane) ??
-          (await withPatience({ ms: patienceMs, tooLate, gone }, (signal) => slots.take(lane, signal)));
+          (isPatient
+            ? await slots.take(lane, gone, { isPatient })
+            : await withPatience({ ms: patienceMs, tooLate, gone }, (signal) => slots.take(lane, signal)));
+        asker.course.hasBegun = true;
         return turnOf(asker, () => {
           giveBack();
           giveBackOwn();
@@ -140,6 +162,10 @@ export function createTurns(connections: number, { patienceMs = PATIENCE_MS }: {
 
 const NEVER = new AbortController().signal;
 
+function mustGoOn({ isPatient, course }: Asking): boolean {
+  return isPatient === 'ALWAYS' || (isPatient === 'ONCE_BEGUN' && course.hasBegun);
+}
+
 /** Signals give all kinds of reasons, some of them no errors. */
 function unlessGone(error: unknown, gone: AbortSignal): unknown {
   if (!gone.aborted) return error;
@@ -153,8 +179,8 @@ function turnOf(asker: Asking, giveBack: () => void): Turn {
   return {
     giveBack,
     count(characters) {
-      asker.budget.left -= characters;
-      if (asker.budget.left < 0) throw new Refused(reads.tooMuch());
+      asker.course.left -= characters;
+      if (asker.course.left < 0) throw new Refused(reads.tooMuch());
     },
   };
 }

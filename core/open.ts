@@ -59,6 +59,8 @@ export interface CoreOptions {
   newcomers?: NewcomersOptions | undefined;
   /** How often what is new of an attempt becomes an event: once a second. */
   news?: NewsPaceOptions | undefined;
+  /** How long one statement of those who ask waits for its turn, in milliseconds; by default as `createTurns` has it. */
+  turnPatienceMs?: number | undefined;
   /** For how many days what is over is kept; 90 for jobs, 30 for their events, logs and webhooks. */
   keepDays?: KeepDays | undefined;
   /** Who has the machines, when container groups are to be scaled; nobody. */
@@ -110,7 +112,7 @@ export async function openCore(options: CoreOptions): Promise<OpenCore> {
     url: options.databaseUrl,
     pooled,
     maxConnections,
-    turns: createTurns(maxConnections),
+    turns: createTurns(maxConnections, { patienceMs: options.turnPatienceMs }),
   });
   try {
     if (pooled) await demandLimits(orm.em.fork());

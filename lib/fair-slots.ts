@@ -9,8 +9,11 @@ export interface FairSlots {
    * @throws what `crowded` makes, at once, when too many wait in the lane
    */
   hold<T>(lane: Lane, signal: AbortSignal, task: () => Promise<T>): Promise<T>;
-  /** As `hold`, for who gives the place back by calling what this resolves to, once. */
-  take(lane: Lane, signal: AbortSignal): Promise<() => void>;
+  /**
+   * As `hold`, for who gives the place back by calling what this resolves to, once.
+   * @param how.isPatient waits however many wait in the lane: whoever says so bounds them
+   */
+  take(lane: Lane, signal: AbortSignal, how?: { isPatient: boolean }): Promise<() => void>;
   /** A place for who would not have to wait, to be given back as one of `take`; undefined where one would. */
   takeFree(lane: Lane): (() => void) | undefined;
 }
@@ -40,12 +43,12 @@ export function createFairSlots(options: {
     };
   };
   const takeFree = (lane: Lane): (() => void) | undefined => (hasRoom(lane.group) ? place(lane) : undefined);
-  const take = async (lane: Lane, signal: AbortSignal): Promise<() => void> => {
+  const take: FairSlots['take'] = async (lane, signal, { isPatient } = { isPatient: false }) => {
     signal.throwIfAborted();
     // Who waits beside a free place is of a group that has all it may have.
     const free = takeFree(lane);
     if (free !== undefined) return free;
-    if (waiting.count(lane) >= mostWaiting) throw crowded();
+    if (!isPatient && waiting.count(lane) >= mostWaiting) throw crowded();
     const turn = Promise.withResolvers<() => void>();
     const enter = (): void => turn.resolve(place(lane));
     const leave = (): void => {

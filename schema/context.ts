@@ -2,7 +2,7 @@ import DataLoader from 'dataloader';
 import type { AgentSignals } from '../core/agents/signals.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
 import type { Core } from '../core/core.ts';
-import { asAllWhoAsk, asksAlone, isAsking } from '../core/fair-share.ts';
+import { asAllWhoAsk, asksAlone, isAsking, refusalToTell } from '../core/fair-share.ts';
 import { findAgents, heldJobs, type SeenAgent } from '../core/agents/find.ts';
 import { demand } from '../core/accounts/keys.ts';
 import type { AccountFeed } from '../core/events/account-feed.ts';
@@ -120,8 +120,10 @@ export function createContext(shared: Shared, viewer: Viewer, gone?: AbortSignal
     viewer,
     gone,
     claimed: new Set(),
-    newestAttempt: (job) =>
-      asksAlone() ? (attempts ??= attemptLoader(core, theirs)).load(job) : shared.newestAttempt(job),
+    newestAttempt: async (job) => {
+      if (refusalToTell() !== undefined) return undefined;
+      return asksAlone() ? (attempts ??= attemptLoader(core, theirs)).load(job) : shared.newestAttempt(job);
+    },
     totals: async (job) => (await totals(job)) ?? { numHeartbeats: 0, runSeconds: 0 },
     syncLag: lags,
     whyWaiting: waiting,
@@ -142,7 +144,8 @@ export function createContext(shared: Shared, viewer: Viewer, gone?: AbortSignal
 function byId<Row extends { id: string }, Value>(load: (rows: readonly Row[]) => Promise<Map<string, Value>>) {
   let loader: DataLoader<Row, Value | undefined> | undefined;
   const loadAll = async (rows: readonly Row[]): Promise<(Value | undefined)[]> => {
-    const found = await load(rows);
+    // Whoever is refused is shown none of it.
+    const found = refusalToTell() === undefined ? await load(rows) : new Map<string, Value>();
     return rows.map((row) => found.get(row.id));
   };
   return (row: Row): Promise<Value | undefined> => (loader ??= new DataLoader(loadAll, { cache: false })).load(row);

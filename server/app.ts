@@ -3,9 +3,10 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { OpenCore } from '../core/open.ts';
-import { createBodies, FREE_BYTES_OF_MESSAGE, type Bodies } from './bodies.ts';
+import { createBodies, FREE_BYTES_OF_MESSAGE } from './bodies.ts';
 import { createDoor, type Door, type SaladChecks } from './auth.ts';
 import { createGraphQL, GRAPHQL_PATH } from './graphql.ts';
+import { createExecutionPlaces } from './execution-places.ts';
 import { createGraphQLListener } from './graphql-listener.ts';
 import { hostOf, refuseHost, refuseUpgradeForHost } from './host.ts';
 import type { Logger } from './log.ts';
@@ -65,15 +66,15 @@ export function createApp(parts: AppParts): App {
   const limits = { ...defaultLimits, ...parts.limits };
   const stopping = new AbortController();
   const door = createDoor(parts);
-  const bodies = createBodies(limits);
-  const yoga = createGraphQL({ core, log, door, limits, bodies, introspection, graphiql });
+  const [bodies, places] = [createBodies(limits), createExecutionPlaces()];
+  const yoga = createGraphQL({ core, log, door, limits, bodies, places, introspection, graphiql });
   const graphql = createGraphQLListener(yoga, log);
   const unread = createUnread(limits.KELPIE_MAX_UNREAD_BYTES);
   const sockets = createSockets({
     ...{ yoga, log, door, trustedProxies, limits, bodies: createBodies(limits, FREE_BYTES_OF_MESSAGE), pings, unread },
     keyWatch: core.keyWatch,
   });
-  const rest = restOf(parts, { door, bodies, stopping: stopping.signal });
+  const rest = restOf(parts, { door, bodies, places, stopping: stopping.signal });
   const listener = listenerOf(rest);
   metrics?.watchSockets(() => sockets.count());
   const loops = watchedLoops(parts);
@@ -116,13 +117,13 @@ export function createApp(parts: AppParts): App {
 
 function restOf(
   { core, log, dashboard }: AppParts,
-  { door, bodies, stopping }: { door: Door; bodies: Bodies; stopping: AbortSignal },
+  { door, ...of }: { door: Door } & Pick<RestParts, 'bodies' | 'places' | 'stopping'>,
 ): ReturnType<typeof createRest> {
   return createRest({
-    ...{ core, log, bodies, dashboard, stopping },
+    ...{ core, log, dashboard, ...of },
     ...askersAt(door),
     ready: async () => {
-      if (stopping.aborted) throw new Error('The server is stopping');
+      if (of.stopping.aborted) throw new Error('The server is stopping');
       await core.ping();
     },
   });

@@ -7,7 +7,7 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { LimitExceededError } from '../core/errors.ts';
-import { asAsker, refusalToTell, type Asker } from '../core/fair-share.ts';
+import { asAsker, refusalToTell, toldSoFar, type Asker } from '../core/fair-share.ts';
 import { publicError, type Context } from '../schema/index.ts';
 import { exceeded, type Limits } from './limits.ts';
 import { measure } from './measure.ts';
@@ -42,10 +42,19 @@ export function asCounted(asker: Asker, execute: () => Result): Result {
   });
 }
 
+const sizes = new WeakMap<ExecutionResult, number>();
+
+/** How long a result of `asCounted` is about, in characters. */
+export function sizeOfResult(result: ExecutionResult): number {
+  return sizes.get(result) ?? 0;
+}
+
 function unlessRefused(result: ExecutionResult): ExecutionResult {
   const refusal = refusalToTell();
   const shown = refusal === undefined ? undefined : publicError(refusal);
-  return shown === undefined ? result : { errors: [shown] };
+  if (shown !== undefined) return { errors: [shown] };
+  sizes.set(result, toldSoFar());
+  return result;
 }
 
 /** What an agent says, and shows nothing that has to be read page by page; or asks, to know whether anybody hears it. */

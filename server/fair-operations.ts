@@ -15,8 +15,8 @@ export function fairOperations(limits: Limits, places: ExecutionPlaces): Plugin<
   return {
     onExecute({ args, executeFn, setExecuteFn }) {
       const asker = { ...askerOf(args.contextValue), reads: readsWithin(limits, args) };
-      // What has begun to change something goes on to its end, and is written down, whoever has gone.
-      const executing = isMutation(args) ? { ...asker, gone: undefined } : asker;
+      // What has begun to change something goes on to its end, and is written down, whoever has gone, and whoever else asks.
+      const executing: Asker = isMutation(args) ? { ...asker, gone: undefined, isPatient: 'ONCE_BEGUN' } : asker;
       const run = (given: ExecutionArgs) =>
         asCounted(executing, async () => executeFn(given) as Promise<ExecutionResult>);
       setExecuteFn(isWork(args) ? run : (given: ExecutionArgs) => places.hold(asker, () => run(given)));

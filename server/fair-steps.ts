@@ -38,10 +38,10 @@ export function createFairSteps(limits: Limits, places: ExecutionPlaces): FairSt
     const looksUpLists = hasListsWithin(schema, document);
     const { accountId, keyId, gone } = askerOf(subscription.contextValue as Context);
     const who: Asker = isShared ? { accountId, keyId: SHARED, isOfMany: !looksUpLists } : { accountId, keyId, gone };
-    const asker = { ...who, reads: readsWithin(limits, asked) };
+    // A step that is refused is not told again, and may be the last one.
+    const asker: Asker = { ...who, reads: readsWithin(limits, asked), isPatient: 'ALWAYS' };
     return (each) => {
       const run = () => asCounted(asker, () => execute(each));
-      // A step that is refused is not told again, and may be the last one.
       return looksUpLists ? places.hold(asker, run, { isPatient: true }) : run();
     };
   };

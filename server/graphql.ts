@@ -6,7 +6,7 @@ import { admittedOperations, type Admitted } from './admitted-operations.ts';
 import type { Door } from './auth.ts';
 import type { Bodies } from './bodies.ts';
 import { useGraphiQLPage } from './graphiql/page.ts';
-import { createExecutionPlaces } from './execution-places.ts';
+import type { ExecutionPlaces } from './execution-places.ts';
 import { fairOperations } from './fair-operations.ts';
 import { createFairSteps } from './fair-steps.ts';
 import type { Logger } from './log.ts';
@@ -25,6 +25,8 @@ export interface GraphQLParts {
   door: Door;
   limits: Limits;
   bodies: Bodies;
+  /** Where operations are executed. */
+  places: ExecutionPlaces;
   /** Whether the schema may be asked for. */
   introspection: boolean;
   /** Whether a browser gets the page to try operations on. */
@@ -33,9 +35,8 @@ export interface GraphQLParts {
 
 /** GraphQL over HTTP and server-sent events; the sockets use the same through `getEnveloped`. */
 export function createGraphQL(parts: GraphQLParts) {
-  const { core, log, door, limits, introspection } = parts;
+  const { core, log, door, limits, places, introspection } = parts;
   const newestAttempt = createAttemptLoader(core);
-  const places = createExecutionPlaces();
   return createYoga<Admitted, Context>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,

@@ -8,11 +8,14 @@ import {
   type DefinitionNode,
   type DocumentNode,
   type ExecutionArgs,
+  type ExecutionResult,
   type ValidatedSubscriptionArgs,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Viewer } from '../core/accounts/keys.ts';
+import { createLoadTurns } from '../lib/load-turns.ts';
 import { isShared, type Context } from '../schema/index.ts';
+import { sizeOfResult } from './askers.ts';
 import type { ExecuteStep, FairSteps, StepResult } from './fair-steps.ts';
 
 /**
@@ -21,13 +24,14 @@ import type { ExecuteStep, FairSteps, StepResult } from './fair-steps.ts';
  */
 export function sharedResults(stepsOf: FairSteps): Plugin<Context> {
   const sharedStepsOf = createSharedExecutor(stepsOf);
+  const oneByOne = createOneByOne();
   return {
     onSubscribe({ subscribeFn, setSubscribeFn }) {
       setSubscribeFn((args: ExecutionArgs) => {
         const valid = validateSubscriptionArgs(args);
         // What is wrong with the arguments is told in the words of the one who would have executed them.
         if (!('schema' in valid)) return subscribeFn(args) as unknown;
-        return subscribe(valid, sharesResults(valid) ? sharedStepsOf(valid) : stepsOf(valid, false));
+        return subscribe(valid, oneByOne(valid, sharesResults(valid) ? sharedStepsOf(valid) : stepsOf(valid, false)));
       });
     },
   };
@@ -36,6 +40,30 @@ export function sharedResults(stepsOf: FairSteps): Plugin<Context> {
 async function subscribe(args: ValidatedSubscriptionArgs, execute: ExecuteStep) {
   const source = await createSourceEventStream(args);
   return Symbol.asyncIterator in source ? mapSourceToResponseEvent(args, source, execute) : source;
+}
+
+/** What is shorter is sent at once, to however many. */
+const LONG = 16_384;
+/** Of what is longer, so many characters in one turn of the event loop. */
+const AT_ONCE = 1024 * 1024;
+
+/**
+ * One long result may be for thousands, and is written out for each of them: all at once, that would be more than fits into memory, before anybody
+ * looks at who reads it, and nobody else would be heard until it is over.
+ */
+function createOneByOne() {
+  const turns = createLoadTurns(AT_ONCE);
+  return ({ contextValue }: ValidatedSubscriptionArgs, execute: ExecuteStep): ExecuteStep => {
+    const { accountId, keyId } = (contextValue as Context).viewer;
+    const inTurn = (result: ExecutionResult): ExecutionResult | Promise<ExecutionResult> => {
+      const size = sizeOfResult(result);
+      return size <= LONG ? result : turns.take({ group: accountId, name: keyId }, size).then(() => result);
+    };
+    return (each) => {
+      const result = execute(each);
+      return result instanceof Promise ? result.then(inTurn) : inTurn(result);
+    };
+  };
 }
 
 function sharesResults({ schema, operation }: ValidatedSubscriptionArgs): boolean {

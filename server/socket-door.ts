@@ -46,6 +46,8 @@ export type Connection = Extra & {
   isAgents?: boolean;
   /** Where whoever opened it is in a trace, if they said so. */
   trace?: TraceContext | undefined;
+  /** To be called when its operations are over, by their ids. */
+  held?: Map<string, () => void>;
   /** Ids of the subscriptions on it; some may have ended. */
   streams?: Set<string>;
 };

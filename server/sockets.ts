@@ -17,6 +17,7 @@ import type { Door } from './auth.ts';
 import type { Admitted } from './admitted-operations.ts';
 import type { Bodies } from './bodies.ts';
 import type { createGraphQL } from './graphql.ts';
+import { createHeldOperations, type HeldOperations } from './held-operations.ts';
 import { exceeded, limitError, type Limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { paramsFault } from './operation-limits.ts';
@@ -52,8 +53,7 @@ export interface SocketParts {
   door: Door;
   keyWatch: KeyWatch;
   limits: Limits;
-  /** Bounds the messages whose end has not come. */
-  /** Of messages alone: whoever sends large bodies over HTTP ends no agent's socket. */
+  /** Bounds the messages whose end has not come, and those alone: whoever sends large bodies over HTTP ends no agent's socket. */
   bodies: Bodies;
   log: Logger;
   trustedProxies: number;
@@ -72,13 +72,15 @@ export function createSockets(parts: SocketParts): Sockets {
   const server = new WebSocketServer({ noServer: true, handleProtocols, ...bounds });
   const door = createSocketDoor(parts);
   const pingRound = createPingRound({ ...pings, ...parts.pings });
-  const protocol = makeServer(protocolOptions(parts, door));
+  const held = createHeldOperations(parts.limits);
+  const protocol = makeServer(protocolOptions({ ...parts, held }, door));
   return {
     upgrade(request, socket, head) {
       server.handleUpgrade(request, socket, head, (client) => {
         const extra: Connection = { socket: client, request, gone: signalOfClose(client) };
         const { unread, log } = parts;
         speak(protocol, extra, { pingRound, isAgents: () => extra.isAgents === true, unread, log });
+        client.once('close', () => extra.held?.forEach((end) => end()));
         boundUnfinished({ client, connection: socket, accountOf: () => door.accountOf(socket), bodies: parts.bodies });
         explainTooLarge(client, parts.limits);
       });
@@ -92,7 +94,9 @@ export function createSockets(parts: SocketParts): Sockets {
   };
 }
 
-function protocolOptions(parts: SocketParts, door: SocketDoor): ServerOptions<Record<string, unknown>, Connection> {
+type ProtocolParts = SocketParts & { held: HeldOperations };
+
+function protocolOptions(parts: ProtocolParts, door: SocketDoor): ServerOptions<Record<string, unknown>, Connection> {
   return {
     onConnect: ({ connectionParams, extra }) => {
       extra.trace = traceIn(connectionParams);
@@ -105,6 +109,10 @@ function protocolOptions(parts: SocketParts, door: SocketDoor): ServerOptions<Re
       if (asker instanceof GraphQLError) return [asker];
       extra.streams = new Set([...(extra.streams ?? [])].filter((stream) => stream in subscriptions));
       return argumentsOf(parts, { asker, id, extra, streams: extra.streams }, params);
+    },
+    onComplete: ({ extra }, id) => {
+      extra.held?.get(id)?.();
+      extra.held?.delete(id);
     },
     // The enveloped functions mask and observe as over HTTP; graphql-ws hands back the arguments of `onSubscribe`.
     execute: (args) => aboutArguments(args, (enveloped) => enveloped.execute(args)),
@@ -140,7 +148,7 @@ function faultAtOnce(limits: Limits, running: number, params: SubscribePayload):
 
 /** @param of.streams ids of the subscriptions that run on the socket; this one is added, if it is one */
 async function argumentsOf(
-  { yoga, limits }: SocketParts,
+  { yoga, limits, held }: ProtocolParts,
   { asker, id, extra, streams }: { asker: Viewer; id: string; extra: Connection; streams: Set<string> },
   params: SubscribePayload,
 ) {
@@ -162,6 +170,10 @@ async function argumentsOf(
     streams.add(id);
     if (followsSignals(operation)) extra.isAgents = true;
   }
+  // Last, as what is refused before is not told to be over.
+  const end = held.hold(asker.accountId, { id, params, document });
+  if (end instanceof GraphQLError) return [end];
+  extra.held = (extra.held ?? new Map<string, () => void>()).set(id, end);
   const { operationName, variables: variableValues } = params;
   const trace: TraceOf = () => traceOf(params, extra.trace);
   return { schema, operationName, document, variableValues, contextValue, execute, subscribe, trace };

@@ -47,9 +47,9 @@ export async function inBatches(
 ): Promise<void> {
   const [newest] = await newestStatement(core.em.fork(), { account_id: accountId });
   if (newest === undefined) throw new Error('The database did not tell the newest position');
-  for (let after: string | undefined = '0'; after !== undefined;) {
+  for (let after: string | undefined = FIRST; after !== undefined;) {
     const from: string = after;
-    const jobs = await inTurn(core, accountId, filter, (inTime) =>
+    const jobs = await inTurn(core, { accountId, filter, isPatient: from !== FIRST }, (inTime) =>
       transact(core, async (em, onceCommitted) => {
         const locked = await inTime(em, () => lockStatement(em, parameters(accountId, filter, from, newest.position)));
         if (locked.length > 0) await work(em, locked, onceCommitted);
@@ -60,14 +60,15 @@ export async function inBatches(
   }
 }
 
-/** A walk that searches has a turn for each of its steps: it may be long. */
+const FIRST = '0';
+
+/** A walk that searches has a turn for each of its steps: it may be long. What has begun goes on, however long the others take. */
 function inTurn<Result>(
   core: Core,
-  accountId: string,
-  { search }: JobFilter,
+  { accountId, filter: { search }, isPatient }: { accountId: string; filter: JobFilter; isPatient: boolean },
   step: (inTime: InTime) => Promise<Result>,
 ): Promise<Result> {
-  return search === undefined ? step((_em, ask) => ask()) : core.searches.hold(accountId, step);
+  return search === undefined ? step((_em, ask) => ask()) : core.searches.hold(accountId, step, { isPatient });
 }
 
 /** The accounts whose jobs a viewer may act on: its own; the admin's are everybody's. */

@@ -10,7 +10,7 @@ import { exampleId, exampleJob, exampleSubmission } from './examples.ts';
 import { said } from './field-words.ts';
 import { jobBody, jobsBody } from './job-body.ts';
 import { whyWaiting } from '../../core/jobs/waiting.ts';
-import { jobPage, respondWithJobs } from './job-list.ts';
+import { inPlaces, jobPage, respondWithJobs } from './job-list.ts';
 import { jobView, viewOfJob, type Job, type JobView } from './job-view.ts';
 import { jobQuery } from './job-query.ts';
 import { problemResponses } from './problem.ts';
@@ -18,7 +18,7 @@ import type { RestParts } from './parts.ts';
 import { createRouter, doors, jsonInput, jsonOutput } from './router.ts';
 
 /** The endpoints of those who submit jobs and look after them. */
-export function jobRoutes({ core, viewerOf, log }: Pick<RestParts, 'core' | 'viewerOf' | 'log'>) {
+export function jobRoutes({ core, viewerOf, log, places }: Pick<RestParts, 'core' | 'viewerOf' | 'log' | 'places'>) {
   const { reading, writing } = doors(viewerOf);
   const submitting = writing((viewer) => demand(viewer, 'submit'));
   const router = createRouter();
@@ -50,7 +50,7 @@ export function jobRoutes({ core, viewerOf, log }: Pick<RestParts, 'core' | 'vie
     if (next !== null) context.header('Link', `<${nextPage(context.req.url, next)}>; rel="next"`);
     const ids = jobs.map(({ id }) => id);
     const load = async (part: readonly string[]) => views(core, viewer, await findJobs(core, viewer, part));
-    return respondWithJobs(context, { ids, next }, load, log);
+    return respondWithJobs(context, { ids, next }, inPlaces(places, context, load), log);
   });
   router.openapi({ ...cancel, ...reading }, async (context) => {
     await cancelJob(core, context.get('viewer'), context.req.valid('param').id);

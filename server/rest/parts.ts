@@ -1,6 +1,7 @@
 import type { Viewer } from '../../core/accounts/keys.ts';
 import type { OpenCore } from '../../core/open.ts';
 import type { Bodies } from '../bodies.ts';
+import type { ExecutionPlaces } from '../execution-places.ts';
 import type { NamedLease } from '../../core/leases/own.ts';
 
 /** What the REST layer stands on. */
@@ -24,6 +25,8 @@ export interface RestParts {
   stopping: AbortSignal;
   /** Bounds the bodies that are read. */
   bodies: Bodies;
+  /** Where the parts of long lists are made. */
+  places: ExecutionPlaces;
 }
 
 export interface RestLog {

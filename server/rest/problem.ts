@@ -137,8 +137,9 @@ export function onError(log: RestLog): (error: Error, context: Context<RestEnv>)
   return (error, context) => {
     const requestId = context.get('requestId');
     const problem = expectedProblem(error) ?? unexpected(requestId);
-    // Who has hung up is told nothing, and nothing is amiss.
-    if (error.name === 'AbortError' && context.req.raw.signal.aborted) return respondWithProblem(context, problem);
+    // Who has hung up is told nothing, and nothing is amiss: of a body that breaks off, Node says the same as of a database that goes.
+    const isOver = error.name === 'AbortError' || problem.status === 503;
+    if (isOver && context.req.raw.signal.aborted) return respondWithProblem(context, problem);
     const { method, path } = context.req;
     const about = { err: error, request_id: requestId, method, path };
     if (problem.status === 500) log.error(about, `Unexpected error: ${messageOf(error)}`);

@@ -39,6 +39,39 @@ describe('the turns of those who ask', () => {
     (await asAsker(asker('b'), () => turns.take()))?.giveBack();
   });
 
+  test('are waited for however long by what has begun to change something, and not before', async () => {
+    const turns = createTurns(2, { patienceMs: 1 });
+    const turn = await asAsker(asker('a'), () => turns.take());
+    const changing = asker('b', { isPatient: 'ONCE_BEGUN' });
+    await expect(asAsker(changing, () => turns.take())).rejects.toThrow('0.001 s');
+    turn?.giveBack();
+    await asAsker(changing, async () => {
+      (await turns.take())?.giveBack();
+      const other = await asAsker(asker('a'), () => turns.take());
+      const goingOn = turns.take();
+      await expect(asAsker(asker('b'), () => turns.take())).rejects.toThrow('0.001 s');
+      other?.giveBack();
+      (await goingOn)?.giveBack();
+    });
+  });
+
+  test('are waited for by any number of steps of what is followed, which keep nothing else of their key waiting', async () => {
+    const turns = createTurns(2);
+    const turn = await asAsker(asker('a'), () => turns.take());
+    const step = () => asAsker(asker('b', { isPatient: 'ALWAYS' }), () => turns.take());
+    let told = 0;
+    const steps = Array.from({ length: 2_500 }, async () => {
+      (await step())?.giveBack();
+      told += 1;
+    });
+    const question = asAsker(asker('b'), () => turns.take());
+    turn?.giveBack();
+    const answered = await question;
+    expect(told).toBeLessThan(steps.length);
+    answered?.giveBack();
+    await Promise.all(steps);
+  });
+
   test('are free for others when who waited for one has hung up', async () => {
     const turns = createTurns(2);
     const turn = await asAsker(asker('a'), () => turns.take());

@@ -169,6 +169,29 @@ describe('messages on sockets whose end does not come', () => {
     expect((await refusedAs(key, 190_000)).status).toBe(400);
   });
 
+  test('that have come count for as long as what they follow is followed', async () => {
+    const { secret: key } = await app.account();
+    const [raw, other] = [await opened(key), await opened(key)];
+    const payload = {
+      query: 'subscription { containerGroupUpdated(id: "group") { pending } }',
+      variables: { unused: 'x'.repeat(150_000) },
+    };
+    const follow = async (by: RawSocket, id: string) => {
+      by.send({ id, type: 'subscribe', payload });
+      await until('the answer', () => by.heard.some((message) => message.id === id));
+      return by.heard.find((message) => message.id === id);
+    };
+    const isRefused = { type: 'error', payload: [{ extensions: { code: 'RATE_LIMITED' } }] };
+    expect(await follow(raw, '1')).toMatchObject({ type: 'next' });
+    expect(await follow(raw, '2')).toMatchObject(isRefused);
+    expect(await follow(other, '3')).toMatchObject(isRefused);
+    raw.send({ id: '1', type: 'complete' });
+    for (let id = 4; (await follow(other, String(id)))?.type !== 'next';) id += 1;
+    expect(await follow(raw, '2000')).toMatchObject(isRefused);
+    other.socket.terminate();
+    for (let id = 2001; (await follow(raw, String(id)))?.type !== 'next';) id += 1;
+  });
+
   test('count no more when their end has come, nor do pings between', async () => {
     const { secret: key } = await app.account();
     const raw = await opened(key);

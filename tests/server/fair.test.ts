@@ -5,9 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cancelJob } from '../../core/jobs/cancel.ts';
 import { retryJob } from '../../core/jobs/retry.ts';
 import { submitJobs } from '../../core/jobs/submit.ts';
-import { startTestApp } from '../support/app.ts';
+import { startTestApp, type TestApp } from '../support/app.ts';
 import { spec } from '../support/core.ts';
-import { ask, mutation, registered } from '../support/graphql.ts';
+import { ask, claimed, mutation, registered } from '../support/graphql.ts';
+import { holding, waitingForLocks } from '../support/holding.ts';
 import { claimMany, submit } from '../support/jobs.ts';
 import { until } from '../support/until.ts';
 
@@ -130,6 +131,46 @@ describe('whoever keeps the database waiting', () => {
   });
 });
 
+describe('what has begun to change many jobs', () => {
+  test.each([
+    [
+      'GraphQL',
+      (of: TestApp, key: string) => of.graphql(key, 'mutation { purgeJobs(containerGroupId: "group") { __typename } }'),
+    ],
+    ['REST', (of: TestApp, key: string) => of.rest(key, 'DELETE', '/jobs/container-groups/group')],
+  ])('goes on over %s however long others keep it waiting, and is written down', async (_, purge) => {
+    // Of which an account has one.
+    const narrow = await startTestApp({ maxConnections: 3, turnPatienceMs: 300 });
+    try {
+      const { viewer, secret } = await narrow.account();
+      // Two batches, the first of which waits for a job that somebody holds.
+      const [first] = await submitJobs(narrow.core, viewer, Array(501).fill(spec()));
+      const letGo = await holding(narrow.database, 'select from jobs where id = $1 for update', [first?.id]);
+      const purged = purge(narrow, secret);
+      await until('the first batch to wait', async () => (await waitingForLocks(narrow.database)) === 1);
+      const letRead = await holding(narrow.database, 'lock table scaling_rules in access exclusive mode', []);
+      const asking = [narrow.graphql(secret, RULES)];
+      await letGo();
+      // The turn of a question that comes between the batches.
+      await until('a question to be before the second batch', async () => {
+        if ((await waitingForLocks(narrow.database)) > 0) return true;
+        asking.push(narrow.graphql(secret, RULES));
+        return false;
+      });
+      // Who comes now is refused in the end, when the second batch has waited for as long.
+      expect((await narrow.graphql(secret, RULES)).errors?.[0]?.extensions).toMatchObject({ code: 'RATE_LIMITED' });
+      await letRead();
+      await Promise.all(asking);
+      expect(JSON.stringify(await purged)).toMatch(/PurgedJobs|"count":501/);
+      expect(
+        await narrow.database.query("select data->>'count' count from audit_events where action = 'JOBS_PURGED'"),
+      ).toEqual([{ count: '501' }]);
+    } finally {
+      await narrow.close();
+    }
+  });
+});
+
 /** The same over REST. */
 function floodByRest(key: string, count: number): Promise<unknown> {
   return Promise.allSettled(Array.from({ length: count }, () => app.rest(key, 'GET', '/scaling-rules')));
@@ -213,6 +254,22 @@ describe('what an operation reads', () => {
       expect(answer).toMatchObject({ errors: tooMuch });
       expect(answer.errors?.length).toBe(1);
       expect(answer.data ?? null).toBeNull();
+    });
+
+    test('so is what grows by being asked for in each of its own elements, by the fields of those', async () => {
+      const { viewer, secret } = await bounded.account();
+      await submitJobs(bounded.core, viewer, Array(30).fill(spec()));
+      const agentId = await registered(bounded, secret);
+      for (let held = 0; held < 30; held++) await claimed(bounded, secret, agentId);
+      const within = (fields: string) => `jobs { attempt { agent { ${fields} } } }`;
+      const asked = (fields: string) => bounded.graphql(secret, `{ agents(first: 1) { nodes { ${fields} } } }`);
+      const { errors, data } = await asked(within('jobs { numFailures }'));
+      expect(errors).toBeUndefined();
+      expect(JSON.stringify(data).split('numFailures').length - 1).toBe(900);
+      const refused = await asked(within(within('jobs { numFailures }')));
+      expect(refused).toMatchObject({ errors: tooMuch });
+      expect(refused.errors?.length).toBe(1);
+      expect(refused.data ?? null).toBeNull();
     });
 
     test('so is each step of a subscription, and the next one has as much again', async () => {

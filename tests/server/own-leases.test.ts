@@ -5,6 +5,7 @@ import { RateLimitedError } from '../../core/errors.ts';
 import { claimForWorker } from '../../core/leases/polling.ts';
 import { createDoor } from '../../server/auth.ts';
 import { createBodies } from '../../server/bodies.ts';
+import { createExecutionPlaces } from '../../server/execution-places.ts';
 import { defaultLimits } from '../../server/limits.ts';
 import { createLeaseNames, type NamedBy } from '../../server/own-leases.ts';
 import { createRates, createSocketSigns } from '../../server/rate.ts';
@@ -139,6 +140,7 @@ test('a worker that hangs up while its lease waits to be looked up is no fault t
     log: { error: (_, message) => void faults.push(message) },
     stopping: never(),
     bodies: createBodies(defaultLimits),
+    places: createExecutionPlaces(),
   });
   const gate = await holdLeases();
   const before = Array.from({ length: 3 }, () => names(by, { lease: madeUp(), gone: never }));

@@ -14,6 +14,7 @@ import type { Viewer } from '../../core/accounts/keys.ts';
 import { createTurns } from '../../core/fair-share.ts';
 import type { Context } from '../../schema/index.ts';
 import { shared } from '../../schema/shared.ts';
+import { countWhatIsTold } from '../../schema/told.ts';
 import { createExecutionPlaces } from '../../server/execution-places.ts';
 import { fairOperations } from '../../server/fair-operations.ts';
 import { createFairSteps } from '../../server/fair-steps.ts';
@@ -37,6 +38,7 @@ const Told = new GraphQLObjectType<typeof told, { viewer: Viewer }>({
         return number;
       },
     },
+    long: { type: GraphQLString, resolve: () => 'x'.repeat(LONG) },
     secret: { type: GraphQLString, resolve: (_told, _args, { viewer }) => (viewer.role === 'OWNER' ? 'x' : null) },
     lookedUp: {
       type: GraphQLInt,
@@ -56,17 +58,20 @@ async function* once(one: unknown) {
   yield one;
 }
 const follow = { type: Told, args: { after: { type: GraphQLInt } }, resolve: (one: unknown) => one };
-const schema = new GraphQLSchema({
-  query: new GraphQLObjectType({ name: 'Query', fields: { is: { type: GraphQLBoolean } } }),
-  subscription: new GraphQLObjectType({
-    name: 'Subscription',
-    fields: {
-      same: { ...follow, ...shared, subscribe: () => once(told) },
-      fresh: { ...follow, ...shared, subscribe: () => once({ ...told }) },
-      alone: { ...follow, subscribe: () => once(told) },
-    },
+const LONG = 400_000;
+const schema = countWhatIsTold(
+  new GraphQLSchema({
+    query: new GraphQLObjectType({ name: 'Query', fields: { is: { type: GraphQLBoolean } } }),
+    subscription: new GraphQLObjectType({
+      name: 'Subscription',
+      fields: {
+        same: { ...follow, ...shared, subscribe: () => once(told) },
+        fresh: { ...follow, ...shared, subscribe: () => once({ ...told }) },
+        alone: { ...follow, subscribe: () => once(told) },
+      },
+    }),
   }),
-});
+);
 const places = createExecutionPlaces();
 const yoga = createYoga<{ viewer: Viewer; gone?: AbortSignal }, Context>({
   schema,
@@ -106,6 +111,38 @@ async function executionsOf(...asked: Parameters<typeof first>[]): Promise<numbe
   for (const each of asked) expect((await first(...each)).errors).toBeUndefined();
   return executions - before;
 }
+
+/** How many are told in one turn of the event loop, turn by turn. */
+async function toldByTurn(names: readonly string[], query: string): Promise<string[][]> {
+  const byTurn: string[][] = [];
+  let isOver = false;
+  const all = Promise.all(
+    names.map(async (accountId) => {
+      expect((await first(query, { viewer: { ...owner, accountId } })).errors).toBeUndefined();
+      byTurn.at(-1)?.push(accountId);
+    }),
+  ).finally(() => (isOver = true));
+  while (!isOver) {
+    byTurn.push([]);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await all;
+  return byTurn.filter((turn) => turn.length > 0);
+}
+
+test.each(['same', 'alone'])(
+  'what is long is told to a few in one turn of the event loop, %s or not, and accounts take turns',
+  async (name) => {
+    const turnsOfAll = await toldByTurn(
+      [...Array<string>(20).fill('flood'), 'quiet'],
+      `subscription { ${name} { long } }`,
+    );
+    expect(Math.max(...turnsOfAll.map((turn) => turn.length))).toBe(Math.floor(1_048_576 / LONG));
+    expect(turnsOfAll.findIndex((turn) => turn.includes('quiet'))).toBeLessThan(3);
+    expect(turnsOfAll.flat().length).toBe(21);
+    expect((await toldByTurn(['a', 'a', 'a', 'a'], `subscription { ${name} { number } }`)).length).toBe(1);
+  },
+);
 
 describe('of those who are told the same object', () => {
   test('one has it executed, whoever they are and wherever they began', async () => {

@@ -39,15 +39,17 @@ export async function startTestApp(
     pooler?: Pooler;
     traces?: TraceParts;
     news?: NewsPaceOptions;
+    turnPatienceMs?: number;
   } & Partial<Omit<AppParts, 'core'>> = {},
 ): Promise<TestApp> {
-  const { maxConnections, provider, pooler, traces, news, ...parts } = options;
+  const { maxConnections, provider, pooler, traces, news, turnPatienceMs, ...parts } = options;
   const testCore = await openTestCore({
     ...(maxConnections !== undefined && { maxConnections }),
     ...(provider !== undefined && { provider }),
     ...(pooler !== undefined && { pooler }),
     ...(traces !== undefined && { traces }),
     ...(news !== undefined && { news }),
+    ...(turnPatienceMs !== undefined && { turnPatienceMs }),
   });
   const app = createApp({ core: testCore.core, log: createLog('silent'), ...parts });
   const url = await app.start({ host: '127.0.0.1', port: 0 });

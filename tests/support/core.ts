@@ -37,6 +37,7 @@ export async function openTestCore(
     traces?: TraceParts;
     newcomers?: NewcomersOptions;
     news?: NewsPaceOptions;
+    turnPatienceMs?: number;
   } = {},
 ): Promise<TestCore> {
   const { pooler } = options;
@@ -52,6 +53,7 @@ export async function openTestCore(
     traces: options.traces,
     newcomers: options.newcomers,
     news: options.news,
+    turnPatienceMs: options.turnPatienceMs,
     webhookAllowed: parseRanges('127.0.0.0/8'),
     onError: () => undefined,
   });

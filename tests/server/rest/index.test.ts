@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createBodies } from '../../../server/bodies.ts';
+import { createExecutionPlaces } from '../../../server/execution-places.ts';
 import { defaultLimits } from '../../../server/limits.ts';
 import { createRest } from '../../../server/rest/index.ts';
 import { startTestApp, type TestApp } from '../../support/app.ts';
@@ -163,6 +164,7 @@ describe('an unexpected error', () => {
     const logged: Record<string, unknown>[] = [];
     const rest = createRest({
       bodies: createBodies(defaultLimits),
+      places: createExecutionPlaces(),
       core: app.core,
       viewerOf: () => Promise.reject(new Error('password of the database: hunter2')),
       callerOf: () => Promise.reject(new Error('password of the database: hunter2')),

@@ -48,17 +48,17 @@ describe('a page of many jobs', () => {
     );
     const response = await fetch(`${app.url}/jobs?page_size=1000`, { headers: { 'X-Kelpie-Key': key } });
     const reader = response.body!.getReader();
-    await reader.read();
+    const first = await reader.read();
     // What was not read yet is removed meanwhile: it could only be left out if it was not loaded yet.
     await app.database.query('delete from jobs');
     let text = '';
-    let size = 0;
+    let size = first.value?.byteLength ?? 0;
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       size += part.value.byteLength;
       text = (text + Buffer.from(part.value).toString()).slice(-100);
     }
     const count = Number(/"_count":(\d+)}$/.exec(text)?.[1]);
-    expect(count).toBeGreaterThanOrEqual(64);
+    expect(count).toBeGreaterThanOrEqual(32);
     expect(count).toBeLessThan(200);
     expect(size).toBeGreaterThan(count * 120_000);
   });
