@@ -1,13 +1,14 @@
 import { type SubmitEvent, useState } from 'react';
 import { useMutation } from 'urql';
 import { type ApiKeyRole, ApiKeysDocument, CreateApiKeyDocument, RevokeApiKeyDocument } from '../generated/graphql.ts';
-import { useAnswer } from '../live/context.ts';
+import { MANAGERS, useAnswer } from '../live/context.ts';
 import { refusalIn } from '../live/refusal.ts';
 import { Command, Empty } from '../parts/command.tsx';
 import { Confirm } from '../parts/confirm.tsx';
 import { count, words } from '../parts/format.ts';
 import { Ago } from '../parts/time.tsx';
 import { Fault, Field, Page, Panel, ui } from '../parts/ui.tsx';
+import { Allowed } from './allowed.tsx';
 import styles from '../style/keys.module.css';
 
 const ROLES = {
@@ -21,6 +22,14 @@ const EVERY_MS = 10_000;
 
 /** The account's keys: made here, told once, revoked at once. */
 export function Keys() {
+  return (
+    <Allowed roles={MANAGERS} to="see or make keys">
+      <AccountKeys />
+    </Allowed>
+  );
+}
+
+function AccountKeys() {
   const { data, fault, refresh } = useAnswer(ApiKeysDocument, {}, EVERY_MS);
   return (
     <Page title="Keys" lead="Give each person and each program a key of its own, with no more rights than it needs.">
