@@ -433,7 +433,7 @@ export type TailLogsQueryVariables = Exact<{
 }>;
 
 
-export type TailLogsQuery = { job: { status: JobStatus, logs: Array<{ attempt: number, offset: number, at: string, stream: LogStream, text: string }> } | null };
+export type TailLogsQuery = { job: { status: JobStatus, attempt: { number: number } | null, logs: Array<{ attempt: number, offset: number, at: string, stream: LogStream, text: string }> } | null };
 
 export type JobLogsSubscriptionVariables = Exact<{
   id: string;
@@ -1051,6 +1051,9 @@ export const TailLogsDocument = new TypedDocumentString(`
     query TailLogs($id: ID!, $tail: Int!, $attempt: Int) {
   job(id: $id) {
     status
+    attempt {
+      number
+    }
     logs(tail: $tail, attempt: $attempt) {
       attempt
       offset
