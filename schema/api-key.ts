@@ -25,6 +25,10 @@ const ApiKeyRef = builder.objectRef<ApiKey>('ApiKey').implement({
   fields: (t) => ({
     id: t.exposeID('id', { description: 'A UUID in lower case.' }),
     accountId: t.exposeID('accountId', { description: 'Whose it is.' }),
+    isPresented: t.boolean({
+      description: 'Whether it is the key that asks for this: who revokes it is refused from then on.',
+      resolve: ({ id }, _args, { viewer }) => id === viewer.keyId,
+    }),
     role: t.expose('role', { type: ApiKeyRoleRef, description: 'What it may be used for.' }),
     name: t.exposeString('name', { nullable: true, description: 'What its owner calls it.' }),
     orgName: t.exposeString('orgName', { nullable: true, description: 'The organization it stands for.' }),

@@ -98,6 +98,7 @@ function Secret({ text }: { text: string }) {
 
 interface Key {
   id: string;
+  isPresented: boolean;
   name: string | null;
   role: ApiKeyRole;
   createdAt: string;
@@ -140,10 +141,15 @@ function KeyTable({ keys, onRevoked }: { keys: readonly Key[]; onRevoked: () => 
   );
 }
 
-function KeyRow({ known: { name, role, createdAt }, onRevoke }: { known: Key; onRevoke: () => void }) {
+function KeyRow({ known, onRevoke }: { known: Key; onRevoke: () => void }) {
+  const { name, role, createdAt, isPresented } = known;
+  const ending = isPresented ? 'It is the one that this page is open under.' : 'What is open under it ends.';
   return (
     <tr>
-      <td>{name ?? <span className={ui.muted}>without a name</span>}</td>
+      <td>
+        {name ?? <span className={ui.muted}>without a name</span>}
+        {isPresented && <span className={ui.muted}> (this one)</span>}
+      </td>
       <td>{words(role)}</td>
       <td>
         <Ago at={createdAt} />
@@ -152,7 +158,7 @@ function KeyRow({ known: { name, role, createdAt }, onRevoke }: { known: Key; on
         <Confirm
           quiet
           label="Revoke"
-          question={`Whoever uses the key ${name ?? 'without a name'} is refused from now on, and what is open under it ends. This can’t be undone.`}
+          question={`Whoever uses the key ${name ?? 'without a name'} is refused from now on. ${ending} This can’t be undone.`}
           yes="Revoke the key"
           onYes={onRevoke}
         />

@@ -50,6 +50,7 @@ describeInBrowser('a job', (open) => {
     });
 
     await page.getByRole('link', { name: 'Submit a copy' }).click();
+    await page.locator('option[value=forms]').waitFor({ state: 'attached' });
     await page.getByLabel('Priority').fill('6');
     await page.getByRole('button', { name: 'Submit', exact: true }).click();
     await page.waitForURL((url) => url.pathname.startsWith('/app/jobs/') && idIn(url.href) !== first.id);
@@ -155,6 +156,8 @@ describeInBrowser('keys', (open) => {
     await owner.page.reload();
     const known = owner.page.getByRole('row').filter({ hasText: 'for the wall' });
     await known.waitFor();
+    expect(await known.getByText('this one').count()).toBe(0);
+    expect(await owner.page.getByText('this one').count()).toBe(1);
     expect(await owner.page.getByText(made).count()).toBe(0);
     await known.getByRole('button', { name: 'Revoke' }).click();
     await owner.page.getByRole('button', { name: 'Revoke the key' }).click();

@@ -27,7 +27,7 @@ function listCommand(context: Context): Command {
     const { json } = options.parse(given);
     const { apiKeys } = await (await context.connect()).ask(ListKeysDocument, {});
     if (json) apiKeys.forEach(context.sayJson);
-    else context.say(tableOf(['id', 'role', 'made', 'name'], apiKeys.map(cellsOf)));
+    else context.say(tableOf(['id', 'role', 'made', 'name', ''], apiKeys.map(cellsOf)));
   });
 }
 
@@ -61,6 +61,6 @@ function revokeCommand(context: Context): Command {
     });
 }
 
-function cellsOf({ id, role, createdAt, name }: KeyFragment): string[] {
-  return [id, role.toLowerCase(), createdAt, plain(name ?? '')];
+function cellsOf({ id, role, createdAt, name, isPresented }: KeyFragment): string[] {
+  return [id, role.toLowerCase(), createdAt, plain(name ?? ''), isPresented ? 'this one' : ''];
 }

@@ -232,6 +232,7 @@ describe('agents, rules and keys', () => {
     expect([refused.exit, refused.err]).toEqual([4, expect.stringContaining('VIEWER') as string]);
     const [key] = jsonOf(await cli('keys', 'list', '--json')).filter(({ name }) => name === 'dashboard');
     expect(key).not.toHaveProperty('secret');
+    expect((await cli('keys')).lines.filter((line) => line.endsWith('this one'))).toHaveLength(1);
     expect((await cli('keys', 'revoke', String(key!.id))).exit).toBe(0);
     expect((await ran(['list'], { environment })).exit).toBe(4);
   });
