@@ -34,7 +34,7 @@ def main():
 
 
 def given(name):
-    return os.environ.get(name) or sys.exit(f"{name} is not set, see above:\n{__doc__}")
+    return os.environ.get(name) or sys.exit(f"{name} is not set:\n{__doc__}")
 
 
 def submit(session, url, body):
