@@ -27,7 +27,8 @@ const ApiKeyRef = builder.objectRef<ApiKey>('ApiKey').implement({
     accountId: t.exposeID('accountId', { description: 'Whose it is.' }),
     isPresented: t.boolean({
       description: 'Whether it is the key that asks for this: who revokes it is refused from then on.',
-      resolve: ({ id }, _args, { viewer }) => id === viewer.keyId,
+      // Who comes with Salad's credentials stands on the account's key for webhooks, which has another role, and has not presented it.
+      resolve: ({ id, role }, _args, { viewer }) => id === viewer.keyId && role === viewer.role,
     }),
     role: t.expose('role', { type: ApiKeyRoleRef, description: 'What it may be used for.' }),
     name: t.exposeString('name', { nullable: true, description: 'What its owner calls it.' }),
