@@ -25,6 +25,11 @@ const ApiKeyRef = builder.objectRef<ApiKey>('ApiKey').implement({
   fields: (t) => ({
     id: t.exposeID('id', { description: 'A UUID in lower case.' }),
     accountId: t.exposeID('accountId', { description: 'Whose it is.' }),
+    isPresented: t.boolean({
+      description: 'Whether it is the key that asks for this: who revokes it is refused from then on.',
+      // Who comes with Salad's credentials stands on the account's key for webhooks, which has another role, and has not presented it.
+      resolve: ({ id, role }, _args, { viewer }) => id === viewer.keyId && role === viewer.role,
+    }),
     role: t.expose('role', { type: ApiKeyRoleRef, description: 'What it may be used for.' }),
     name: t.exposeString('name', { nullable: true, description: 'What its owner calls it.' }),
     orgName: t.exposeString('orgName', { nullable: true, description: 'The organization it stands for.' }),

@@ -16,13 +16,13 @@ const USAGE = `Usage: npm run admin -- COMMAND
   migrate                                   brings the database to the newest version
   create-account NAME                       makes the account, unless it is there, and prints its id
   create-key --account NAME [--role ROLE] [--name NAME] [--days N] [--organization NAME --project NAME]
-                                            makes the account if it is not there, and a key for it, which is good for N days
-                                            (${apiKeyRoles.join(', ')}; default OWNER, for ever); scaling rules that are
+                                            makes the account if it is not there, and a key for it: of the role
+                                            ${apiKeyRoles.join(', ')} (OWNER), good for N days (for ever); scaling rules
                                             made with it are about groups of that organization and project of Salad
   list-keys [--account NAME]                the newest 1,000 keys, of one account or of all, without their secrets
   revoke-key ID                             what is open under the key ends within seconds
-  rotate-master-key                         seals all secrets anew under KELPIE_MASTER_KEY; what is sealed under
-                                            KELPIE_MASTER_KEYS_OLD still can be opened until then
+  rotate-master-key                         seals all secrets anew under KELPIE_MASTER_KEY; until that is done, servers
+                                            need the keys before it in KELPIE_MASTER_KEYS_OLD
 
 The database is DATABASE_URL, or the embedded one in KELPIE_DATA_DIR.
 `;
@@ -106,7 +106,7 @@ interface KeyWish {
 
 async function makeKey({ account, role, name, days, organization, project }: KeyWish): Promise<void> {
   if (account === undefined || account === '') throw new Error(`Expected --account NAME\n\n${USAGE}`);
-  if (!isRole(role)) throw new Error(`Expected a role of ${apiKeyRoles.join(', ')}, got ${role}`);
+  const known = roleOf(role);
   const lifetime = days === undefined ? undefined : Number(days) * DAY_MS;
   if (lifetime !== undefined && !(lifetime > 0 && lifetime < 36_500 * DAY_MS)) {
     throw new Error(`Expected --days above 0 and below 36500, got ${String(days)}`);
@@ -116,7 +116,7 @@ async function makeKey({ account, role, name, days, organization, project }: Key
   await withCore(async (core) => {
     const { id } = await ensureAccount(core, account);
     const { secret } = await createKey(core, {
-      ...{ accountId: id, role, orgName, projectName },
+      ...{ accountId: id, role: known, orgName, projectName },
       ...(name !== undefined && { name: name.slice(0, 255) }),
       ...(lifetime !== undefined && { expiresAt: new Date(Date.now() + lifetime) }),
     });
@@ -131,8 +131,10 @@ function saladNameOf(option: string, text: string | undefined): string | null {
   throw new Error(`${option}: ${name.error.issues.map(({ message }) => message).join('; ')}, got ${text}`);
 }
 
-function isRole(role: string): role is ApiKeyRole {
-  return apiKeyRoles.some((known) => known === role);
+function roleOf(text: string): ApiKeyRole {
+  const role = apiKeyRoles.find((each) => each === text.toUpperCase());
+  if (role === undefined) throw new Error(`Expected a role of ${apiKeyRoles.join(', ')}, got ${text}`);
+  return role;
 }
 
 async function printKeys(core: OpenCore, account: string | undefined): Promise<void> {

@@ -55,10 +55,15 @@ export async function storeSettings(world: World, settings: Settings): Promise<s
 }
 
 /** Whether there was anything to remove. */
-export async function removeSettings(world: World): Promise<{ path: string }> {
+export async function removeSettings(world: World): Promise<{ path: string; removed: boolean }> {
   const path = configPath(world);
-  await rm(path, { force: true });
-  return { path };
+  try {
+    await rm(path);
+    return { path, removed: true };
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { path, removed: false };
+    throw error;
+  }
 }
 
 /** `https` where no scheme stands. `name` is what the fault is told of. */

@@ -35,6 +35,28 @@ export function tableOf(head: readonly string[], rows: readonly (readonly string
     .join('\n');
 }
 
+/** Lines without colours, each cut to the width of a terminal: one that goes on below is read as two. Files and pipes get them whole. */
+export function fitted(lines: string, out: Out): string {
+  const { isTTY, columns } = out;
+  if (isTTY !== true || columns === undefined) return lines;
+  return lines
+    .split('\n')
+    .map((line) => cutToWidth(line, columns))
+    .join('\n');
+}
+
+function cutToWidth(line: string, columns: number): string {
+  if (widthOf(line) <= columns) return line;
+  let room = columns - 1;
+  const kept: string[] = [];
+  for (const { segment } of new Intl.Segmenter().segment(line)) {
+    room -= widthOf(segment);
+    if (room < 0) break;
+    kept.push(segment);
+  }
+  return `${kept.join('')}…`;
+}
+
 /** Columns of a terminal: colours take none, and some letters two. */
 function widthOf(text: string): number {
   return stringWidth(text);

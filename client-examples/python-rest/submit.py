@@ -10,15 +10,21 @@ import sys
 import uuid
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+# A job takes longer than connections last: for half a minute each request is sent again, and as late as the server asks for.
+AGAIN = Retry(total=6, backoff_factor=0.5, allowed_methods=None, status_forcelist=(429, 502, 503, 504), raise_on_status=False)
 
 
 def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     group, command, *arguments = sys.argv[1:]
-    url = os.environ["KELPIE_API_URL"]
+    url = given("KELPIE_API_URL").rstrip("/")
     with requests.Session() as session:
-        session.headers["X-Kelpie-Key"] = os.environ["KELPIE_API_KEY"]
+        session.mount(url, HTTPAdapter(max_retries=AGAIN))
+        session.headers["X-Kelpie-Key"] = given("KELPIE_API_KEY")
         job = submit(session, url, {"command": command, "arguments": arguments, "container_group_id": group})
         print(f"submitted {job['id']}")
         job = wait(session, url, job["id"])
@@ -27,8 +33,12 @@ def main():
     sys.exit(0 if job["status"] == "completed" else 1)
 
 
+def given(name):
+    return os.environ.get(name) or sys.exit(f"{name} is not set:\n{__doc__}")
+
+
 def submit(session, url, body):
-    # With a key of its own, a submission whose answer was lost can be sent again.
+    # With a key of its own, a submission whose answer was lost is sent again, and makes no second job.
     answer = session.post(f"{url}/jobs", json=body, headers={"Idempotency-Key": str(uuid.uuid4())}, timeout=30)
     return checked(answer).json()
 
@@ -60,4 +70,7 @@ def checked(answer):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except requests.exceptions.RequestException as error:
+        sys.exit(f"The server does not answer: {error}")

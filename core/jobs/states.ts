@@ -74,34 +74,26 @@ export function settle(
     case 'FAILED':
     case 'TIMED_OUT': {
       const numFailures = counted.numFailures + 1;
-      return spend(
-        { ...counted, numFailures, bans: true },
-        numFailures >= job.maxFailures,
-        `failed ${times(numFailures)}`,
-      );
+      return spend({ ...counted, numFailures, bans: true }, numFailures >= job.maxFailures, 'failed', numFailures);
     }
     case 'SYNC_FAILED': {
       const numSyncFailures = counted.numSyncFailures + 1;
       const spent = numSyncFailures >= MAX_SYNC_FAILURES;
-      return spend({ ...counted, numSyncFailures }, spent, `could not be started or synced ${times(numSyncFailures)}`);
+      return spend({ ...counted, numSyncFailures }, spent, 'could not be started or synced', numSyncFailures);
     }
     case 'LOST':
     case 'RELEASED': {
       const numInterruptions = counted.numInterruptions + 1;
       const spent = job.maxInterruptions !== null && numInterruptions > job.maxInterruptions;
       const resumable = ending.outcome === 'LOST' && !spent;
-      return spend({ ...counted, numInterruptions, resumable }, spent, `was interrupted ${times(numInterruptions)}`);
+      return spend({ ...counted, numInterruptions, resumable }, spent, 'was interrupted', numInterruptions);
     }
   }
 }
 
-function spend(counted: Settlement, spent: boolean, what: string): Settlement {
-  const last = counted.statusReason === null ? '' : `, the last time: ${counted.statusReason}`;
-  return spent
-    ? { ...counted, status: 'FAILED', statusReason: `The job ${what}, which is all it may${last}` }
-    : { ...counted, statusReason: `The job ${what}${last}` };
-}
-
-function times(count: number): string {
-  return count === 1 ? 'once' : `${count} times`;
+/** Such as "The job failed 3 times and is not tried again, most recently: The command exited with code 1". */
+function spend(counted: Settlement, spent: boolean, what: string, count: number): Settlement {
+  const told = `The job ${what} ${count === 1 ? 'once' : `${count} times`}${spent ? ' and is not tried again' : ''}`;
+  const last = counted.statusReason === null ? '' : `${count === 1 ? '' : ', most recently'}: ${counted.statusReason}`;
+  return { ...counted, ...(spent && { status: 'FAILED' }), statusReason: `${told}${last}` };
 }

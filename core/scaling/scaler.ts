@@ -245,7 +245,8 @@ function waitSeconds({ failures }: Turn, trouble: Error): number {
 }
 
 function answerOf({ group, done }: Account): string {
-  const was = `${group?.status ?? 'unknown'} with ${group?.replicas ?? 0} replicas`;
+  const replicas = group?.replicas ?? 0;
+  const was = `${group?.status ?? 'unknown'} with ${replicas} ${replicas === 1 ? 'replica' : 'replicas'}`;
   return done.length > 0 ? `was ${was}; ${done.join(', ')}` : `is ${was}`;
 }
 

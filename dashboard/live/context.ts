@@ -19,15 +19,23 @@ export function useSession(): Session {
   return session;
 }
 
-/** Whether the key may submit, cancel and retry. */
+/** Who may submit, cancel and retry. */
+export const SUBMITTERS: readonly ApiKeyRole[] = ['OWNER', 'SUBMITTER'];
+/** Who may make, change and remove rules, and see and make keys. */
+export const MANAGERS: readonly ApiKeyRole[] = ['OWNER'];
+
+/** Whether the key is known to be one that may submit. */
 export function useMaySubmit(): boolean {
-  const { role } = useSession();
-  return role === 'OWNER' || role === 'SUBMITTER';
+  return isOneOf(SUBMITTERS, useSession().role);
 }
 
-/** Whether the key may make, change and remove rules, and keys. */
+/** Whether the key is known to be one that may manage. */
 export function useMayManage(): boolean {
-  return useSession().role === 'OWNER';
+  return isOneOf(MANAGERS, useSession().role);
+}
+
+function isOneOf(roles: readonly ApiKeyRole[], role: ApiKeyRole | undefined): boolean {
+  return role !== undefined && roles.includes(role);
 }
 
 /**
@@ -40,7 +48,9 @@ export function useAnswer<Data, Variables extends AnyVariables>(
   everyMs?: number,
 ): { data: Data | undefined; fault: string | undefined; refresh: () => void } {
   const { epoch } = useStore(useSession().connection.link);
-  const [{ data, error }, execute] = useQuery({ query, variables });
+  const [{ data: told, error }, execute] = useQuery({ query, variables });
+  // An answer that consists of a refusal alone has null for its data.
+  const data = told ?? undefined;
   const refresh = (): void => execute({ requestPolicy: 'network-only' });
   const newest = useRef(refresh);
   newest.current = refresh;

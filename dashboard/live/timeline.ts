@@ -68,3 +68,25 @@ function phaseIn({ phase }: Record<string, unknown>): AttemptPhase | undefined {
 function lossAfter(moment: number, end: number): number | undefined {
   return moment < end ? moment : undefined;
 }
+
+/** Half of what a time takes, with its day, in pixels. */
+const HALF_A_TIME = 40;
+
+/** Where a time is held that belongs to the place `x`: those at the rims stay within a picture of this width. All in pixels. */
+export function anchorAt(x: number, width: number): 'start' | 'middle' | 'end' {
+  if (x < HALF_A_TIME) return 'start';
+  return x > width - HALF_A_TIME ? 'end' : 'middle';
+}
+
+const BEFORE = { start: 0, middle: HALF_A_TIME, end: 2 * HALF_A_TIME };
+
+/** Of moments in their order, those whose times can be written below without one running into the one before. */
+export function legible(moments: readonly Date[], x: (at: Date) => number, width: number): Date[] {
+  let taken = -Infinity;
+  return moments.filter((at) => {
+    const begin = x(at) - BEFORE[anchorAt(x(at), width)];
+    if (begin < taken) return false;
+    taken = begin + 2 * HALF_A_TIME;
+    return true;
+  });
+}

@@ -1,5 +1,5 @@
 import { Link, useSearchParams } from 'wouter';
-import { AgentsDocument, type AgentsQuery } from '../generated/graphql.ts';
+import { type AgentState, AgentsDocument, type AgentsQuery } from '../generated/graphql.ts';
 import { useAnswer } from '../live/context.ts';
 import { Empty } from '../parts/command.tsx';
 import { bytes, count, percent, titleOf } from '../parts/format.ts';
@@ -10,12 +10,16 @@ import styles from '../style/fleet.module.css';
 type Agent = AgentsQuery['agents']['nodes'][number];
 
 const EVERY_MS = 3_000;
+/** On machines that come and go, those that are gone would soon be most of the list. */
+const HERE: AgentState[] = ['IDLE', 'BUSY', 'DRAINING'];
 
 /** Who works, on what, and how busy the machines are. */
 export function Agents() {
   const [parameters] = useSearchParams();
   const group = parameters.get('group');
-  const { data, fault } = useAnswer(AgentsDocument, { filter: { containerGroupId: group } }, EVERY_MS);
+  const withGone = parameters.has('gone');
+  const filter = { containerGroupId: group, state: withGone ? null : HERE };
+  const { data, fault } = useAnswer(AgentsDocument, { filter }, EVERY_MS);
   const agents = data?.agents.nodes;
   const more = data?.agents.pageInfo.hasNextPage === true;
   return (
@@ -30,12 +34,17 @@ export function Agents() {
           </>
         )
       }
+      actions={
+        <Link href={hrefOf(group, !withGone)} className={ui.button}>
+          {withGone ? 'Hide those that are gone' : 'Show those that are gone'}
+        </Link>
+      }
     >
       {fault !== undefined && <Fault>{fault}</Fault>}
       {agents === undefined && fault === undefined && <p className={ui.muted}>Loading …</p>}
       {agents?.length === 0 && (
         <section className={ui.panel}>
-          <Empty title="No agents yet" command={START_AGENT}>
+          <Empty title={withGone ? 'No agents yet' : 'No agents now'} command={START_AGENT}>
             An agent runs beside your command in its container. Start one with a key of the role AGENT in $AGENT_KEY:
           </Empty>
         </section>
@@ -54,6 +63,11 @@ export function Agents() {
       )}
     </Page>
   );
+}
+
+function hrefOf(group: string | null, withGone: boolean): string {
+  const query = new URLSearchParams({ ...(group !== null && { group }), ...(withGone && { gone: '' }) });
+  return query.size === 0 ? '/app/agents' : `/app/agents?${query.toString()}`;
 }
 
 const START_AGENT = `KELPIE_API_URL=${location.origin} KELPIE_API_KEY=$AGENT_KEY \\

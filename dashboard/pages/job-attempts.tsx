@@ -37,7 +37,6 @@ export function Attempts({ attempts }: { attempts: readonly Attempt[] }) {
 
 function Row({ attempt }: { attempt: Attempt }) {
   const { number, machineId, outcome, reason, exitCode, signal, startedAt, endedAt } = attempt;
-  const codes = [exitCode === null ? '' : `exit code ${exitCode}`, signal ?? ''].filter((text) => text !== '');
   return (
     <tr>
       <td data-number>{number}</td>
@@ -47,9 +46,7 @@ function Row({ attempt }: { attempt: Attempt }) {
       <td>
         <Badge tone={toneOf(outcome)}>{outcome === null ? words(attempt.phase ?? 'STARTING') : words(outcome)}</Badge>
       </td>
-      <td data-text>
-        {[reason ?? '', ...codes.filter((code) => reason?.includes(code) !== true)].filter(Boolean).join(', ') || '–'}
-      </td>
+      <td data-text>{reason ?? codeOf(exitCode, signal) ?? '–'}</td>
       <td data-tight>
         <Ago at={startedAt} />
       </td>
@@ -60,6 +57,11 @@ function Row({ attempt }: { attempt: Attempt }) {
       <td data-number>{bytes(attempt.bytesUploaded)}</td>
     </tr>
   );
+}
+
+/** Polling workers report no reason. */
+function codeOf(exitCode: number | null, signal: string | null): string | null {
+  return exitCode === null ? signal : `exit code ${exitCode}`;
 }
 
 function toneOf(outcome: Attempt['outcome']): Tone {

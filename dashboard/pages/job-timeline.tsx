@@ -4,7 +4,7 @@ import { ParentSize } from '@visx/responsive';
 import { scaleTime } from '@visx/scale';
 import { Bar as Rect, Line } from '@visx/shape';
 import type { AttemptOutcome } from '../generated/graphql.ts';
-import { type Bar, barsOf, type PastEvent } from '../live/timeline.ts';
+import { anchorAt, type Bar, barsOf, legible, type PastEvent } from '../live/timeline.ts';
 import { clockTime, count, counted, dayTime, duration, words } from '../parts/format.ts';
 import { useNow } from '../parts/now.ts';
 import { Panel } from '../parts/ui.tsx';
@@ -50,6 +50,7 @@ function Picture({ bars, width, isLive, now }: { bars: Bar[]; width: number; isL
   // The axis is told to the second, so there are no two moments of one.
   const seconds = Math.floor((to - from) / 1_000);
   const timeAt = seconds > DAY_S ? dayTime : clockTime;
+  const ticks = x.ticks(Math.min(seconds, Math.max(2, Math.floor(width / 130))));
   return (
     <svg width={width} height={bottom + AXIS} role="img" aria-label={spoken(bars)}>
       <PatternLines
@@ -67,7 +68,7 @@ function Picture({ bars, width, isLive, now }: { bars: Bar[]; width: number; isL
         top={bottom}
         scale={x}
         tickFormat={(at) => timeAt(at instanceof Date ? at : new Date(Number(at)))}
-        numTicks={Math.min(seconds, Math.max(2, Math.floor(width / 130)))}
+        tickValues={legible(ticks, x, width)}
         axisLineClassName={styles.axis ?? ''}
         tickLineProps={{ className: styles.axis ?? '' }}
         tickLabelProps={(at) => ({ className: styles.tick ?? '', textAnchor: anchorAt(x(at), width) })}
@@ -77,14 +78,6 @@ function Picture({ bars, width, isLive, now }: { bars: Bar[]; width: number; isL
 }
 
 const DAY_S = 86_400;
-/** Half of what a time takes, with its day, in pixels. */
-const HALF_A_TIME = 40;
-
-/** Times at the rims stay within the picture. */
-function anchorAt(x: number, width: number): 'start' | 'middle' | 'end' {
-  if (x < HALF_A_TIME) return 'start';
-  return x > width - HALF_A_TIME ? 'end' : 'middle';
-}
 
 function Attempt(props: { bar: Bar; top: number; x: (at: number) => number; width: number }) {
   const { bar, top, x, width } = props;

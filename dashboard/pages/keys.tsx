@@ -1,13 +1,14 @@
 import { type SubmitEvent, useState } from 'react';
 import { useMutation } from 'urql';
 import { type ApiKeyRole, ApiKeysDocument, CreateApiKeyDocument, RevokeApiKeyDocument } from '../generated/graphql.ts';
-import { useAnswer } from '../live/context.ts';
+import { MANAGERS, useAnswer } from '../live/context.ts';
 import { refusalIn } from '../live/refusal.ts';
 import { Command, Empty } from '../parts/command.tsx';
 import { Confirm } from '../parts/confirm.tsx';
 import { count, words } from '../parts/format.ts';
 import { Ago } from '../parts/time.tsx';
 import { Fault, Field, Page, Panel, ui } from '../parts/ui.tsx';
+import { Allowed } from './allowed.tsx';
 import styles from '../style/keys.module.css';
 
 const ROLES = {
@@ -21,6 +22,14 @@ const EVERY_MS = 10_000;
 
 /** The account's keys: made here, told once, revoked at once. */
 export function Keys() {
+  return (
+    <Allowed roles={MANAGERS} to="see or make keys">
+      <AccountKeys />
+    </Allowed>
+  );
+}
+
+function AccountKeys() {
   const { data, fault, refresh } = useAnswer(ApiKeysDocument, {}, EVERY_MS);
   return (
     <Page title="Keys" lead="Give each person and each program a key of its own, with no more rights than it needs.">
@@ -89,6 +98,7 @@ function Secret({ text }: { text: string }) {
 
 interface Key {
   id: string;
+  isPresented: boolean;
   name: string | null;
   role: ApiKeyRole;
   createdAt: string;
@@ -131,10 +141,15 @@ function KeyTable({ keys, onRevoked }: { keys: readonly Key[]; onRevoked: () => 
   );
 }
 
-function KeyRow({ known: { name, role, createdAt }, onRevoke }: { known: Key; onRevoke: () => void }) {
+function KeyRow({ known, onRevoke }: { known: Key; onRevoke: () => void }) {
+  const { name, role, createdAt, isPresented } = known;
+  const ending = isPresented ? 'It is the one that this page is open under.' : 'What is open under it ends.';
   return (
     <tr>
-      <td>{name ?? <span className={ui.muted}>without a name</span>}</td>
+      <td>
+        {name ?? <span className={ui.muted}>without a name</span>}
+        {isPresented && <span className={ui.muted}> (this one)</span>}
+      </td>
       <td>{words(role)}</td>
       <td>
         <Ago at={createdAt} />
@@ -143,7 +158,7 @@ function KeyRow({ known: { name, role, createdAt }, onRevoke }: { known: Key; on
         <Confirm
           quiet
           label="Revoke"
-          question={`Whoever uses the key ${name ?? 'without a name'} is refused from now on, and what is open under it ends. This can’t be undone.`}
+          question={`Whoever uses the key ${name ?? 'without a name'} is refused from now on. ${ending} This can’t be undone.`}
           yes="Revoke the key"
           onYes={onRevoke}
         />

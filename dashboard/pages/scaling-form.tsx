@@ -8,6 +8,7 @@ import {
 import { type Issue, issuesIn, refusalIn } from '../live/refusal.ts';
 import { Confirm } from '../parts/confirm.tsx';
 import { Fault, Field, Panel, ui } from '../parts/ui.tsx';
+import { KNOWN_GROUPS, KnownGroups } from './known-groups.tsx';
 import styles from '../style/fleet.module.css';
 
 /** What a rule says. */
@@ -52,6 +53,7 @@ export function NewRule({ onDone, onClose }: { onDone: () => void; onClose: (() 
             <input
               className={ui.input}
               name="containerGroupId"
+              list={KNOWN_GROUPS}
               required
               spellCheck={false}
               aria-invalid={issue !== undefined}
@@ -59,6 +61,7 @@ export function NewRule({ onDone, onClose }: { onDone: () => void; onClose: (() 
               onChange={({ target }) => setGroup(target.value)}
             />
           </Field>
+          <KnownGroups />
           <TermFields draft={draft} onChange={setDraft} issueOf={issueOf} />
         </div>
         <Buttons yes="Make the rule" isSending={isSending} onClose={onClose} />

@@ -104,14 +104,17 @@ function RulePanel({ rule, mayManage, onChanged }: { rule: Rule; mayManage: bool
         )}
         {mayManage && isChanging && <ChangeRule rule={rule} onDone={onChanged} onClose={() => setChanging(false)} />}
         <div className={styles.charts}>
-          <Sparkline caption="Jobs waiting and running, at each decision and now" points={queue} />
-          <Sparkline caption="Replicas wanted" points={wantedOf(rule)} />
+          <Sparkline caption="Jobs, at each decision and now" lines={QUEUE_LINES} points={queue} />
+          <Sparkline caption="Replicas" lines={WANTED_LINES} points={wantedOf(rule)} />
         </div>
         <History rule={rule} />
       </div>
     </Panel>
   );
 }
+
+const QUEUE_LINES = ['waiting', 'running'] as const;
+const WANTED_LINES = ['wanted'] as const;
 
 function State({ rule: { orphanedAt, lastAnswer } }: { rule: Rule }) {
   if (orphanedAt !== null) return <Badge tone="failed">The provider knows no such group</Badge>;
@@ -127,8 +130,8 @@ function At({ at }: { at: string }) {
 function History({ rule: { decisions } }: { rule: Rule }) {
   if (decisions.length === 0) return null;
   return (
-    <div>
-      <h3>What was newly wanted or done</h3>
+    <div className={styles.decisions}>
+      <h3>Decisions</h3>
       <ol className={styles.history}>
         {decisions.map((event) => (
           <li key={`${event.at} ${event.message}`}>

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import type { Draft } from '../live/submission.ts';
 import { Field, Panel, ui } from '../parts/ui.tsx';
+import { KNOWN_GROUPS, KnownGroups } from './known-groups.tsx';
 import styles from '../style/submit.module.css';
 
 interface Props {
@@ -22,9 +23,11 @@ export function SubmitFields(props: Props) {
             {...props}
             name="containerGroupId"
             label="Container group"
+            list={KNOWN_GROUPS}
             required
             hint="The queue: which machines may run it."
           />
+          <KnownGroups />
           <Text {...props} name="name" label="Name" />
           <Text {...props} name="command" label="Command" required hint="A program; no shell comes in between." />
           <Area {...props} name="arguments" label="Arguments" hint="One a line." />
@@ -79,8 +82,8 @@ interface FieldProps extends Props {
   required?: boolean;
 }
 
-function Text(props: FieldProps) {
-  return <Input {...props}>{(attributes) => <input type="text" {...attributes} />}</Input>;
+function Text(props: FieldProps & { list?: string }) {
+  return <Input {...props}>{(attributes) => <input type="text" list={props.list} {...attributes} />}</Input>;
 }
 
 function Number(props: FieldProps) {

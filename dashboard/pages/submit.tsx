@@ -1,11 +1,12 @@
-import { type SubmitEvent, useState } from 'react';
+import { type SubmitEvent, useEffect, useRef, useState } from 'react';
 import { useMutation } from 'urql';
 import { useLocation, useSearchParams } from 'wouter';
 import { JobSpecDocument, SubmitJobDocument } from '../generated/graphql.ts';
-import { useAnswer, useMaySubmit } from '../live/context.ts';
+import { SUBMITTERS, useAnswer } from '../live/context.ts';
 import { type Issue, issuesIn, refusalIn } from '../live/refusal.ts';
 import { type Draft, draftOf, EMPTY_DRAFT, fitsDraft, inputOf } from '../live/submission.ts';
 import { Fault, Page, Panel, ui } from '../parts/ui.tsx';
+import { Allowed } from './allowed.tsx';
 import { SubmitFields } from './submit-fields.tsx';
 import { SyncFields } from './submit-sync.tsx';
 import styles from '../style/submit.module.css';
@@ -14,7 +15,11 @@ import styles from '../style/submit.module.css';
 export function Submit() {
   const [parameters] = useSearchParams();
   const from = parameters.get('from');
-  return from === null ? <Form initial={EMPTY_DRAFT} /> : <Copy key={from} from={from} />;
+  return (
+    <Allowed roles={SUBMITTERS} to="submit jobs">
+      {from === null ? <Form initial={EMPTY_DRAFT} /> : <Copy key={from} from={from} />}
+    </Allowed>
+  );
 }
 
 function Copy({ from }: { from: string }) {
@@ -33,7 +38,11 @@ function Form({ initial, hint }: { initial: Draft; hint?: string | undefined }) 
   const [fault, setFault] = useState<string>();
   const [{ fetching }, submit] = useMutation(SubmitJobDocument);
   const [, navigate] = useLocation();
-  const maySubmit = useMaySubmit();
+  const told = useRef<HTMLDivElement>(null);
+  // It stands above the form, and the button below.
+  useEffect(() => {
+    told.current?.scrollIntoView({ block: 'nearest' });
+  }, [fault, issues]);
   const change = (part: Partial<Draft>): void => setDraft((last) => ({ ...last, ...part }));
   const send = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
@@ -43,12 +52,14 @@ function Form({ initial, hint }: { initial: Draft; hint?: string | undefined }) 
     setIssues(issuesIn(result));
     setFault(refusalIn(result));
   };
-  if (!maySubmit)
-    return <Fault>This key may look, and not submit. Sign in with a key of the role OWNER or SUBMITTER.</Fault>;
   return (
     <Page title="Submit a job" lead="Only the command and the container group are needed.">
       {hint !== undefined && <Fault>{hint}</Fault>}
-      {fault !== undefined && <Fault>{[fault, ...issues.map(spoken)].join(' ')}</Fault>}
+      {fault !== undefined && (
+        <div ref={told}>
+          <Fault>{[fault, ...issues.map(spoken)].join(' ')}</Fault>
+        </div>
+      )}
       <form className={styles.form} onSubmit={(event) => void send(event)}>
         <SubmitFields draft={draft} onChange={change} issueOf={(path) => issueAt(issues, path)} />
         <Panel title="Data" note="what is carried between your bucket and the machine">

@@ -64,6 +64,7 @@ const dayAndTime = new Intl.DateTimeFormat('en-GB', {
   hour: '2-digit',
   minute: '2-digit',
 });
+const minutesOnly = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' });
 const timeOnly = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 
 /** A moment in the reader's own time zone: "22 Nov 2026, 17:50:12". */
@@ -74,6 +75,11 @@ export function moment(at: string): string {
 /** Where days are told apart: "22 Nov, 17:50". */
 export function dayTime(at: string | Date): string {
   return dayAndTime.format(new Date(at));
+}
+
+/** "17:50" */
+export function minuteTime(at: string | Date): string {
+  return minutesOnly.format(new Date(at));
 }
 
 export function clockTime(at: string | Date): string {

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { compact, count } from './format.ts';
+import { clockTime, compact, count, dayTime, minuteTime } from './format.ts';
 import type { Point } from './point.ts';
 import styles from '../style/fleet.module.css';
 
@@ -9,11 +9,13 @@ const HEIGHT = 96;
 const COLOURS = ['--bar-lost', '--bar-running'] as const;
 
 /** A small line in steps: what was true stayed so until it changed. */
-export function Sparkline({ caption, points }: { caption: string; points: readonly Point[] }) {
+export function Sparkline(props: { caption: string; lines: readonly string[]; points: readonly Point[] }) {
+  const { caption, points } = props;
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
-  const lines = points[0]?.values.length ?? 1;
-  const newest = points.at(-1)?.values.map(count).join(' and ') ?? 'nothing yet';
+  const lines = props.lines.length;
+  const newest = points.at(-1)?.values;
+  const told = props.lines.map((line, index) => (newest === undefined ? line : `${count(newest[index] ?? 0)} ${line}`));
   const data = useRef<uPlot.AlignedData>([[]]);
   data.current = dataOf(points, lines);
 
@@ -42,9 +44,12 @@ export function Sparkline({ caption, points }: { caption: string; points: readon
   return (
     <figure className={styles.chart}>
       <figcaption>
-        {caption}: {newest}
+        {caption}:
+        {told.map((line, index) => (
+          <span key={props.lines[index]}> {line}</span>
+        ))}
       </figcaption>
-      <div ref={frame} className={styles.plot} role="img" aria-label={`${caption}. Now ${newest}.`} />
+      <div ref={frame} className={styles.plot} role="img" aria-label={`${caption}: ${told.join(', ')}`} />
     </figure>
   );
 }
@@ -81,10 +86,15 @@ function optionsFor(element: HTMLElement, lines: number): uPlot.Options {
       y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.15)] },
     },
     axes: [
-      { ...axis, size: 22 },
+      {
+        ...axis,
+        size: 22,
+        values: (_plot, moments, _axis, _space, seconds) => moments.map((at) => timeOf(seconds)(new Date(at * 1_000))),
+      },
       {
         ...axis,
         size: 34,
+        space: 20,
         values: (_plot, values) => values.map(compact),
         incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 100_000, 1_000_000],
       },
@@ -100,3 +110,11 @@ function optionsFor(element: HTMLElement, lines: number): uPlot.Options {
     ],
   };
 }
+
+/** As exact as it must be for marks that are so many seconds apart. */
+function timeOf(seconds: number): (at: Date) => string {
+  if (seconds < 60) return clockTime;
+  return seconds < DAY_S ? minuteTime : dayTime;
+}
+
+const DAY_S = 86_400;

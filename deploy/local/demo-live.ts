@@ -108,7 +108,8 @@ function createPicture(jobs: DemoJob[], say: (line: string) => void) {
   return {
     update(job: DemoJob, state: State): void {
       const fraction = state.status === 'COMPLETED' ? 1 : (state.progress?.fraction ?? 0);
-      const where = state.attempt === null ? '' : `attempt ${state.attempt.number} on ${state.attempt.machineId}`;
+      const attempt = state.status === 'PENDING' ? null : state.attempt;
+      const where = attempt === null ? '' : `attempt ${attempt.number} on ${attempt.machineId}`;
       const phase = state.status === 'RUNNING' ? (state.attempt?.phase?.toLowerCase() ?? '') : '';
       // A tenth at a time: a log of forty lines tells no more.
       const shown = Math.floor(fraction * 10) / 10;

@@ -66,17 +66,16 @@ async function show(): Promise<void> {
   if (resumed === 0)
     throw new Error('Expected the second attempt to resume from a checkpoint, it started from the beginning');
 
-  const lost = story.stepAtKill - resumed;
+  // Of the last steps before the end the checkpoint may be in the bucket, and the progress not have been told.
+  const lost = Math.max(0, story.stepAtKill - resumed);
   say(`
-  killed → noticed by the server      ${seconds(story.noticedMs)}   (the lease of a heartbeat every ${story.heartbeatInterval} s)
+  killed → noticed by the server      ${seconds(story.noticedMs)}   (a heartbeat is due every ${story.heartbeatInterval} s)
   noticed → running again             ${seconds(story.resumedMs)}
-  work lost                           ${Math.max(0, lost)} of 40 steps: resumed after step ${resumed}, killed in step ${story.stepAtKill + 1}
+  work done twice                     ${lost} of 40 steps: the second machine went on after step ${resumed}
   everything, start to end            ${seconds(performance.now() - began)}
 
 Look next: npm run dev        the same parts, left running, with URL and key
-  <url>                  the dashboard
-  <url>/graphql          GraphiQL, with examples
-  <url>/docs             the REST layer`);
+then, in a browser:      the URL is the dashboard, URL/graphql GraphiQL with examples, URL/docs the REST layer`);
 }
 
 /** @returns the step after which the last attempt went on */

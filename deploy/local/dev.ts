@@ -51,8 +51,8 @@ async function ensureRule({ url, key }: Stack): Promise<void> {
 
 function sayWhatThereIs({ url, s3Url, key }: Stack): void {
   say(`
-  page     ${url}
-  API      ${url}
+  page     ${url}, the dashboard; it asks for the key
+  REST     ${url}
   GraphiQL ${url}/graphql
   docs     ${url}/docs
   S3       ${s3Url}, bucket ${BUCKET}, any key (in memory: it forgets when this ends)

@@ -105,8 +105,8 @@ async function provision(directory: string, databaseUrl: string): Promise<Keys> 
   try {
     const account = await ensureAccount(core, 'local');
     if ((await authenticate(core, keys.owner)) === undefined) {
-      await createKey(core, { accountId: account.id, role: 'OWNER', secret: keys.owner });
-      await createKey(core, { accountId: account.id, role: 'AGENT', secret: keys.agent });
+      await createKey(core, { accountId: account.id, role: 'OWNER', secret: keys.owner, name: 'yours' });
+      await createKey(core, { accountId: account.id, role: 'AGENT', secret: keys.agent, name: 'of the agents' });
     }
   } finally {
     await core.close();

@@ -153,6 +153,27 @@ describe('each client example does what its transcript says', () => {
     await expectTranscript('python-rest', [{ typed: 'python3 submit.py local echo hello', lines: program.lines }]);
   });
 
+  test('Python over REST says what was not answered again, and submits nothing twice', async ({ scene, skip }) => {
+    const python = pythonOr(skip);
+    const gateway = await openGateway(scene.fleet.app.url);
+    const lost = { POST: 0, WAIT: 0 };
+    gateway.loseAnswerTo = ({ method, headers }) => {
+      if (method === 'POST') return lost.POST++ === 0;
+      return headers.prefer !== undefined && lost.WAIT++ === 0;
+    };
+    const script = [example('python-rest/submit.py'), scene.group, 'echo', 'hello'];
+    const program = startExample(scene, python, script, { KELPIE_API_URL: gateway.url, PYTHONUNBUFFERED: '1' });
+    await program.line((line) => line.startsWith('submitted'));
+    await scene.agent('machine-1');
+    expect(await program.ended, program.lines.join('\n')).toMatchObject({ code: 0 });
+    expect(lost.POST).toBe(2);
+    expect(lost.WAIT).toBeGreaterThan(1);
+    const { ownerKey, app } = scene.fleet;
+    const { body } = await app.rest(ownerKey, 'GET', `/jobs?container_group_id=${scene.group}`);
+    expect(body).toMatchObject({ _count: 1 });
+    await gateway.close();
+  });
+
   test('Python over GraphQL sweeps a table, and collects what each job has left in the bucket', async ({
     scene,
     skip,

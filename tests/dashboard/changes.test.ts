@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { registerAgent } from '../../core/agents/register.ts';
 import { findJob } from '../../core/jobs/find.ts';
 import { finishAttempt } from '../../core/leases/finish.ts';
 import { createScalingRule, findScalingRule, listScalingRules, updateScalingRule } from '../../core/scaling/rules.ts';
 import { startTestApp, type TestApp } from '../support/app.ts';
 import { describeInBrowser } from '../support/browser.ts';
 import { claim, endings, submit } from '../support/jobs.ts';
+import { until } from '../support/until.ts';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -16,6 +19,7 @@ describeInBrowser('a job', (open) => {
   test('is submitted by a form, which tells what is wrong with it, and copied', async () => {
     const { viewer, secret } = await app.account();
     const { page, ...tab } = await open({ url: app.url });
+    await tab.look('light', 380);
     await tab.signIn(secret);
     await page.getByRole('link', { name: 'Submit a job' }).click();
     await page.getByLabel('Container group').fill('forms');
@@ -28,7 +32,13 @@ describeInBrowser('a job', (open) => {
     await page.getByLabel('Bucket').fill('my-bucket');
     await page.getByLabel('Prefix').fill('run-1');
     await page.getByRole('button', { name: 'Submit', exact: true }).click();
-    await page.getByRole('alert').filter({ hasText: 'priority' }).waitFor();
+    const refusal = page.getByRole('alert').filter({ hasText: 'priority' });
+    await refusal.waitFor();
+    // It stands above the form, and the button below: what is told is gone to.
+    await until('the refusal in sight, below the head', async () => {
+      const [head, told] = [await page.getByRole('banner').boundingBox(), await refusal.boundingBox()];
+      return head !== null && told !== null && told.y >= head.y + head.height;
+    });
     await page.getByLabel('Priority').fill('5');
     await page.getByRole('button', { name: 'Submit', exact: true }).click();
     await page.getByText("python train.py --name 'two words'").waitFor();
@@ -40,6 +50,7 @@ describeInBrowser('a job', (open) => {
     });
 
     await page.getByRole('link', { name: 'Submit a copy' }).click();
+    await page.locator('option[value=forms]').waitFor({ state: 'attached' });
     await page.getByLabel('Priority').fill('6');
     await page.getByRole('button', { name: 'Submit', exact: true }).click();
     await page.waitForURL((url) => url.pathname.startsWith('/app/jobs/') && idIn(url.href) !== first.id);
@@ -107,6 +118,28 @@ describeInBrowser('a job', (open) => {
   });
 });
 
+describeInBrowser('agents', (open) => {
+  test('that are gone are shown on request', async () => {
+    const { viewer, secret } = await app.account();
+    for (const machineId of ['here', 'away']) {
+      await registerAgent(app.core, viewer, {
+        ...{ machineId, containerGroupId: 'fleet', sessionId: randomUUID(), version: null, hardware: null },
+      });
+    }
+    await app.database.query("update agents set last_seen_at = now() - interval '1 hour' where machine_id = 'away'");
+    const { page, ...tab } = await open({ url: app.url });
+    await tab.signIn(secret);
+    await tab.go('/app/agents?group=fleet');
+    await page.getByRole('heading', { name: 'here' }).waitFor();
+    expect(await page.getByRole('heading', { name: 'away' }).count()).toBe(0);
+    await page.getByRole('link', { name: 'Show those that are gone' }).click();
+    await page.getByRole('heading', { name: 'away' }).waitFor();
+    await page.getByRole('link', { name: 'Hide those that are gone' }).click();
+    await page.getByRole('heading', { name: 'away' }).waitFor({ state: 'detached' });
+    expect(new URL(page.url()).search).toBe('?group=fleet');
+  });
+});
+
 describeInBrowser('keys', (open) => {
   test('are made, told once, and revoked, which a page that is open under them is told', async () => {
     const { secret } = await app.account();
@@ -123,12 +156,45 @@ describeInBrowser('keys', (open) => {
     await owner.page.reload();
     const known = owner.page.getByRole('row').filter({ hasText: 'for the wall' });
     await known.waitFor();
+    expect(await known.getByText('this one').count()).toBe(0);
+    expect(await owner.page.getByText('this one').count()).toBe(1);
     expect(await owner.page.getByText(made).count()).toBe(0);
     await known.getByRole('button', { name: 'Revoke' }).click();
     await owner.page.getByRole('button', { name: 'Revoke the key' }).click();
     await known.waitFor({ state: 'detached' });
     await wall.page.getByRole('alert').filter({ hasText: 'no longer takes this key' }).waitFor();
     await wall.page.getByLabel('API key').waitFor();
+  });
+});
+
+describeInBrowser('a page for some roles alone', (open) => {
+  test('says so to others, and to nobody while it does not know who they are', async () => {
+    const { secret } = await app.account('VIEWER');
+    const { page, ...tab } = await open({ url: app.url });
+    await tab.signIn(secret);
+    for (const [path, refusal] of [
+      ['/app/keys', 'role VIEWER may not see or make keys. Sign in with one of the role OWNER.'],
+      ['/app/submit', 'role VIEWER may not submit jobs. Sign in with one of the role OWNER or SUBMITTER.'],
+    ] as const) {
+      await tab.go(path);
+      await page.getByRole('alert').filter({ hasText: refusal }).waitFor();
+    }
+
+    const { secret: owner } = await app.account('OWNER');
+    const slow = await open({ url: app.url });
+    await slow.signIn(owner);
+    await slow.go('/app/submit');
+    const answer = Promise.withResolvers<undefined>();
+    await slow.page.route('**/graphql', async (route) => {
+      if (route.request().postData()?.includes('viewer') === true) await answer.promise;
+      await route.continue();
+    });
+    await slow.page.reload();
+    await slow.page.getByText('Loading …').waitFor();
+    expect(await slow.page.getByRole('alert').count()).toBe(0);
+    answer.resolve(undefined);
+    await slow.page.getByRole('heading', { name: 'Submit a job' }).waitFor();
+    await slow.page.unrouteAll({ behavior: 'wait' });
   });
 });
 

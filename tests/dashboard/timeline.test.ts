@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { barsOf, type PastEvent } from '../../dashboard/live/timeline.ts';
+import { barsOf, legible, type PastEvent } from '../../dashboard/live/timeline.ts';
 import { bytes, duration, percent } from '../../dashboard/parts/format.ts';
 
 const at = (second: number): string => new Date(second * 1_000).toISOString();
@@ -68,6 +68,20 @@ describe('the timeline', () => {
       whole([event(5, 1, 'PHASE_CHANGED', { phase: 'RUNNING' })], 9_000),
     );
     expect(bar).toMatchObject({ from: 10_000, to: 10_000, phases: [] });
+  });
+});
+
+describe('the times below a picture', () => {
+  const seconds = (...each: number[]) => each.map((second) => new Date(second * 1_000));
+  const x = (at: Date) => at.getTime() / 1_000;
+
+  test('are all there where they have room', () => {
+    expect(legible(seconds(0, 130, 220, 400), x, 400)).toHaveLength(4);
+  });
+
+  test('never run into one another, also where the last one leans inwards', () => {
+    expect(legible(seconds(0, 60, 120, 180, 240), x, 1_000)).toEqual(seconds(0, 120, 240));
+    expect(legible(seconds(50, 150, 250, 295), x, 300)).toEqual(seconds(50, 150, 250));
   });
 });
 

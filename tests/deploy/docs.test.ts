@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { buildSchema, parse, validate } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { BUCKET } from '../../deploy/local/stack.ts';
@@ -17,6 +18,38 @@ const pages = [
 test.for(pages.filter((path) => path.endsWith('.md')))('what %s points to is there', (path) => {
   const targets = [...read(path).matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)].map(([, target = '']) => target);
   expect(targets.filter((target) => !existsSync(join(ROOT, dirname(path), target)))).toEqual([]);
+});
+
+test.for(pages.filter((path) => path.endsWith('.md')))('the headings that %s points to are there', (path) => {
+  const targets = [...read(path).matchAll(/\]\((?!\w+:)([^)#\s]*)#([^)\s]+)\)/g)];
+  const missing = targets.filter(([, target = '', heading = '']) => {
+    const page = target === '' ? path : join(dirname(path), target);
+    return page.endsWith('.md') && !anchorsOf(read(page)).has(heading);
+  });
+  expect(missing.map(([link]) => link)).toEqual([]);
+});
+
+/** As GitHub makes them of headings. */
+function anchorsOf(page: string): Set<string> {
+  const headings = page.replaceAll(/^( *)```[^]*?^\1```$/gm, '').matchAll(/^#+ (.*)$/gm);
+  return new Set(
+    [...headings].map(([, text = '']) =>
+      text
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
+
+test.for(pages.filter((path) => path.endsWith('.md')))('GraphQL in %s is what the schema has', (path) => {
+  const schema = buildSchema(read('schema/schema.graphql'));
+  const documents = [...read(path).matchAll(/^```graphql\n([^]*?)^```$/gm)].map(([, text = '']) => parse(text));
+  const operations = documents.filter(({ definitions }) =>
+    definitions.some(({ kind }) => kind === 'OperationDefinition'),
+  );
+  const faults = operations.flatMap((document) => validate(schema, document).map(({ message }) => message));
+  expect(faults).toEqual([]);
 });
 
 describe('the store of `npm run dev` and that of docker-compose.yml have the bucket', () => {

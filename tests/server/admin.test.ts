@@ -51,7 +51,7 @@ describe('npm run admin', () => {
   });
 
   test('makes a key, lists it, and revokes it', async () => {
-    const made = await admin(['create-key', '--account', 'me', '--role', 'AGENT', '--name', 'fleet', '--days', '1']);
+    const made = await admin(['create-key', '--account', 'me', '--role', 'agent', '--name', 'fleet', '--days', '1']);
     expect(made.code).toBe(0);
     const viewer = await authenticate(core, made.lines[0] ?? '');
     expect(viewer?.role).toBe('AGENT');

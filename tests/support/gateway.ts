@@ -11,6 +11,8 @@ export interface Gateway {
   hangUpOn: (message: string) => boolean;
   /** Asked for each message of a client's; what it returns is the answer, and the server does not get the message. */
   answerInstead: (message: string) => string | undefined;
+  /** Asked for each plain request that the server has answered; `true` hangs up on the client instead of handing the answer on. */
+  loseAnswerTo: (incoming: IncomingMessage) => boolean;
   /** Cuts every plain request that is open, as a network does: neither side is told more than that. */
   cutRequests(): void;
   close(): Promise<void>;
@@ -18,9 +20,9 @@ export interface Gateway {
 
 /** `server` is the address of the server, `http://host:port`. */
 export async function openGateway(server: string): Promise<Gateway> {
-  const hooks = { hangUpOn: () => false, answerInstead: () => undefined };
+  const hooks = { hangUpOn: () => false, answerInstead: () => undefined, loseAnswerTo: () => false };
   const gateway: Gateway = { url: '', websockets: 'OPEN', ...hooks, cutRequests, close };
-  const listener = createServer((incoming, outgoing) => pass(server, incoming, outgoing));
+  const listener = createServer((incoming, outgoing) => pass(gateway, server, incoming, outgoing));
   const websockets = new WebSocketServer({ noServer: true });
   listener.on('upgrade', (incoming, socket, head) => {
     socket.on('error', () => undefined);
@@ -41,9 +43,14 @@ export async function openGateway(server: string): Promise<Gateway> {
   return gateway;
 }
 
-function pass(server: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
+function pass(gateway: Gateway, server: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
   const { method = 'GET', url = '/', headers } = incoming;
   const onward = request(new URL(url, server), { method, headers }, (answer) => {
+    if (gateway.loseAnswerTo(incoming)) {
+      answer.resume();
+      outgoing.destroy();
+      return;
+    }
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
     answer.pipe(outgoing);
   });

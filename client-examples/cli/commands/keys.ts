@@ -4,12 +4,13 @@ import { refused } from '../connection.ts';
 import { commandOf, type Context } from '../context.ts';
 import { CreateKeyDocument, ListKeysDocument, RevokeKeyDocument, type KeyFragment } from '../generated/graphql.ts';
 import { plain, tableOf } from '../output.ts';
+import { constantOf } from '../spec/faults.ts';
 
 const ROLES = ['owner', 'submitter', 'agent', 'viewer'] as const;
 
 const options = z.object({ json: z.boolean().default(false) });
 const createOptions = options.extend({
-  role: z.enum(ROLES).transform((role) => role.toUpperCase() as Uppercase<typeof role>),
+  role: constantOf(ROLES),
   name: z.string().optional(),
 });
 
@@ -26,12 +27,14 @@ function listCommand(context: Context): Command {
     const { json } = options.parse(given);
     const { apiKeys } = await (await context.connect()).ask(ListKeysDocument, {});
     if (json) apiKeys.forEach(context.sayJson);
-    else context.say(tableOf(['id', 'role', 'made', 'name'], apiKeys.map(cellsOf)));
+    else context.say(tableOf(['id', 'role', 'made', 'name', ''], apiKeys.map(cellsOf)));
   });
 }
 
 function createCommand(context: Context): Command {
-  const role = new Option('-r, --role <role>', 'what it may be used for').choices(ROLES).makeOptionMandatory();
+  const role = new Option('-r, --role <role>', `what it may be used for: ${ROLES.join(', ')}`).makeOptionMandatory();
+  // For completion. What is given is checked with the other options.
+  role.argChoices = [...ROLES];
   return commandOf('create', 'make a key; its secret is printed once, to standard output')
     .addOption(role)
     .option('-n, --name <name>', 'what you call it')
@@ -58,6 +61,6 @@ function revokeCommand(context: Context): Command {
     });
 }
 
-function cellsOf({ id, role, createdAt, name }: KeyFragment): string[] {
-  return [id, role.toLowerCase(), createdAt, plain(name ?? '')];
+function cellsOf({ id, role, createdAt, name, isPresented }: KeyFragment): string[] {
+  return [id, role.toLowerCase(), createdAt, plain(name ?? ''), isPresented ? 'this one' : ''];
 }

@@ -3,17 +3,14 @@ import { z } from 'zod';
 import { commandOf, type Context } from '../context.ts';
 import { addFilterFlags, filterFlags, filterOf, wholeNumber } from '../filters.ts';
 import { ListJobsDocument, type JobRowFragment } from '../generated/graphql.ts';
-import { ageOf, durationOf, plain, tableOf } from '../output.ts';
-import { expected } from '../spec/faults.ts';
+import { ageOf, durationOf, fitted, plain, tableOf } from '../output.ts';
+import { constantOf } from '../spec/faults.ts';
 import { collect } from '../spec/flags.ts';
 
 const STATUSES = ['pending', 'running', 'completed', 'failed', 'canceled'] as const;
-const upper = z
-  .enum(STATUSES, { error: expected(`one of ${STATUSES.join(', ')}`) })
-  .transform((status) => status.toUpperCase() as Uppercase<typeof status>);
 
 const options = filterFlags.extend({
-  status: z.array(upper),
+  status: z.array(constantOf(STATUSES)),
   machine: z.string().optional(),
   search: z.string().optional(),
   limit: z.string(),
@@ -67,9 +64,12 @@ async function list(context: Context, given: z.infer<typeof options>): Promise<v
   }
   if (found.length > 0)
     context.say(
-      tableOf(
-        HEAD,
-        found.map((job) => cellsOf(job, Date.now())),
+      fitted(
+        tableOf(
+          HEAD,
+          found.map((job) => cellsOf(job, Date.now())),
+        ),
+        context.world.stdout,
       ),
     );
   if (total > found.length || total === 0)

@@ -31,11 +31,11 @@ export function loginCommand(context: Context): Command {
 
 export function logoutCommand(context: Context): Command {
   return commandOf('logout', 'forget the key').action(async (flags: unknown) => {
-    const { path } = await removeSettings(context.world);
-    context.tell(
-      options.parse(flags).json,
-      { path },
-      () => `${path} is gone. The key itself is good until it is revoked.`,
+    const { path, removed } = await removeSettings(context.world);
+    context.tell(options.parse(flags).json, { path, removed }, () =>
+      removed
+        ? `${path} is gone. The key itself is good until it is revoked.`
+        : `No key was kept: there is no ${path}.`,
     );
   });
 }

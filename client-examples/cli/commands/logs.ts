@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import type { Connection } from '../connection.ts';
 import { commandOf, type Context } from '../context.ts';
+import { CliError, EXIT } from '../exits.ts';
 import { wholeNumber } from '../filters.ts';
 import { follow } from '../follow.ts';
 import { JobLogsDocument, TailLogsDocument, type TailLogsQuery } from '../generated/graphql.ts';
@@ -32,7 +33,7 @@ export function logsCommand(context: Context): Command {
         ...(attempt !== undefined && { attempt: wholeNumber(attempt, '--attempt', { min: 1 }) }),
       };
       const print = (line: Line): void => context.tell(json, line, () => textOf(context, line));
-      const last = await printTail(connection, wish, print);
+      const last = await printTail(connection, wish, follows, print);
       if (follows) await printOn(context, connection, { id: wish.id, attempt: wish.attempt, last }, print);
     });
 }
@@ -43,10 +44,20 @@ interface Wish {
   attempt?: number;
 }
 
-/** Returns the last line that was printed. */
-async function printTail(connection: Connection, wish: Wish, print: (line: Line) => void): Promise<Line | undefined> {
+/** Returns the last line that was printed. An attempt that is still to come can be followed, and not be read. */
+async function printTail(
+  connection: Connection,
+  wish: Wish,
+  follows: boolean,
+  print: (line: Line) => void,
+): Promise<Line | undefined> {
   const { job } = await connection.ask(TailLogsDocument, { ...wish, tail: Math.max(1, wish.tail) });
   if (job == null) throw noSuchJob(wish.id);
+  const newest = job.attempt?.number ?? 0;
+  if (!follows && wish.attempt !== undefined && wish.attempt > newest) {
+    const had = newest === 0 ? 'no attempts yet' : `${newest} so far`;
+    throw new CliError(EXIT.REFUSED, `There is no attempt ${wish.attempt} of job ${wish.id}: it has had ${had}`);
+  }
   const shown = wish.tail === 0 ? [] : job.logs;
   shown.forEach(print);
   return job.logs.at(-1);

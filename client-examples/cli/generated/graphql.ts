@@ -314,12 +314,12 @@ export type DeleteRuleMutation = { deleteScalingRule:
     | { __typename: 'ScalingRule', containerGroupId: string, minReplicas: number, maxReplicas: number, idleThresholdSeconds: number, updatedAt: string, nextActionAt: string | null, lastDecision: { wanted: number, reason: string, at: string } | null, lastAnswer: { ok: boolean, message: string, at: string } | null }
    };
 
-export type KeyFragment = { id: string, name: string | null, role: ApiKeyRole, createdAt: string, revokedAt: string | null };
+export type KeyFragment = { id: string, isPresented: boolean, name: string | null, role: ApiKeyRole, createdAt: string, revokedAt: string | null };
 
 export type ListKeysQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type ListKeysQuery = { apiKeys: Array<{ id: string, name: string | null, role: ApiKeyRole, createdAt: string, revokedAt: string | null }> };
+export type ListKeysQuery = { apiKeys: Array<{ id: string, isPresented: boolean, name: string | null, role: ApiKeyRole, createdAt: string, revokedAt: string | null }> };
 
 export type CreateKeyMutationVariables = Exact<{
   role: ApiKeyRole;
@@ -329,7 +329,7 @@ export type CreateKeyMutationVariables = Exact<{
 
 export type CreateKeyMutation = { createApiKey:
     | { __typename: 'Conflict', code: string, message: string }
-    | { __typename: 'CreatedApiKey', secret: string, apiKey: { id: string, name: string | null, role: ApiKeyRole, createdAt: string, revokedAt: string | null } }
+    | { __typename: 'CreatedApiKey', secret: string, apiKey: { id: string, isPresented: boolean, name: string | null, role: ApiKeyRole, createdAt: string, revokedAt: string | null } }
     | { __typename: 'Forbidden', code: string, message: string }
     | { __typename: 'InvalidInput', code: string, message: string }
     | { __typename: 'NotFound', code: string, message: string }
@@ -341,7 +341,7 @@ export type RevokeKeyMutationVariables = Exact<{
 
 
 export type RevokeKeyMutation = { revokeApiKey:
-    | { __typename: 'ApiKey', id: string, name: string | null, role: ApiKeyRole, createdAt: string, revokedAt: string | null }
+    | { __typename: 'ApiKey', id: string, isPresented: boolean, name: string | null, role: ApiKeyRole, createdAt: string, revokedAt: string | null }
     | { __typename: 'Conflict', code: string, message: string }
     | { __typename: 'Forbidden', code: string, message: string }
     | { __typename: 'NotFound', code: string, message: string }
@@ -433,7 +433,7 @@ export type TailLogsQueryVariables = Exact<{
 }>;
 
 
-export type TailLogsQuery = { job: { status: JobStatus, logs: Array<{ attempt: number, offset: number, at: string, stream: LogStream, text: string }> } | null };
+export type TailLogsQuery = { job: { status: JobStatus, attempt: { number: number } | null, logs: Array<{ attempt: number, offset: number, at: string, stream: LogStream, text: string }> } | null };
 
 export type JobLogsSubscriptionVariables = Exact<{
   id: string;
@@ -540,6 +540,7 @@ export const RuleFragmentDoc = new TypedDocumentString(`
 export const KeyFragmentDoc = new TypedDocumentString(`
     fragment Key on ApiKey {
   id
+  isPresented
   name
   role
   createdAt
@@ -779,6 +780,7 @@ export const ListKeysDocument = new TypedDocumentString(`
 }
     fragment Key on ApiKey {
   id
+  isPresented
   name
   role
   createdAt
@@ -799,6 +801,7 @@ export const CreateKeyDocument = new TypedDocumentString(`
 }
     fragment Key on ApiKey {
   id
+  isPresented
   name
   role
   createdAt
@@ -820,6 +823,7 @@ export const RevokeKeyDocument = new TypedDocumentString(`
 }
     fragment Key on ApiKey {
   id
+  isPresented
   name
   role
   createdAt
@@ -1051,6 +1055,9 @@ export const TailLogsDocument = new TypedDocumentString(`
     query TailLogs($id: ID!, $tail: Int!, $attempt: Int) {
   job(id: $id) {
     status
+    attempt {
+      number
+    }
     logs(tail: $tail, attempt: $attempt) {
       attempt
       offset

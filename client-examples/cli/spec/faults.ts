@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** No key or secret of Kelpie's has fewer characters: what is shorter is no secret that was pasted into the wrong place. */
 const SHORTEST_SECRET = 16;
@@ -15,6 +15,15 @@ export function cameOf(input: unknown): string {
   if (typeof input === 'number' || typeof input === 'boolean') return String(input);
   if (input === undefined || input === null) return 'nothing';
   return Array.isArray(input) ? 'a list' : 'an object';
+}
+
+/** A constant of the API, as it is typed: in small letters, or as the API and its documents have it. */
+export function constantOf<const Names extends readonly string[]>(names: Names) {
+  return z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(names, { error: expected(`one of ${names.join(', ')}`) }))
+    .transform((name) => name.toUpperCase() as Uppercase<Names[number]>);
 }
 
 /** Who has given the jobs: the command line, or a file, which has the schema's names. */

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { expect, test } from 'vitest';
-import { plain, sayJson, tableOf } from '../../../client-examples/cli/output.ts';
+import { fitted, plain, sayJson, tableOf } from '../../../client-examples/cli/output.ts';
 
 test('columns of a table stand under one another, colours and wide letters notwithstanding', () => {
   const green = styleText('green', 'done', { validateStream: false });
@@ -14,6 +14,14 @@ test('columns of a table stand under one another, colours and wide letters notwi
   );
   expect(table.split('\n')).toEqual(['id  name    state', `1   訓練    ${green}`, '22  e\u0301poque', '3           x']);
   expect(tableOf(['id'], [])).toBe('');
+});
+
+test('lines are cut to the width of a terminal, in columns and whole letters, and left whole in a pipe', () => {
+  const write = () => true;
+  const lines = 'short\n訓練訓練訓練\ne\u0301poque seven';
+  expect(fitted(lines, { write, isTTY: true, columns: 8 })).toBe('short\n訓練訓…\ne\u0301poque …');
+  expect(fitted(lines, { write, isTTY: true, columns: 80 })).toBe(lines);
+  expect(fitted(lines, { write, columns: 8 })).toBe(lines);
 });
 
 /** Colours, a title, a carriage return, a bell, controls of one byte, and what turns text around. */

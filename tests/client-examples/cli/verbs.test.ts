@@ -102,7 +102,7 @@ describe('list and get', () => {
       '--timeout: expected a number of seconds above 0, at most 2147483, got "soon"',
     ],
     [['watch', 'x', '--timeout', '0'], '--timeout: expected a number of seconds above 0'],
-    [['keys', 'create', '--role', 'king'], "argument 'king' is invalid"],
+    [['keys', 'create', '--role', 'king'], '--role: expected one of owner, submitter, agent, viewer, got "king"'],
     [['rules', 'set', 'g'], 'Expected --min, --max or --idle'],
     [['lits'], "unknown command 'lits'"],
   ] as const)('%j is refused as "%s"', async ([words, fault]) => {
@@ -224,13 +224,15 @@ describe('agents, rules and keys', () => {
 
   test('a key that is made works until it is revoked, and its secret alone is on standard output', async () => {
     const { cli } = await person();
-    const made = await cli('keys', 'create', '--role', 'viewer', '--name', 'dashboard');
+    // As the API and its documents have it; in small letters it is asked for elsewhere.
+    const made = await cli('keys', 'create', '--role', 'VIEWER', '--name', 'dashboard');
     const environment = { KELPIE_API_URL: app.url, KELPIE_API_KEY: made.out.trim() };
     expect((await ran(['list'], { environment })).exit).toBe(0);
     const refused = await ran(['submit', '--group', 'g', '--', 'true'], { environment });
     expect([refused.exit, refused.err]).toEqual([4, expect.stringContaining('VIEWER') as string]);
     const [key] = jsonOf(await cli('keys', 'list', '--json')).filter(({ name }) => name === 'dashboard');
     expect(key).not.toHaveProperty('secret');
+    expect((await cli('keys')).lines.filter((line) => line.endsWith('this one'))).toHaveLength(1);
     expect((await cli('keys', 'revoke', String(key!.id))).exit).toBe(0);
     expect((await ran(['list'], { environment })).exit).toBe(4);
   });
@@ -259,7 +261,8 @@ describe('where the server is, and the key', () => {
     // The stored key is not shown to whoever is named by the environment.
     const elsewhere = await ran(['list'], { home, environment: { KELPIE_API_URL: 'http://127.0.0.1:1' } });
     expect([elsewhere.exit, elsewhere.err]).toEqual([2, expect.stringContaining('The stored key is for') as string]);
-    expect((await ran(['logout'], { home })).exit).toBe(0);
+    expect(jsonOf(await ran(['logout', '--json'], { home }))).toMatchObject([{ removed: true }]);
+    expect((await ran(['logout'], { home })).out).toMatch(/^No key was kept: there is no .*config\.json\.\n$/);
     expect(await ran(['list'], { home })).toMatchObject({
       exit: 2,
       err: expect.stringContaining('is not set') as string,

@@ -227,6 +227,10 @@ describe('logs', () => {
     expect(jsonOf(await ran(['logs', id, '--attempt', '1', '--json'], { environment }))).toMatchObject([
       { text: 'first', attempt: 1 },
     ]);
+    expect(await ran(['logs', id, '--attempt', '9'], { environment })).toMatchObject({
+      exit: 6,
+      err: `There is no attempt 9 of job ${id}: it has had 2 so far\n`,
+    });
     expect((await ran(['logs', '00000000-0000-4000-8000-000000000001'], { environment })).exit).toBe(6);
   });
 });

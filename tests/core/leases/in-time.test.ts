@@ -289,7 +289,7 @@ describe('why a pending job waits', () => {
     expect(await reasonOf(viewer, first.id)).toBeUndefined();
     await finishAttempt(core, viewer, lease, endings.failed);
     expect(await reasonOf(viewer, first.id)).toBe(
-      'Every connected machine (1) is banned from this job: lift a ban, or connect another machine. The job failed once, the last time: exit code 1',
+      'Every connected machine (1) is banned from this job: lift a ban, or connect another machine. The job failed once: exit code 1',
     );
     await register(viewer, 'sound');
     expect(await reasonOf(viewer, first.id)).toMatch(/^Next in the queue/);

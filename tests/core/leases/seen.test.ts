@@ -309,7 +309,7 @@ describe('a warning', () => {
     expect(await reasonOf(viewer, id)).toBeNull();
     await beat({ warning: 'again' });
     await finishAttempt(core, viewer, lease, endings.released);
-    expect(await reasonOf(viewer, id)).toBe('The job was interrupted once, the last time: the agent was told to stop');
+    expect(await reasonOf(viewer, id)).toBe('The job was interrupted once: the agent was told to stop');
     await claim(core, viewer, 'another');
     expect(await reasonOf(viewer, id)).toBeNull();
     expect(await told(id)).toEqual(['Uploads keep failing', null, 'again']);

@@ -36,7 +36,7 @@ describe('npm run demo', () => {
       expect(said).toMatch(/machine-\d goes on with "long" from the checkpoint/);
       expect(said).toMatch(/"long": π ≈ 3\.\d+, equal to an uninterrupted run's/);
       expect(said).toMatch(/"short": π ≈ 3\.\d+, equal to an uninterrupted run's/);
-      expect(said).toMatch(/resumed after step [1-9]/);
+      expect(said).toMatch(/went on after step [1-9]/);
       expect(said).not.toContain('\u001b');
       await leavesNothing(directory);
     },

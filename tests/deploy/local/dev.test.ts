@@ -15,7 +15,7 @@ test(
   'npm run dev has a rule for its group, lets agents come for a rule of one’s own, does what the README submits, and ends with all it has started on Ctrl-C',
   async (context) => {
     const { dev, directory } = await startDev(context);
-    const url = await said(dev, 'API');
+    const url = await said(dev, 'REST');
     const key = await said(dev, 'key');
     const ask = async (method: string, path: string, body?: object) => {
       const headers = { 'X-Kelpie-Key': key, 'Content-Type': 'application/json' };

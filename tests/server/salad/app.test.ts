@@ -103,7 +103,10 @@ describe('a job submitted with a key of Salad’s', () => {
       await rest(hooks, 'GET', '/work?machine_id=machine&container_group_id=hooks');
       const told = await until('the webhook', () => receiver.received[0]);
       const key = String(told.headers['x-kelpie-key']);
-      expect((await graphql(person, '{ viewer { webhookKey } }')).data).toEqual({ viewer: { webhookKey: key } });
+      expect((await graphql(person, '{ viewer { webhookKey } apiKeys { name isPresented } }')).data).toEqual({
+        viewer: { webhookKey: key },
+        apiKeys: [{ name: 'webhooks', isPresented: false }],
+      });
       expect((await rest({ 'X-Kelpie-Key': key }, 'GET', '/jobs')).status).toBe(200);
       expect((await rest({ 'X-Kelpie-Key': key }, 'POST', '/jobs', submission())).status).toBe(403);
       const asked = await graphql({ 'X-Kelpie-Key': key }, '{ viewer { webhookKey } }');
