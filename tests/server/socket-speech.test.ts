@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { makeServer } from 'graphql-ws';
-import type { Extra } from 'graphql-ws/use/ws';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { createLog } from '../../server/log.ts';
@@ -12,7 +11,7 @@ import { until } from '../support/until.ts';
 
 /** What the library was asked to answer: of each ping the payload. */
 const byLibrary: unknown[] = [];
-const protocol = makeServer<Record<string, unknown>, Extra>({
+const protocol = makeServer<Record<string, unknown>, Parameters<typeof speak>[1]>({
   onPing: (_context, payload) => void byLibrary.push(payload),
 });
 const MOST_UNREAD_BYTES = 500_000;
@@ -21,8 +20,8 @@ let server: WebSocketServer;
 beforeAll(async () => {
   server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   const unread = createUnread(MOST_UNREAD_BYTES);
-  const options = { pingRound: createPingRound(pings), isAgents: () => false, unread, log: createLog('silent') };
-  server.on('connection', (socket, request) => speak(protocol, { socket, request }, options));
+  const options = { pingRound: createPingRound(pings), unread, log: createLog('silent') };
+  server.on('connection', (socket, request) => speak(protocol, { socket, connection: request.socket }, options));
   await once(server, 'listening');
 });
 afterAll(() => new Promise((resolve) => server.close(resolve)));
