@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { makeServer } from 'graphql-ws';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -58,6 +59,24 @@ test.each([
   const closed = once(socket, 'close');
   say(socket);
   expect((await closed)[0]).toBe(4400);
+});
+
+test('a ping is answered after what has not left yet', async () => {
+  const accepted = once(server, 'connection') as Promise<[WebSocket, IncomingMessage]>;
+  const socket = await opened();
+  const [client, { socket: connection }] = await accepted;
+  const answers: string[] = [];
+  socket.on('message', (data: Buffer) => void answers.push(data.toString()));
+  connection.cork();
+  socket.send('{"type":"ping","payload":{"n":1}}');
+  await until('an answer that does not leave', () => client.bufferedAmount > 0);
+  const before = client.bufferedAmount;
+  socket.send('{"type":"ping"}');
+  await until('another one', () => client.bufferedAmount > before);
+  connection.uncork();
+  await until('both answers', () => answers.length === 2);
+  expect(answers).toEqual(['{"type":"pong","payload":{"n":1}}', '{"type":"pong"}']);
+  socket.terminate();
 });
 
 test('who does not read what is told is ended when too much of it is held, and who reads is not', async () => {
