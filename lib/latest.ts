@@ -16,61 +16,86 @@ export function readerOf<Step>(
   source: { end(): void },
   steps: AsyncGenerator<Step, void, undefined>,
 ): AsyncGenerator<Step, void, undefined> {
-  const finish = (): ReturnType<typeof steps.return> => {
-    source.end();
-    return steps.return();
-  };
-  return {
-    next: () => steps.next(),
-    return: finish,
-    throw: (error) => {
-      source.end();
-      return steps.throw(error);
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await finish();
-    },
-  };
+  return new Reader(source, steps);
 }
 
 /** @param merge makes one of the unread value and the new one; by default the new one wins */
 export function latest<Value>(merge: (unread: Value, next: Value) => Value = (_, next) => next): Latest<Value> {
-  let unread: { value: Value } | undefined;
-  let ended = false;
-  let wake: (() => void) | undefined;
+  return new QueueOfOne(merge);
+}
 
-  const next = async (): Promise<IteratorResult<Value, undefined>> => {
-    while (unread === undefined && !ended) {
-      await new Promise<void>((resolve) => (wake = resolve));
+// Classes, as thousands of subscriptions wait at a time: closures would be several for each of them.
+
+class Reader<Step> implements AsyncGenerator<Step, void, undefined> {
+  readonly #source: { end(): void };
+  readonly #steps: AsyncGenerator<Step, void, undefined>;
+
+  constructor(source: { end(): void }, steps: AsyncGenerator<Step, void, undefined>) {
+    this.#source = source;
+    this.#steps = steps;
+  }
+
+  next(): Promise<IteratorResult<Step, void>> {
+    return this.#steps.next();
+  }
+
+  return(): Promise<IteratorResult<Step, void>> {
+    this.#source.end();
+    return this.#steps.return();
+  }
+
+  throw(error: unknown): Promise<IteratorResult<Step, void>> {
+    this.#source.end();
+    return this.#steps.throw(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}
+
+class QueueOfOne<Value> implements Latest<Value> {
+  readonly #merge: (unread: Value, next: Value) => Value;
+  #unread: { value: Value } | undefined;
+  #isEnded = false;
+  #wake: (() => void) | undefined;
+
+  constructor(merge: (unread: Value, next: Value) => Value) {
+    this.#merge = merge;
+  }
+
+  push(value: Value): void {
+    if (this.#isEnded) return;
+    this.#unread = { value: this.#unread === undefined ? value : this.#merge(this.#unread.value, value) };
+    this.#wake?.();
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    this.#wake?.();
+  }
+
+  async next(): Promise<IteratorResult<Value, undefined>> {
+    while (this.#unread === undefined && !this.#isEnded) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    if (unread === undefined) return { done: true, value: undefined };
-    const { value } = unread;
-    unread = undefined;
+    if (this.#unread === undefined) return { done: true, value: undefined };
+    const { value } = this.#unread;
+    this.#unread = undefined;
     return { done: false, value };
-  };
-  const end = (): void => {
-    ended = true;
-    wake?.();
-  };
+  }
 
-  return {
-    push(value) {
-      if (ended) return;
-      unread = { value: unread === undefined ? value : merge(unread.value, value) };
-      wake?.();
-    },
-    end,
-    next,
-    return() {
-      unread = undefined;
-      end();
-      return Promise.resolve({ done: true, value: undefined });
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+  return(): Promise<IteratorResult<Value, undefined>> {
+    this.#unread = undefined;
+    this.end();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
 }

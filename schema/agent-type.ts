@@ -109,7 +109,8 @@ export const AgentRef = builder.objectRef<{ agent: Agent; state?: AgentState }>(
     state: t.field({
       type: AgentStateRef,
       description: 'What it is doing.',
-      resolve: async ({ agent, state }, _args, context) => state ?? (await context.agent(agent.id))?.state ?? 'GONE',
+      resolve: async ({ agent, state }, _args, context) =>
+        state ?? (await context.lookups.agent(agent.id))?.state ?? 'GONE',
     }),
     version: t.string({
       nullable: true,

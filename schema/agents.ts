@@ -20,7 +20,7 @@ builder.objectField(AgentRef, 'jobs', (t) =>
   t.field({
     type: [JobRef],
     description: 'The jobs that it holds: the one that runs, and one whose files it still uploads.',
-    resolve: ({ agent }, _args, context) => context.heldBy(agent.id),
+    resolve: ({ agent }, _args, context) => context.lookups.heldBy(agent.id),
   }),
 );
 

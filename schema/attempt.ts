@@ -53,7 +53,7 @@ export const AttemptRef = builder.objectRef<Attempt>('Attempt').implement({
       type: AgentRef,
       nullable: true,
       description: 'The agent that made it; null for a polling worker, and when the agent was forgotten.',
-      resolve: (attempt, _args, context) => context.agentOf(attempt),
+      resolve: (attempt, _args, context) => context.lookups.agentOf(attempt),
     }),
     phase: t.field({
       type: AttemptPhaseRef,

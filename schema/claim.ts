@@ -91,8 +91,8 @@ builder.mutationField('claimJob', (t) =>
       const work = await claimForAgent(core, signals, viewer, inputOf(viewer, 'work', claimSchema, input));
       if (work.job === undefined) throw new NoWork(work.askAgainMillis, work.signal);
       const { job } = work;
-      context.claimed.add(job.id);
-      const attempt = await context.newestAttempt(job);
+      context.claimed.push(job.id);
+      const attempt = await context.lookups.newestAttempt(job);
       if (attempt === undefined) throw new Error(`Job ${job.id} was claimed without an attempt`);
       const traceParent = core.traces.attemptParent(job);
       return { job, attempt, leaseMillis: leaseMillis(job.heartbeatInterval), traceParent };

@@ -16,7 +16,7 @@ builder.objectField(JobEventRef, 'job', (t) =>
     type: JobRef,
     nullable: true,
     description: 'That job as it is now; null when it has been removed.',
-    resolve: async (event, _args, context) => (await context.jobOf(event)) ?? null,
+    resolve: async (event, _args, context) => (await context.lookups.jobOf(event)) ?? null,
   }),
 );
 

@@ -25,8 +25,9 @@ import { builder } from './builder.ts';
 import { countWhatIsTold } from './told.ts';
 import { keepWorkApart } from './work.ts';
 
-export { createAttemptLoader, createContext, type Context, type Shared } from './context.ts';
+export { createContext, type Context, type Shared } from './context.ts';
 export { publicError } from './errors.ts';
+export { createAttemptLoader } from './lookups.ts';
 export { isShared } from './shared.ts';
 export { workFields } from './work.ts';
 

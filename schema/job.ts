@@ -44,8 +44,8 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       resolve: forReaders(async (job, _args, context) =>
         statusReason(job, {
           // Whoever runs is asked no more than that: a second wait, and its attempt would be read apart from what others ask for.
-          waiting: job.status === 'PENDING' ? await context.whyWaiting(job) : undefined,
-          attempt: job.status === 'RUNNING' ? await context.newestAttempt(job) : undefined,
+          waiting: job.status === 'PENDING' ? await context.lookups.whyWaiting(job) : undefined,
+          attempt: job.status === 'RUNNING' ? await context.lookups.newestAttempt(job) : undefined,
         }),
       ),
     }),
@@ -55,7 +55,7 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       type: 'JSONObject',
       description: 'Its variables. Shown to OWNER, SUBMITTER and the agent that holds the job; empty to others.',
       resolve: (job, _args, { viewer, claimed }) =>
-        may(viewer, 'submit') || claimed.has(job.id) ? job.environment : {},
+        may(viewer, 'submit') || claimed.includes(job.id) ? job.environment : {},
     }),
     containerGroupId: t.exposeString('containerGroupId', { description: 'The queue: which machines may run it.' }),
     sync: t.expose('sync', {
@@ -102,7 +102,7 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
     }),
     numHeartbeats: t.int({
       description: 'Heartbeats of all attempts.',
-      resolve: forReaders(async (job, _args, context) => (await context.totals(job)).numHeartbeats),
+      resolve: forReaders(async (job, _args, context) => (await context.lookups.totals(job)).numHeartbeats),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was submitted.' }),
     startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true, description: 'When it was first claimed.' }),
@@ -113,7 +113,9 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       type: 'DateTime',
       nullable: true,
       description: 'When its newest attempt was last heard of.',
-      resolve: forReaders(async (job, _args, context) => (await context.newestAttempt(job))?.heartbeatAt ?? null),
+      resolve: forReaders(
+        async (job, _args, context) => (await context.lookups.newestAttempt(job))?.heartbeatAt ?? null,
+      ),
     }),
     lastCheckpointAt: t.field({
       type: 'DateTime',
@@ -127,7 +129,7 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       description:
         'How long the oldest change that is synced during the command has not been in storage, in seconds; 0 when everything is. ' +
         'It grows while nothing is heard. Null when no attempt runs, or nothing is synced.',
-      resolve: forReaders(async (job, _args, context) => (await context.syncLag(job)) ?? null),
+      resolve: forReaders(async (job, _args, context) => (await context.lookups.syncLag(job)) ?? null),
     }),
     machineId: t.string({
       nullable: true,
@@ -141,7 +143,7 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
         'How far its newest attempt is. While that is DOWNLOADING or UPLOADING: its transfer, with the metrics bytesDone, ' +
         'bytesTotal, filesDone, filesTotal and bytesPerSecond, as far as totals are known. Otherwise what the command last said.',
       resolve: forReaders(async (job, _args, context) => {
-        const attempt = await context.newestAttempt(job);
+        const attempt = await context.lookups.newestAttempt(job);
         const shown = shownProgress(attempt);
         const isCommands = attempt !== undefined && shown !== null && shown === attempt.progress;
         return isCommands ? { ...shown, secondsLeft: secondsLeftOf(attempt, new Date()) } : shown;
@@ -151,16 +153,16 @@ export const JobRef = builder.objectRef<Job>('Job').implement({
       type: AttemptRef,
       nullable: true,
       description: 'Its newest attempt.',
-      resolve: forReaders(async (job, _args, context) => (await context.newestAttempt(job)) ?? null),
+      resolve: forReaders(async (job, _args, context) => (await context.lookups.newestAttempt(job)) ?? null),
     }),
     bans: t.field({
       type: [BanRef],
       description: 'The machines that do not get it again.',
-      resolve: forReaders((job, _args, context) => context.bans(job)),
+      resolve: forReaders((job, _args, context) => context.lookups.bans(job)),
     }),
     runSeconds: t.float({
       description: 'Time spent in attempts, in seconds, all machines together.',
-      resolve: forReaders(async (job, _args, context) => (await context.totals(job)).runSeconds),
+      resolve: forReaders(async (job, _args, context) => (await context.lookups.totals(job)).runSeconds),
     }),
     attempts: t.connection(
       {

@@ -74,7 +74,7 @@ builder.queryField('jobs', (t) =>
               below: numberOfCursor(oldestFirst ? 'before' : 'after', newer),
               above: numberOfCursor(oldestFirst ? 'after' : 'before', older),
             };
-            const { jobs, isCut } = await listJobs(core, viewer, filter, slice, gone);
+            const { jobs, isCut } = await listJobs(core, viewer, filter, slice, gone());
             if (isCut) more = inverted ? { hasPreviousPage: true } : { hasNextPage: true };
             return jobs;
           },
@@ -82,7 +82,7 @@ builder.queryField('jobs', (t) =>
         return {
           ...page,
           pageInfo: { ...page.pageInfo, ...more },
-          totalCount: () => countJobs(core, viewer, filter, gone),
+          totalCount: () => countJobs(core, viewer, filter, gone()),
         };
       },
     },

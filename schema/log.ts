@@ -61,7 +61,7 @@ builder.objectField(JobRef, 'logs', (t) =>
     },
     resolve: (job, args, context) => {
       const { tail, attempt } = parseInput(tailArguments, args);
-      return context.logs({ job, tail: tail ?? DEFAULT_TAIL, attempt: attempt ?? undefined });
+      return context.lookups.logs({ job, tail: tail ?? DEFAULT_TAIL, attempt: attempt ?? undefined });
     },
   }),
 );

@@ -53,7 +53,7 @@ export const WebhookDeliveryRef = builder.objectRef<WebhookDelivery>('WebhookDel
     tries: t.field({
       type: [WebhookTryRef],
       description: 'Each try so far, oldest first.',
-      resolve: (delivery, _args, context) => context.webhookTries(delivery),
+      resolve: (delivery, _args, context) => context.lookups.webhookTries(delivery),
     }),
   }),
 });

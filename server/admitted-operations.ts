@@ -15,8 +15,8 @@ import { currentRequest } from './requests.ts';
 /** What an operation brings along: who asks, found out at the door, by a request's headers or when the socket was opened. */
 export interface Admitted {
   asker?: Viewer;
-  /** Aborted when the socket that it came over is gone. */
-  gone?: AbortSignal;
+  /** Aborted when the socket that it came over is gone; made when it is asked for. */
+  gone?: () => AbortSignal;
   /** The request as Node has it, and its answer; on a socket there are none. */
   req?: IncomingMessage;
   res?: ServerResponse;

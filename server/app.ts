@@ -164,10 +164,14 @@ function listenerOf(rest: ReturnType<typeof createRest>) {
 
 function upgrade(sockets: Sockets, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   // Node has let go of the socket: without a listener, a peer that hangs up would end this process.
-  socket.on('error', () => socket.destroy());
+  socket.on('error', hangUp);
   if (hostOf(request) === undefined) refuseUpgradeForHost(socket);
   else if (isGraphQL(request)) sockets.upgrade(request, socket, head);
   else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
+}
+
+function hangUp(this: Duplex): void {
+  this.destroy();
 }
 
 function isGraphQL(request: IncomingMessage): boolean {

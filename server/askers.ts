@@ -15,7 +15,7 @@ import { isAgents } from './report-lease.ts';
 
 /** Who asks for an operation. */
 export function askerOf({ viewer: { accountId, keyId }, gone }: Context): Asker {
-  return { accountId, keyId, gone: () => gone };
+  return { accountId, keyId, gone };
 }
 
 /** What a mutation has stored is read back, in a form that may be longer than the body that brought it. */

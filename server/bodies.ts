@@ -49,18 +49,42 @@ export function createBodies(limits: Limits, freeBytes = FREE_BYTES): Bodies {
   };
 
   const countedOf = (size: number): number => Math.max(0, size - freeBytes);
+  const resize: Resize = (accountId, from, to) => {
+    const by = countedOf(to) - countedOf(from);
+    demandRoom(accountId, by);
+    change(accountId, by);
+  };
   const bytes = limits.KELPIE_MAX_BODY_BYTES;
   return {
     bound: { bytes, refusal: () => new PayloadTooLargeError(bytes) },
-    begin(accountId) {
-      let size = 0;
-      const grow = (to: number): void => {
-        const by = countedOf(to) - countedOf(size);
-        demandRoom(accountId, by);
-        change(accountId, by);
-        size = to;
-      };
-      return { add: (bytes) => grow(Math.max(0, size + bytes)), end: () => grow(0) };
-    },
+    begin: (accountId) => new CountedReading(accountId, resize),
   };
+}
+
+/** @throws as `Reading.add` does, and then nothing has changed */
+type Resize = (accountId: string, from: number, to: number) => void;
+
+/** A class, as each of thousands of sockets has one. */
+class CountedReading implements Reading {
+  readonly #accountId: string;
+  readonly #resize: Resize;
+  #size = 0;
+
+  constructor(accountId: string, resize: Resize) {
+    this.#accountId = accountId;
+    this.#resize = resize;
+  }
+
+  add(bytes: number): void {
+    this.#become(Math.max(0, this.#size + bytes));
+  }
+
+  end(): void {
+    this.#become(0);
+  }
+
+  #become(size: number): void {
+    this.#resize(this.#accountId, this.#size, size);
+    this.#size = size;
+  }
 }

@@ -37,6 +37,8 @@ export interface GraphQLParts {
 export function createGraphQL(parts: GraphQLParts) {
   const { core, log, door, limits, places, introspection } = parts;
   const newestAttempt = createAttemptLoader(core);
+  const { watchers, groupWatchers, accountFeed, signals, logFollowers, reconnectGraceSeconds } = core;
+  const shared = { core, watchers, groupWatchers, accountFeed, signals, logFollowers, reconnectGraceSeconds };
   return createYoga<Admitted, Context>({
     schema,
     graphqlEndpoint: GRAPHQL_PATH,
@@ -56,11 +58,10 @@ export function createGraphQL(parts: GraphQLParts) {
     batching: false,
     context: ({ asker, gone: socketGone, request }) => {
       if (asker === undefined) throw new Error('An operation came through no door that knows who asks');
-      const { watchers, groupWatchers, accountFeed, signals, logFollowers, reconnectGraceSeconds } = core;
-      const watching = { watchers, groupWatchers, accountFeed, signals, logFollowers };
       // On a socket there is no request.
-      const gone = (request as Request | undefined)?.signal ?? socketGone;
-      return createContext({ core, newestAttempt, ...watching, reconnectGraceSeconds }, asker, gone);
+      const signal = (request as Request | undefined)?.signal;
+      const gone = signal === undefined ? (socketGone ?? noSignal) : () => signal;
+      return createContext(shared, asker, { newestAttempt, gone });
     },
     cors: { origin: '*', credentials: false, exposedHeaders: [REQUEST_ID_HEADER, 'Retry-After'] },
     graphiql: false,
@@ -78,6 +79,10 @@ export function createGraphQL(parts: GraphQLParts) {
     },
     logging: false,
   });
+}
+
+function noSignal(): undefined {
+  return undefined;
 }
 
 /** The reason that a request's signal gives when its connection is closed. */

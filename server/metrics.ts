@@ -21,6 +21,16 @@ export interface Metrics {
 const RECOVERY_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 43_200];
 
 /**
+ * Each of these goes over all that is open, two or three times for every look: with thousands of sockets the server is late by tens of
+ * milliseconds. How many sockets and files there are is told all the same.
+ */
+const COUNTED_ONE_BY_ONE = [
+  ...['nodejs_active_handles', 'nodejs_active_handles_total'],
+  ...['nodejs_active_resources', 'nodejs_active_resources_total'],
+  ...['nodejs_active_requests', 'nodejs_active_requests_total'],
+];
+
+/**
  * Metrics of one server. What happens to jobs is counted from the feed of events, which every server reads whole: of several servers'
  * counters take the largest, not the sum. What is of this process alone (sockets, answers, the pool) adds up.
  * @param options.atMostEveryMs how long what the database told is told again (5,000)
@@ -29,6 +39,7 @@ export function createMetrics(core: OpenCore, log: Logger, options: { atMostEver
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  for (const name of COUNTED_ONE_BY_ONE) registry.removeSingleMetric(name);
   listenFacts(core.feed, createCounters(registers));
   watchPool(core, registers);
   const vitals = createVitalGauges(core, registers, { ...options, log });

@@ -113,24 +113,30 @@ export interface SocketSigns {
 }
 
 export function createSocketSigns(): SocketSigns {
-  const windows = new Map<string, { count: number; until: number }>();
-  const windowOf = (lease: string, now: number) => {
+  return new CountedSigns();
+}
+
+/** A class, as each of thousands of sockets has one, of which few ever hold a lease. */
+class CountedSigns implements SocketSigns {
+  #windows?: Map<string, { count: number; until: number }>;
+
+  count(lease: string): boolean {
+    const now = performance.now();
+    const window = this.#windowOf(lease, now);
+    if (window === undefined) return false;
+    window.count += 1;
+    deny({ consumedPoints: window.count, msBeforeNext: window.until - now }, MOST_SIGNS, TOO_MANY_SIGNS);
+    return true;
+  }
+
+  #windowOf(lease: string, now: number) {
+    const windows = (this.#windows ??= new Map());
     for (const [name, { until }] of windows) if (until <= now) windows.delete(name);
     if (!windows.has(lease) && windows.size >= LEASES_OF_SOCKET) return undefined;
     const window = windows.get(lease) ?? { count: 0, until: now + BURST_SECONDS * 1_000 };
     windows.set(lease, window);
     return window;
-  };
-  return {
-    count(lease) {
-      const now = performance.now();
-      const window = windowOf(lease, now);
-      if (window === undefined) return false;
-      window.count += 1;
-      deny({ consumedPoints: window.count, msBeforeNext: window.until - now }, MOST_SIGNS, TOO_MANY_SIGNS);
-      return true;
-    },
-  };
+  }
 }
 
 interface Counted {

@@ -1,7 +1,8 @@
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { GraphQLError } from 'graphql';
 import { CloseCode, type SubscribePayload } from 'graphql-ws';
-import type { Extra } from 'graphql-ws/use/ws';
+import type { WebSocket } from 'ws';
 import { endMessages, type KeyWatch } from '../core/accounts/key-watch.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
 import { ForbiddenError, InvalidInputError, RateLimitedError, UnauthenticatedError } from '../core/errors.ts';
@@ -27,19 +28,26 @@ const ANONYMOUS_MS = 5_000;
 const MAX_TIMER_MS = 2_147_483_647;
 
 /** One socket, and who speaks on it. */
-export type Connection = Extra & {
+export interface Connection {
+  readonly socket: WebSocket;
+  /** What it runs on. The request that it began with is not kept: it would take as much again as the socket. */
+  readonly connection: Socket;
+  /** Where it comes from, for counting. */
+  readonly address: string;
   /** Whose credentials opened it; without, each operation brings its own. */
   opener?: Pick<Admission, 'viewer' | 'credential'>;
+  /** Of the first whose credentials were good on it. */
+  accountId?: string;
   /** What agents have said of leases on it. */
   signs?: SocketSigns;
-  /** Aborted when it is closed. */
-  gone?: AbortSignal;
+  /** Aborted when it is closed. Made when somebody waits for something: idle agents, of whom there are thousands, never do. */
+  readonly gone: () => AbortSignal;
   /** Ends the wait of a socket that nobody's credentials opened. */
   known?: () => void;
   /** When the first of its tokens is over, in milliseconds since 1970, and what ends the wait for that. */
   over?: { at: number; stop: () => void };
   /** Ids of the keys that were used on it, which are watched. */
-  watched?: Set<string>;
+  watched?: readonly string[];
   /** One of them is no longer good: what still comes over it is not done. */
   isOver?: boolean;
   /** Whether an agent has followed its signals on it. */
@@ -49,8 +57,8 @@ export type Connection = Extra & {
   /** To be called when its operations are over, by their ids. */
   held?: Map<string, () => void>;
   /** Ids of the subscriptions on it; some may have ended. */
-  streams?: Set<string>;
-};
+  streams?: readonly string[];
+}
 
 type Parameters = Readonly<Record<string, unknown>>;
 
@@ -70,8 +78,8 @@ export interface SocketDoor {
    * @returns an error that is the operation's answer when nobody does, or too often
    */
   askerOf(extra: Connection, operation: SubscribePayload): Promise<Viewer | GraphQLError>;
-  /** Whose credentials were the first that were good on the socket that runs on this connection; undefined before. */
-  accountOf(connection: Duplex): string | undefined;
+  /** A socket that has just been opened by this request, and nobody has spoken on. */
+  connectionOf(socket: WebSocket, request: IncomingMessage): Connection;
 }
 
 export interface SocketDoorParts {
@@ -84,24 +92,21 @@ export interface SocketDoorParts {
 
 export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
   const { door, log, trustedProxies } = parts;
-  const accounts = new WeakMap<Duplex, string>();
   const watch = watching(parts);
   const welcome = (extra: Connection, admission: Admission): void => {
     watch(extra, admission);
-    const { socket } = extra.request;
-    if (!accounts.has(socket)) accounts.set(socket, admission.viewer.accountId);
+    extra.accountId ??= admission.viewer.accountId;
     closeWhenOver(extra, admission.expiresAt);
   };
   return {
-    accountOf: (connection) => accounts.get(connection),
+    connectionOf: (socket, request) => connectionOf(socket, request, addressOf(request, { trustedProxies })),
     async open(extra, parameters) {
       if (!hasCredentials(parameters)) {
         closeUnlessKnown(extra);
         return true;
       }
       try {
-        const address = addressOf(extra.request, { trustedProxies });
-        const admission = await door.admit(readerOf(parameters), address);
+        const admission = await door.admit(readerOf(parameters), extra.address);
         welcome(extra, admission);
         extra.opener = admission;
         return true;
@@ -118,8 +123,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
         if (extra.opener !== undefined) {
           return await countedOpener(door, extra.opener, operation, (extra.signs ??= createSocketSigns()));
         }
-        const address = addressOf(extra.request, { trustedProxies });
-        const admission = await door.admitCounted(readerOf(headers), address);
+        const admission = await door.admitCounted(readerOf(headers), extra.address);
         welcome(extra, admission);
         extra.known?.();
         return admission.viewer;
@@ -133,6 +137,22 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
   };
 }
 
+function connectionOf(socket: WebSocket, { socket: connection }: IncomingMessage, address: string): Connection {
+  return { socket, connection, address, gone: goneOf(socket) };
+}
+
+function goneOf(socket: WebSocket): () => AbortSignal {
+  let gone: AbortController | undefined;
+  return () => {
+    if (gone === undefined) {
+      const made = (gone = new AbortController());
+      if (socket.readyState === socket.CLOSED) made.abort();
+      else socket.once('close', () => made.abort());
+    }
+    return gone.signal;
+  };
+}
+
 /**
  * A socket ends with the first key that was used on it and is no longer good. It is counted by the first.
  * @throws RateLimitedError when the key has too many sockets
@@ -142,18 +162,18 @@ function watching({ keyWatch, limits }: SocketDoorParts): (extra: Connection, ad
   return (extra, { viewer, credential }) => {
     const { socket } = extra;
     // Gone while it was looked at: its end was told already.
-    if (extra.watched?.has(viewer.keyId) === true || socket.readyState === socket.CLOSED) return;
+    if (extra.watched?.includes(viewer.keyId) === true || socket.readyState === socket.CLOSED) return;
     if (extra.watched === undefined) {
       const giveBack = places.take(credential);
       if (giveBack === undefined) throw new RateLimitedError(exceeded(limits, 'KELPIE_MAX_SOCKETS_PER_KEY', 'more'), 1);
-      socket.once('close', giveBack);
+      socket.on('close', giveBack);
     }
-    extra.watched = (extra.watched ?? new Set()).add(viewer.keyId);
+    extra.watched = [...(extra.watched ?? []), viewer.keyId];
     const unfollow = keyWatch.follow(viewer, (why) => {
       extra.isOver = true;
       socket.close(CloseCode.Forbidden, cut(endMessages[why]));
     });
-    socket.once('close', unfollow);
+    socket.on('close', unfollow);
   };
 }
 
@@ -203,7 +223,7 @@ function closeWhenOver(extra: Connection, expiresAt: Admission['expiresAt']): vo
   extra.over = { at: expiresAt, stop: closeIn(extra.socket, left, 'The token is over: connect again with a new one') };
 }
 
-function closeIn(socket: Extra['socket'], milliseconds: number, reason: string): () => void {
+function closeIn(socket: WebSocket, milliseconds: number, reason: string): () => void {
   const timer = setTimeout(() => socket.close(CloseCode.Forbidden, reason), Math.min(milliseconds, MAX_TIMER_MS));
   timer.unref();
   const clear = (): void => clearTimeout(timer);

@@ -1,9 +1,10 @@
+import type { Socket } from 'node:net';
 import { CloseCode, MessageType, parseMessage, stringifyMessage, type Message, type Server } from 'graphql-ws';
-import type { Extra } from 'graphql-ws/use/ws';
 import type { RawData, WebSocket } from 'ws';
 import { boundedJson, CrowdedJsonError } from '../lib/bounded-json.ts';
 import type { Logger } from './log.ts';
 import type { PingRound } from './ping-round.ts';
+import type { Connection } from './socket-door.ts';
 import type { Unread } from './unread.ts';
 
 /** Above so many unread bytes of answers nothing more is taken from a socket: it would cost the server more of them. */
@@ -19,11 +20,11 @@ const OF_CLIENTS: ReadonlySet<MessageType> = new Set([
 
 const PING = Buffer.from(stringifyMessage({ type: MessageType.Ping }));
 const PONG = stringifyMessage({ type: MessageType.Pong });
+/** The same as a server's frame: whole (0x80), text (0x01), and short enough for its length to be one byte. */
+const PONG_FRAME = Buffer.concat([Buffer.from([0x81, PONG.length]), Buffer.from(PONG)]);
 
 export interface SpeechOptions {
   pingRound: PingRound;
-  /** Whether an agent is told its signals here. */
-  isAgents: () => boolean;
   /** Counts what is told faster than it is read: each of many subscriptions may hold a large message. */
   unread: Unread;
   log: Logger;
@@ -33,8 +34,12 @@ export interface SpeechOptions {
  * Lets graphql-ws speak with one socket. Its own `useServer` does nearly the same, but prints to the console, tells the world of
  * internal errors, answers whoever does not read without bound, and ends an operation that takes the id of one just completed.
  */
-export function speak(server: Server<Extra>, extra: Extra, { log, pingRound, isAgents, unread }: SpeechOptions): void {
-  const { socket, request } = extra;
+export function speak<Speaker extends Pick<Connection, 'socket' | 'connection' | 'isAgents'>>(
+  server: Server<Speaker>,
+  extra: Speaker,
+  { log, pingRound, unread }: SpeechOptions,
+): void {
+  const { socket, connection } = extra;
   socket.on('error', (error) => {
     log.debug({ err: error }, 'A socket broke');
     // Not after a frame that was too large or malformed: a close that says so is on its way.
@@ -54,7 +59,7 @@ export function speak(server: Server<Extra>, extra: Extra, { log, pingRound, isA
         const inOrder = inOrderOfIds((message) => handle(message as unknown as string).catch(internal));
         socket.on('message', (data, isBinary) => {
           if (!isBinary && isPlainPing(data)) {
-            void send(socket, PONG);
+            pong(socket, connection);
             return;
           }
           const message = isBinary ? NO_MESSAGE : readMessage(data);
@@ -66,16 +71,26 @@ export function speak(server: Server<Extra>, extra: Extra, { log, pingRound, isA
     },
     extra,
   );
-  const stopPinging = pingRound.watch(socket, request.socket, isAgents);
+  const stopPinging = pingRound.watch(socket, connection, () => extra.isAgents === true);
   const stopCounting = unread.watch({
     unreadBytes: () => socket.bufferedAmount,
     end: () => socket.terminate(),
   });
-  socket.once('close', (code, reason) => {
+  // It closes once: `once` would make three things more for each.
+  socket.on('close', (code, reason) => {
     stopPinging();
     stopCounting();
     closed(code, String(reason)).catch((error: unknown) => log.error({ err: error }, 'A socket did not end well'));
   });
+}
+
+/**
+ * Of all that a server says to a fleet that rests this is the most. Where nothing waits to leave it is written at once, as it is: the library
+ * would make two writes of it, and a promise. (It compresses nothing here, so no frame of its own is on its way behind that.)
+ */
+function pong(socket: WebSocket, connection: Socket): void {
+  if (socket.readyState === socket.OPEN && connection.writableLength === 0) connection.write(PONG_FRAME);
+  else void send(socket, PONG);
 }
 
 /** Resolves when the message has left, so that a subscription goes no faster than its reader; never rejects. */
@@ -127,33 +142,39 @@ const OF_OPERATION = /^\{"id":"([\w-]{1,100})","type":"subscribe",/;
  * which takes it a moment: a new one of that id waits for it.
  */
 function inOrderOfIds(handle: (message: Message) => Promise<void>): (message: Message) => void {
-  const running = new Set<string>();
-  /** Completed by the client, not wound up yet. */
-  const leaving = new Set<string>();
-  const waiting = new Map<string, Message>();
+  const running = new Map<string, Running>();
 
   const run = async (id: string, message: Message): Promise<void> => {
-    running.add(id);
+    const own: Running = { isLeaving: false, next: undefined };
+    running.set(id, own);
     await handle(message);
     running.delete(id);
-    leaving.delete(id);
-    const next = waiting.get(id);
-    waiting.delete(id);
-    if (next !== undefined) await run(id, next);
+    if (own.next !== undefined) await run(id, own.next);
   };
 
   return (message) => {
     if (message.type === MessageType.Subscribe) {
       const { id } = message;
-      if (leaving.has(id) && !waiting.has(id)) waiting.set(id, message);
-      else if (running.has(id)) void handle(message);
-      else void run(id, message);
+      const before = running.get(id);
+      if (before === undefined) void run(id, message);
+      else if (before.isLeaving && before.next === undefined) before.next = message;
+      else void handle(message);
       return;
     }
-    if (message.type === MessageType.Complete) {
-      if (waiting.delete(message.id)) return;
-      if (running.has(message.id)) leaving.add(message.id);
+    const completed = message.type === MessageType.Complete ? running.get(message.id) : undefined;
+    if (completed?.next !== undefined) {
+      completed.next = undefined;
+      return;
     }
+    if (completed !== undefined) completed.isLeaving = true;
     void handle(message);
   };
+}
+
+/** An operation that has not wound up. */
+interface Running {
+  /** Whether the client has completed it. */
+  isLeaving: boolean;
+  /** What waits for its id. */
+  next: Message | undefined;
 }

@@ -9,9 +9,10 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import { handleProtocols, makeServer, type ServerOptions, type SubscribePayload } from 'graphql-ws';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import type { KeyWatch } from '../core/accounts/key-watch.ts';
 import type { Viewer } from '../core/accounts/keys.ts';
+import type { TraceContext } from '../lib/traces/trace-context.ts';
 import { aboutOperation, type TraceOf } from './about.ts';
 import type { Door } from './auth.ts';
 import type { Admitted } from './admitted-operations.ts';
@@ -69,7 +70,12 @@ export interface SocketParts {
 export function createSockets(parts: SocketParts): Sockets {
   // A constant of its own: `closeTimeout` is missing in the library's types.
   const bounds = { maxPayload: parts.limits.KELPIE_MAX_MESSAGE_BYTES, closeTimeout: CLOSE_WITHIN_MS };
-  const server = new WebSocketServer({ noServer: true, handleProtocols, ...bounds });
+  const server = new WebSocketServer({
+    noServer: true,
+    handleProtocols,
+    WebSocket: explaining(parts.limits),
+    ...bounds,
+  });
   const door = createSocketDoor(parts);
   const pingRound = createPingRound({ ...pings, ...parts.pings });
   const held = createHeldOperations(parts.limits);
@@ -77,12 +83,11 @@ export function createSockets(parts: SocketParts): Sockets {
   return {
     upgrade(request, socket, head) {
       server.handleUpgrade(request, socket, head, (client) => {
-        const extra: Connection = { socket: client, request, gone: signalOfClose(client) };
-        const { unread, log } = parts;
-        speak(protocol, extra, { pingRound, isAgents: () => extra.isAgents === true, unread, log });
-        client.once('close', () => extra.held?.forEach((end) => end()));
-        boundUnfinished({ client, connection: socket, accountOf: () => door.accountOf(socket), bodies: parts.bodies });
-        explainTooLarge(client, parts.limits);
+        const { unread, log, bodies } = parts;
+        const extra = door.connectionOf(client, request);
+        speak(protocol, extra, { pingRound, unread, log });
+        client.on('close', () => extra.held?.forEach((end) => end()));
+        boundUnfinished(extra, bodies);
       });
     },
     async close() {
@@ -107,8 +112,7 @@ function protocolOptions(parts: ProtocolParts, door: SocketDoor): ServerOptions<
       if (fault !== undefined) return [fault];
       const asker = await door.askerOf(extra, params);
       if (asker instanceof GraphQLError) return [asker];
-      extra.streams = new Set([...(extra.streams ?? [])].filter((stream) => stream in subscriptions));
-      return argumentsOf(parts, { asker, id, extra, streams: extra.streams }, params);
+      return argumentsOf(parts, { asker, id, extra, subscriptions }, params);
     },
     onComplete: ({ extra }, id) => {
       extra.held?.get(id)?.();
@@ -125,17 +129,14 @@ function aboutArguments<Result>(args: ExecutionArgs, run: (enveloped: Enveloped)
   return aboutOperation(args.variableValues, enveloped.trace, () => run(enveloped));
 }
 
-function signalOfClose(client: WebSocket): AbortSignal {
-  const gone = new AbortController();
-  client.once('close', () => gone.abort());
-  return gone.signal;
-}
-
 /** The library closes a socket over a message that is too large without a word. */
-function explainTooLarge(client: WebSocket, limits: Limits): void {
-  const close = client.close.bind(client);
+function explaining(limits: Limits): typeof WebSocket {
   const why = cut(exceeded(limits, 'KELPIE_MAX_MESSAGE_BYTES', 'more'));
-  client.close = (code, reason) => close(code, code === MESSAGE_TOO_BIG ? why : reason);
+  return class extends WebSocket {
+    override close(code?: number, reason?: string | Buffer): void {
+      super.close(code, code === MESSAGE_TOO_BIG ? why : reason);
+    }
+  };
 }
 
 /** What can be told before an operation is read. */
@@ -146,16 +147,14 @@ function faultAtOnce(limits: Limits, running: number, params: SubscribePayload):
   return paramsFault(limits, params);
 }
 
-/** @param of.streams ids of the subscriptions that run on the socket; this one is added, if it is one */
+/** @param of.subscriptions by their ids, the operations that run on the socket */
 async function argumentsOf(
   { yoga, limits, held }: ProtocolParts,
-  { asker, id, extra, streams }: { asker: Viewer; id: string; extra: Connection; streams: Set<string> },
+  { asker, id, extra, subscriptions }: { asker: Viewer; id: string; extra: Connection; subscriptions: object },
   params: SubscribePayload,
 ) {
-  const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
-    asker,
-    ...(extra.gone !== undefined && { gone: extra.gone }),
-  } satisfies Admitted) as Enveloped;
+  const admitted = { asker, gone: extra.gone } satisfies Admitted;
+  const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped(admitted) as Enveloped;
   const contextValue = await contextFactory();
   const document = parsed(() => parse(params.query));
   if (document instanceof GraphQLError) return [document];
@@ -163,11 +162,12 @@ async function argumentsOf(
   if (errors.length > 0) return errors;
   const operation = getOperationAST(document, params.operationName);
   if (operation?.operation === 'subscription') {
-    const number = streams.size + 1;
+    const running = (extra.streams ?? []).filter((stream) => stream in subscriptions);
+    const number = running.length + 1;
     if (number > limits.KELPIE_MAX_SUBSCRIPTIONS_PER_SOCKET) {
       return [limitError(limits, 'KELPIE_MAX_SUBSCRIPTIONS_PER_SOCKET', number)];
     }
-    streams.add(id);
+    extra.streams = [...running, id];
     if (followsSignals(operation)) extra.isAgents = true;
   }
   // Last, as what is refused before is not told to be over.
@@ -175,8 +175,13 @@ async function argumentsOf(
   if (end instanceof GraphQLError) return [end];
   extra.held = (extra.held ?? new Map<string, () => void>()).set(id, end);
   const { operationName, variables: variableValues } = params;
-  const trace: TraceOf = () => traceOf(params, extra.trace);
+  const trace = traceLater(params, extra.trace);
   return { schema, operationName, document, variableValues, contextValue, execute, subscribe, trace };
+}
+
+/** A function of its own: it lives as long as the operation, and keeps nothing else of it. */
+function traceLater({ extensions }: SubscribePayload, ofSocket: TraceContext | undefined): TraceOf {
+  return () => traceOf({ extensions }, ofSocket);
 }
 
 function followsSignals({ selectionSet }: OperationDefinitionNode): boolean {

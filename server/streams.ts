@@ -25,11 +25,11 @@ export function watchedStreams(keyWatch: KeyWatch, limits: Limits): Plugin<Conte
     onSubscribe({ args }) {
       const { viewer } = args.contextValue;
       // Before it begins: what was begun would have to be ended again.
-      const giveBack = currentRequest() === undefined ? () => undefined : take(viewer);
+      const giveBack = currentRequest() === undefined ? nothing : take(viewer);
       return {
         onSubscribeResult({ result, setResult }) {
           if (Symbol.asyncIterator in result)
-            setResult(watched(result as AsyncIterable<ExecutionResult>, keyWatch, viewer, giveBack));
+            setResult(new WatchedResults(result as AsyncIterable<ExecutionResult>, keyWatch, viewer, giveBack));
           else giveBack();
         },
         onSubscribeError: giveBack,
@@ -38,62 +38,67 @@ export function watchedStreams(keyWatch: KeyWatch, limits: Limits): Plugin<Conte
   };
 }
 
-/** The same results, until the key is no longer good: then one error that says so, and the end. */
-function watched(
-  source: AsyncIterable<ExecutionResult>,
-  keyWatch: KeyWatch,
-  viewer: Viewer,
-  giveBack: () => void,
-): Results {
-  const results = source[Symbol.asyncIterator]();
-  const state: { why?: KeyEnd; isOver: boolean } = { isOver: false };
-  const unfollow = keyWatch.follow(viewer, (why) => {
-    state.why = why;
-    // A step that is awaited ends with that; what it brings all the same is not told.
-    void results.return?.().catch(() => undefined);
-  });
-  const end = (): void => {
-    state.isOver = true;
-    unfollow();
-    giveBack();
-  };
-  async function next(): Promise<IteratorResult<ExecutionResult, undefined>> {
-    if (state.isOver) return DONE;
-    const step = await results.next().catch((error: unknown) => {
-      end();
+/**
+ * The same results, until the key is no longer good: then one error that says so, and the end. (A generator would not end while it waits;
+ * and a class, as thousands of agents follow their signals.)
+ */
+class WatchedResults implements Results {
+  readonly #results: AsyncIterator<ExecutionResult>;
+  readonly #unfollow: () => void;
+  readonly #giveBack: () => void;
+  #why: KeyEnd | undefined;
+  #isOver = false;
+
+  constructor(source: AsyncIterable<ExecutionResult>, keyWatch: KeyWatch, viewer: Viewer, giveBack: () => void) {
+    this.#results = source[Symbol.asyncIterator]();
+    this.#giveBack = giveBack;
+    this.#unfollow = keyWatch.follow(viewer, (why) => {
+      this.#why = why;
+      // A step that is awaited ends with that; what it brings all the same is not told.
+      void this.#results.return?.().catch(() => undefined);
+    });
+  }
+
+  async next(): Promise<IteratorResult<ExecutionResult, undefined>> {
+    if (this.#isOver) return DONE;
+    const step = await this.#results.next().catch((error: unknown) => {
+      this.#end();
       throw error;
     });
-    if (state.why === undefined && step.done !== true) return { done: false, value: step.value };
-    end();
-    return state.why === undefined ? DONE : { done: false, value: { errors: [refusal(state.why)] } };
+    if (this.#why === undefined && step.done !== true) return { done: false, value: step.value };
+    this.#end();
+    return this.#why === undefined ? DONE : { done: false, value: { errors: [refusal(this.#why)] } };
   }
-  async function finish(): Promise<typeof DONE> {
-    end();
-    await results.return?.();
+
+  async return(): Promise<typeof DONE> {
+    this.#end();
+    await this.#results.return?.();
     return DONE;
   }
-  return iterator(next, finish);
+
+  async throw(error: unknown): Promise<never> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#unfollow();
+    this.#giveBack();
+  }
 }
 
 const DONE = { done: true, value: undefined } as const;
 
-/** A generator would not end while it waits. */
-function iterator(next: Results['next'], finish: () => Promise<typeof DONE>): Results {
-  return {
-    next,
-    return: finish,
-    async throw(error) {
-      await finish();
-      throw error;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async [Symbol.asyncDispose]() {
-      await finish();
-    },
-  };
-}
+function nothing(): void {}
 
 function refusal(why: KeyEnd): GraphQLError {
   return new GraphQLError(endMessages[why], { extensions: { code: 'FORBIDDEN' } });

@@ -1,8 +1,6 @@
-import type { Duplex } from 'node:stream';
-import type { WebSocket } from 'ws';
 import { messageOf } from '../lib/errors.ts';
 import type { Bodies, Reading } from './bodies.ts';
-import { cut, TRY_AGAIN_LATER } from './socket-door.ts';
+import { cut, TRY_AGAIN_LATER, type Connection } from './socket-door.ts';
 
 /** So much is read of somebody who has not said who it is: it has nothing to say that is long. */
 const MAX_UNKNOWN_BYTES = 65_536;
@@ -12,24 +10,13 @@ const FRAME_BYTES = 6;
 /**
  * Counts what has come over a socket of a message whose end has not: a client may send the frames of one as slowly as it likes. Beyond the
  * bounds the socket is closed, to come again later, and nothing more is read from it.
- * @param accountOf undefined while nobody has said who it is
  */
-export function boundUnfinished({
-  client,
-  connection,
-  accountOf,
-  bodies,
-}: {
-  client: WebSocket;
-  connection: Duplex;
-  accountOf: () => string | undefined;
-  bodies: Bodies;
-}): void {
+export function boundUnfinished(extra: Connection, bodies: Bodies): void {
+  const { socket, connection } = extra;
   let unknown = 0;
   let reading: Reading | undefined;
   const count = (chunk: Buffer): void => {
-    const accountId = reading === undefined ? accountOf() : undefined;
-    if (accountId !== undefined) reading = bodies.begin(accountId);
+    if (reading === undefined && extra.accountId !== undefined) reading = bodies.begin(extra.accountId);
     if (reading === undefined) {
       unknown += chunk.length;
       if (unknown > MAX_UNKNOWN_BYTES) connection.destroy();
@@ -39,7 +26,7 @@ export function boundUnfinished({
       reading.add(chunk.length);
     } catch (error) {
       connection.off('data', count);
-      client.close(TRY_AGAIN_LATER, cut(messageOf(error)));
+      socket.close(TRY_AGAIN_LATER, cut(messageOf(error)));
       // Without its answer to that, the library hangs up after a while.
       connection.pause();
     }
@@ -47,9 +34,9 @@ export function boundUnfinished({
   const withoutControl = (data: Buffer): void => reading?.add(-data.length - FRAME_BYTES);
   // Before the library reads it: the end of a message may be in it.
   connection.prependListener('data', count);
-  client.on('message', () => reading?.end());
-  client.on('ping', withoutControl).on('pong', withoutControl);
-  client.once('close', () => {
+  socket.on('message', () => reading?.end());
+  socket.on('ping', withoutControl).on('pong', withoutControl);
+  socket.on('close', () => {
     connection.off('data', count);
     reading?.end();
   });

@@ -14,7 +14,7 @@ export interface HoldupWatch {
   stop(): Promise<void>;
 }
 
-/** To tell of thousands of sockets takes a server tens of milliseconds. */
+/** A look takes a server some milliseconds: it counts the files that are open, and thousands of them are sockets. */
 const LOOK_EVERY_MS = 5_000;
 /** The clock by which servers measure their lateness: nobody is earlier. */
 const CLOCK_MS = 10;

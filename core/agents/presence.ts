@@ -27,7 +27,11 @@ const SEEN_AT_ONCE = 1_000;
  * @param number as the agent counts its connections, where it does
  * @returns undefined when a newer connection stands for it already
  */
-export async function connected(core: Core, agent: Agent, number: number | undefined): Promise<string | undefined> {
+export async function connected(
+  core: Core,
+  agent: Pick<Agent, 'id'>,
+  number: number | undefined,
+): Promise<string | undefined> {
   const connectionId = randomUUID();
   const parameters = { agent_id: agent.id, connection_id: connectionId, number: number ?? null };
   const [known] = await connectStatement(core.em.fork(), parameters);
@@ -37,7 +41,7 @@ export async function connected(core: Core, agent: Agent, number: number | undef
 /** The connection is gone: the agent has `graceSeconds` to come back before its jobs go to others. */
 export async function disconnected(
   core: Core,
-  agent: Agent,
+  agent: Pick<Agent, 'id'>,
   connectionId: string,
   graceSeconds: number,
 ): Promise<void> {

@@ -58,12 +58,15 @@ export interface AgentSignals {
 /** What a connection's beginning and end mean for the agent's leases. */
 export interface Presence {
   /** @returns undefined when a newer connection stands for the agent already */
-  connected(agent: Agent, number: number | undefined): Promise<string | undefined>;
-  disconnected(agent: Agent, connectionId: string): Promise<void>;
+  connected(agent: ListeningAgent, number: number | undefined): Promise<string | undefined>;
+  disconnected(agent: ListeningAgent, connectionId: string): Promise<void>;
 }
 
+/** No more of an agent is kept while it listens: its hardware alone may be 8 KiB. */
+type ListeningAgent = Pick<Agent, 'id' | 'accountId' | 'machineId' | 'containerGroupId'>;
+
 interface Listener {
-  agent: Agent;
+  agent: ListeningAgent;
   connection: number | undefined;
   signals: Latest<AgentSignal[]>;
   /** Once it stands for the agent's presence. */
@@ -105,7 +108,7 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
 
   return {
     subscribe(agent, connection) {
-      const listener: Listener = { agent, connection, signals: latest<AgentSignal[]>(union) };
+      const listener = listenerOf(agent, connection);
       return readerOf(listener.signals, signalsOf(listener));
     },
     async claiming(agent, claim) {
@@ -124,6 +127,10 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
     callAmong: (group, found) => wake(room.callAmong(group, found)),
     closing: () => (isClosing = true),
   };
+}
+
+function listenerOf({ id, accountId, machineId, containerGroupId }: Agent, connection: number | undefined): Listener {
+  return { agent: { id, accountId, machineId, containerGroupId }, connection, signals: latest(union) };
 }
 
 interface Means {

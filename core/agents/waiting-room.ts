@@ -3,6 +3,9 @@ import type { Agent } from '../../db/entities/agent.ts';
 /** Where an agent works, and a job is to be done. */
 export type InGroup = Pick<Agent, 'accountId' | 'containerGroupId'>;
 
+/** Who waits there. */
+type Waiting = Pick<Agent, 'id' | 'machineId' | keyof InGroup>;
+
 /** A group in which somebody waits, and how often work had come to it when that was seen. */
 export interface WaitingGroup extends InGroup {
   arrivals: number;
@@ -27,20 +30,20 @@ export interface FoundWork {
 /** Agents that found nothing and wait, by group, in the order in which they began to. */
 export interface WaitingRoom {
   /** A group is there while it has listeners. */
-  open(agent: Agent): void;
-  close(agent: Agent): void;
+  open(agent: InGroup): void;
+  close(agent: InGroup): void;
   /**
    * An agent has asked and found nothing. It waits; but where work has come while it asked, and too few waited to be called, it is called
    * at once.
    * @param before what `arrivals` was when it began to ask
    * @returns whether it is called
    */
-  enter(agent: Agent, before: number | undefined): boolean;
-  leave(agent: Agent): void;
+  enter(agent: Waiting, before: number | undefined): boolean;
+  leave(agent: Waiting): void;
   /** A job has come: for the first time, or as one that others may have now. */
   arrive(job: InGroup): void;
   /** How often work has come to the group: an asker compares before and after. */
-  arrivals(agent: Agent): number | undefined;
+  arrivals(agent: InGroup): number | undefined;
   /** So many jobs have come: the next few who wait no longer do. A group that has no agent here has nobody to call. */
   callUp(of: InGroup, jobs: number): string[];
   /** Groups in which somebody waits, `most` of them, and others before the same again. */

@@ -132,6 +132,13 @@ describe('/metrics', () => {
     expect(await first).toMatchObject({ done: true });
   });
 
+  test('go over no list of all that is open', async () => {
+    const { url } = await open;
+    const text = await (await fetch(url)).text();
+    expect(text).toContain('process_open_fds');
+    expect(text).not.toContain('nodejs_active_');
+  });
+
   test('forget what could not be read, and nothing else; the database is there', async () => {
     const { core, metrics, account, database } = await startMeasured();
     const { viewer } = await account();

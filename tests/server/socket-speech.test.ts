@@ -1,7 +1,7 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { makeServer } from 'graphql-ws';
-import type { Extra } from 'graphql-ws/use/ws';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { createLog } from '../../server/log.ts';
@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 
 /** What the library was asked to answer: of each ping the payload. */
 const byLibrary: unknown[] = [];
-const protocol = makeServer<Record<string, unknown>, Extra>({
+const protocol = makeServer<Record<string, unknown>, Parameters<typeof speak>[1]>({
   onPing: (_context, payload) => void byLibrary.push(payload),
 });
 const MOST_UNREAD_BYTES = 500_000;
@@ -21,8 +21,8 @@ let server: WebSocketServer;
 beforeAll(async () => {
   server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   const unread = createUnread(MOST_UNREAD_BYTES);
-  const options = { pingRound: createPingRound(pings), isAgents: () => false, unread, log: createLog('silent') };
-  server.on('connection', (socket, request) => speak(protocol, { socket, request }, options));
+  const options = { pingRound: createPingRound(pings), unread, log: createLog('silent') };
+  server.on('connection', (socket, request) => speak(protocol, { socket, connection: request.socket }, options));
   await once(server, 'listening');
 });
 afterAll(() => new Promise((resolve) => server.close(resolve)));
@@ -59,6 +59,24 @@ test.each([
   const closed = once(socket, 'close');
   say(socket);
   expect((await closed)[0]).toBe(4400);
+});
+
+test('a ping is answered after what has not left yet', async () => {
+  const accepted = once(server, 'connection') as Promise<[WebSocket, IncomingMessage]>;
+  const socket = await opened();
+  const [client, { socket: connection }] = await accepted;
+  const answers: string[] = [];
+  socket.on('message', (data: Buffer) => void answers.push(data.toString()));
+  connection.cork();
+  socket.send('{"type":"ping","payload":{"n":1}}');
+  await until('an answer that does not leave', () => client.bufferedAmount > 0);
+  const before = client.bufferedAmount;
+  socket.send('{"type":"ping"}');
+  await until('another one', () => client.bufferedAmount > before);
+  connection.uncork();
+  await until('both answers', () => answers.length === 2);
+  expect(answers).toEqual(['{"type":"pong","payload":{"n":1}}', '{"type":"pong"}']);
+  socket.terminate();
 });
 
 test('who does not read what is told is ended when too much of it is held, and who reads is not', async () => {
