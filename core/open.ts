@@ -140,7 +140,7 @@ function createBase(orm: Orm, options: CoreOptions, announce: Core['announce']):
     report: createReports(orm, alone),
     append: createAppends(orm, alone),
     heartbeatTurns: createLeaseTurns(),
-    neighbours: createNeighbours(orm),
+    neighbours: createNeighbours(orm, { onError: options.onError }),
     newcomers: createNewcomers(options.newcomers),
     newsPace: createNewsPace(options.news),
     announce,

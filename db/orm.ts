@@ -40,6 +40,11 @@ const LIMITS = {
 };
 /** Of every connection, in milliseconds: a host that drops what is sent to it would be waited for until TCP gives up. */
 export const CONNECT_WITHIN = { connectionTimeoutMillis: 10_000 };
+/**
+ * One that rests, or waits for an answer, is given up by TCP when nobody is there for so long, in milliseconds, and ten seconds more: also
+ * where the database cannot be asked who is at work (`giveUpUnanswered`).
+ */
+const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 20_000 };
 
 /** Size of a pool, where nobody says another one. */
 export const CONNECTIONS = 10;
@@ -73,10 +78,12 @@ export async function createOrm(options: {
     driverOptions: {
       ...limitsOf(options),
       ...CONNECT_WITHIN,
+      ...KEEP_ALIVE,
       onPoolCreated: (pool: Pool) => {
         freeLostConnections(pool);
         // First, so that it sees each question as it goes out, also those that the others ask by themselves.
-        if (options.migrating === undefined) giveUpUnanswered(pool, options.answeredWithinMs);
+        if (options.migrating === undefined)
+          giveUpUnanswered(pool, { withinMs: options.answeredWithinMs, pooled: options.pooled });
         if (options.pooled !== true) keepPlans(pool);
         if (options.turns !== undefined) inTurns(pool, options.turns);
       },

@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { Pool } from 'pg';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { isDatabaseAway } from '../../db/away.ts';
 import { createOrm } from '../../db/orm.ts';
@@ -12,9 +15,9 @@ afterAll(() => database.drop());
 const WITHIN_MS = 800;
 
 /** A pool by way of somebody who may fall silent. */
-async function open(maxConnections = 1) {
+async function open(maxConnections = 1, pooled = false) {
   const gate = await between(database.url);
-  const orm = await createOrm({ url: gate.url, maxConnections, answeredWithinMs: WITHIN_MS });
+  const orm = await createOrm({ url: gate.url, maxConnections, pooled, answeredWithinMs: WITHIN_MS });
   onTestFinished(async () => {
     await orm.close(true);
     await gate.close();
@@ -32,13 +35,34 @@ test('a statement that is not answered fails as one whose connection has ended, 
   expect(after?.pid).not.toBe(before?.pid);
 });
 
-test('the others that rest are given up with it, before somebody waits for one of them', async () => {
-  const { gate, orm, ask } = await open(3);
+test('the others that rest are given up with it, and half of them are left to whoever comes while the others are asked', async () => {
+  const { gate, orm, ask } = await open(4);
   const sleep = () => orm.em.fork().execute('select pg_sleep(0.1)');
-  await Promise.all([sleep(), sleep(), sleep()]);
+  await Promise.all([sleep(), sleep(), sleep(), sleep()]);
+  const pool = (await orm.driver.getConnection().getNativeClient()) as Pool;
+  const leftAtRest: number[] = [];
+  pool.on('remove', () => leftAtRest.push(pool.idleCount));
   gate.silence();
   await expect(ask()).rejects.toSatisfy((error) => isDatabaseAway(error));
-  for (let n = 0; n < 3; n++) expect(await ask()).toHaveLength(1);
+  await until('all of them to be given up', () => pool.totalCount === 0);
+  expect(leftAtRest.slice(1)).toContain(1);
+  expect(await ask()).toHaveLength(1);
+});
+
+test('one of them that answers is kept, also where this process was frozen meanwhile', async () => {
+  const { gate, orm, ask } = await open(2);
+  await ask();
+  gate.silence();
+  const lost = ask();
+  const [sound] = await ask();
+  const pool = (await orm.driver.getConnection().getNativeClient()) as Pool;
+  const frozen = once(pool, 'acquire').then(() => {
+    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WITHIN_MS / 2));
+  });
+  await expect(lost).rejects.toSatisfy((error) => isDatabaseAway(error));
+  await frozen;
+  await until('it to rest again', () => pool.idleCount === pool.totalCount);
+  expect(await ask()).toEqual([sound]);
 });
 
 test('a transaction that falls silent half-way holds up nobody either', async () => {
@@ -61,4 +85,55 @@ test('what is answered in time keeps its connection, also where this process was
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1.5 * WITHIN_MS);
   await slow;
   expect(await ask()).toEqual([before]);
+});
+
+/** Longer than it would take to give up all that waits, and somebody to ask before. */
+const LONGER_S = (2.5 * WITHIN_MS) / 1_000;
+
+/** A table into which nothing is committed before `commit`, as with a standby that does not answer: a commit has no limit. */
+async function createHeld() {
+  const name = `held_${randomUUID().replaceAll('-', '')}`;
+  await database.query(`create table ${name} (pid int default pg_backend_pid())`);
+  await database.query(`create table ${name}_free ()`);
+  await database.query(`
+    create function ${name}() returns trigger language plpgsql as $$ begin
+      while not exists (select from ${name}_free) loop perform pg_sleep(0.02); end loop;
+      return null;
+    end $$`);
+  await database.query(`
+    create constraint trigger held after insert on ${name} deferrable initially deferred
+    for each row execute function ${name}()`);
+  return {
+    insert: `insert into ${name} default values`,
+    commit: () => database.query(`insert into ${name}_free default values`),
+    rows: () => database.query<{ pid: number }>(`select pid from ${name}`),
+  };
+}
+
+test.each([false, true])(
+  'a commit that waits is waited for, and no connection is opened in its place (pooled: %s)',
+  async (pooled) => {
+    const { orm } = await open(3, pooled);
+    const held = await createHeld();
+    const inserted = [orm.em.fork().execute(held.insert), orm.em.fork().transactional((em) => em.execute(held.insert))];
+    // Nor is what merely takes long given up.
+    await orm.em.fork().execute(`select pg_sleep(${LONGER_S})`);
+    const waiting = await database.query<{ pid: number }>(
+      "select pid from pg_stat_activity where datname = current_database() and query ~ '^(insert into held_|commit)'",
+    );
+    await held.commit();
+    await Promise.all(inserted);
+    const rows = await held.rows();
+    expect(rows.map(({ pid }) => pid).toSorted()).toEqual(waiting.map(({ pid }) => pid).toSorted());
+  },
+);
+
+test('what is committed after the network was cut is given up all the same', async () => {
+  const { gate, orm, ask } = await open();
+  const transaction = orm.em.fork().transactional(async (em) => {
+    await em.execute('select pg_current_xact_id()');
+    gate.silence();
+  });
+  await expect(transaction).rejects.toSatisfy((error) => isDatabaseAway(error));
+  expect(await ask()).toHaveLength(1);
 });

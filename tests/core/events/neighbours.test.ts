@@ -30,11 +30,15 @@ async function begin(url: string): Promise<{ xid: string; end: () => Promise<unk
   return { xid: rows[0]!.xid, end: () => client.query('rollback') };
 }
 
+const unexpected = (error: Error): never => {
+  throw error;
+};
+
 /** A server's view, which looks at every turn. */
-const watching = () => ({ ...core, neighbours: createNeighbours(core, { everyMs: 0 }) });
+const watching = () => ({ ...core, neighbours: createNeighbours(core, { everyMs: 0, onError: unexpected }) });
 
 /** What a role sees that has no right of its own: not to see what others do, nor to look at a table. */
-async function unprivileged() {
+async function unprivileged(options: { refusedMs?: number } = {}) {
   const role = `nobody_${randomUUID().replaceAll('-', '')}`;
   await database.query(`create role ${role} login password '${role}'`);
   const url = new URL(database.url);
@@ -44,7 +48,9 @@ async function unprivileged() {
     await orm.close(true);
     await database.query(`drop role ${role}`);
   });
-  return createNeighbours(orm, { everyMs: 0 });
+  const errors: Error[] = [];
+  const neighbours = createNeighbours(orm, { everyMs: 0, ...options, onError: (error) => errors.push(error) });
+  return { neighbours, role, errors };
 }
 
 /** A snapshot does not name what is younger than all that has ended. */
@@ -86,7 +92,7 @@ describe('Rule 12: a transaction that stays open in another database', () => {
   });
 
   test('is seen with no right to see what others do, and stays known without the right to look, until it has ended', async () => {
-    const neighbours = await unprivileged();
+    const { neighbours } = await unprivileged({ refusedMs: 0 });
     const [first, second] = [await begin(neighbour.url), await begin(neighbour.url)];
     await somethingEnds();
     await neighbours.look();
@@ -105,8 +111,38 @@ describe('Rule 12: a transaction that stays open in another database', () => {
     await Promise.all([first.end(), late.end()]);
   });
 
+  test('is not looked for in a while after that was refused, which is said once', async () => {
+    const { neighbours, errors } = await unprivileged();
+    await database.query('revoke select on pg_stat_activity from public');
+    await neighbours.look();
+    await database.query('grant select on pg_stat_activity to public');
+    const other = await begin(neighbour.url);
+    await somethingEnds();
+    await neighbours.look();
+    expect(neighbours.transactions()).not.toContain(other.xid);
+    expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining('permission denied')]);
+    await other.end();
+  });
+
+  test('stays known when looking fails, which is said once and stops nobody', async () => {
+    const { neighbours, role, errors } = await unprivileged();
+    const other = await begin(neighbour.url);
+    await somethingEnds();
+    await neighbours.look();
+    await database.query(`alter role ${role} nologin`);
+    await database.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [role]);
+    await neighbours.look();
+    await neighbours.look();
+    expect(neighbours.transactions()).toContain(other.xid);
+    expect(errors).toHaveLength(1);
+    await database.query(`alter role ${role} login`);
+    await other.end();
+    await neighbours.look();
+    expect(neighbours.transactions()).not.toContain(other.xid);
+  });
+
   test('is looked for no more often than once in a while, however many ask', async () => {
-    const view = { ...core, neighbours: createNeighbours(core, { everyMs: 3_600_000 }) };
+    const view = { ...core, neighbours: createNeighbours(core, { everyMs: 3_600_000, onError: unexpected }) };
     await Promise.all([view.neighbours.look(), view.neighbours.look()]);
     const other = await begin(neighbour.url);
     await somethingEnds();
