@@ -142,7 +142,7 @@ describe('with credentials of Salad’s', () => {
       expect(told.lastAnswer?.message).toBe('Salad answered with status 500');
       const refusal = { ok: false, wanted: 1, message: 'Salad answered with status 500' };
       expect(told.scalingEvents[0]).toMatchObject(refusal);
-      expect(told.decisions.filter(({ wanted }) => wanted > 0)).toMatchObject([refusal]);
+      expect(told.decisions.filter(({ wanted }) => wanted !== 0)).toMatchObject([refusal]);
       expect(Date.parse(told.nextActionAt ?? '')).toBeGreaterThan(Date.parse(told.lastAnswer?.at ?? ''));
     } finally {
       machines.brokenAbout = undefined;
