@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { connected, disconnected } from '../../../core/agents/presence.ts';
+import { connected, disconnected, recordPresence } from '../../../core/agents/presence.ts';
 import { claimForAgent } from '../../../core/agents/work.ts';
 import { registerAgent } from '../../../core/agents/register.ts';
 import { openCore, type OpenCore } from '../../../core/open.ts';
@@ -98,6 +98,37 @@ test('a server that stood still takes no job for an agent that has gone to anoth
   expect(await ask(core)).toBeUndefined();
   expect(await ask(another)).toBe(id);
   await Promise.all([gone.return(undefined), present.return(undefined)]);
+});
+
+test('an agent whose connection ends while somebody holds one of its attempts keeps nobody waiting who connects or is seen', async () => {
+  await played(async () => {
+    const { viewer } = await account();
+    const [agent, bystander] = await Promise.all(
+      ['machine', 'another'].map((machineId) =>
+        registerAgent(core, viewer, {
+          ...{ machineId, containerGroupId: 'group', sessionId: randomUUID(), version: null, hardware: null },
+        }),
+      ),
+    );
+    const { id } = await submit(core, viewer);
+    await claim(core, viewer, 'machine', 'group', agent!.id);
+    const older = await connected(core, agent!, 1);
+    const letGo = await holding(database, 'select from attempts where job_id = $1 for no key update', [id]);
+    const ended = disconnected(core, agent!, older!, GRACE);
+    const settled = Promise.allSettled([ended]);
+    await until('the end to wait for the attempt', async () => (await waitingForLocks(database)) === 1);
+    const others = [
+      recordPresence(core, { connected: () => [agent!.id, bystander!.id] }),
+      connected(another, agent!, 2),
+      connected(another, bystander!, 1),
+    ];
+    expect(await Promise.all(others)).toEqual([{ seen: 2 }, expect.any(String), expect.any(String)]);
+    await letGo();
+    await settled;
+    // Had they waited for its end, that would have waited too long for the attempt.
+    await ended;
+    expect(await secondsLeft({ jobId: id, attempt: 1 })).toBeGreaterThan(50);
+  });
 });
 
 /** A server that stands still, as with its machine, right after it has seen that nothing stood still. */
