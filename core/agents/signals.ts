@@ -36,7 +36,7 @@ export interface AgentSignals {
   /** How many those are. */
   count(): number;
   isConnected(agentId: string): boolean;
-  /** Whether an agent, as it was just read, has gone to another connection than the one that this server has of it, and not noticed yet. */
+  /** Whether an agent, as it was just read, has gone to a newer connection than the one that this server has of it, and not noticed yet. */
   isElsewhere(agent: Agent): boolean;
   /** Groups in which agents wait that are connected to this server: `most` of them, and others before the same again. */
   waiting(most: number): WaitingGroup[];
@@ -121,7 +121,7 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
     },
     ...{ connected: () => [...listeners.keys()], count: () => listeners.size, tell: signal },
     isConnected: (agentId) => listeners.has(agentId),
-    isElsewhere: ({ id, connectionId }) => listeners.has(id) && listeners.get(id)?.connectionId !== connectionId,
+    isElsewhere: (agent) => hasGone(agent, listeners.get(agent.id)),
     ...{ waiting: (most) => room.waiting(most), foundNothing: (group) => room.foundNothing(group) },
     waitersIn: (group, most) => room.waitersIn(group, most),
     callAmong: (group, found) => wake(room.callAmong(group, found)),
@@ -131,6 +131,16 @@ export function createAgentSignals(feed: Feed, presence: Presence): AgentSignals
 
 function listenerOf({ id, accountId, machineId, containerGroupId }: Agent, connection: number | undefined): Listener {
   return { agent: { id, accountId, machineId, containerGroupId }, connection, signals: latest(union) };
+}
+
+/**
+ * By what the agent counts, where it does: a row that lacks what this connection wrote, or was read before, says of no newer one, and whoever took it
+ * for one would give a connected agent no job any more.
+ */
+function hasGone({ connectionNumber, connectionId }: Agent, listener: Listener | undefined): boolean {
+  if (listener === undefined) return false;
+  if (listener.connection === undefined) return connectionId !== listener.connectionId;
+  return connectionNumber > listener.connection;
 }
 
 interface Means {

@@ -100,6 +100,21 @@ test('a server that stood still takes no job for an agent that has gone to anoth
   await Promise.all([gone.return(undefined), present.return(undefined)]);
 });
 
+test('a connected agent whose row says of an older connection, or of none, gets a job', async () => {
+  const { viewer } = await account();
+  const agent = await registerAgent(core, viewer, {
+    ...{ machineId: 'machine', containerGroupId: 'group', sessionId: randomUUID() },
+    ...{ version: null, hardware: null },
+  });
+  const present = core.signals.subscribe(agent, 7);
+  await present.next();
+  await database.query('update agents set connection_number = 6, connection_id = null where id = $1', [agent.id]);
+  const { id } = await submit(core, viewer);
+  const { job } = await claimForAgent(core, core.signals, viewer, { agentId: agent.id, claimId: randomUUID() });
+  expect(job?.id).toBe(id);
+  await present.return(undefined);
+});
+
 test('an agent whose connection ends while somebody holds one of its attempts keeps nobody waiting who connects or is seen', async () => {
   await played(async () => {
     const { viewer } = await account();
