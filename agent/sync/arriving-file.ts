@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, futimesSync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import type { IncomingBody } from './arrival.ts';
+import type { AskDisk } from './disk-question.ts';
 import { digestIn } from './etag.ts';
 import { createExpander, type Expander } from './expander.ts';
 import { FileFault } from './file-fault.ts';
@@ -48,13 +49,16 @@ export interface Taken {
 export class ArrivingFile {
   readonly #path: string;
   readonly #mayExpand: boolean;
+  readonly #ask: AskDisk;
   #descriptor: number | undefined;
   #expander: Expander | undefined;
   #hash: { sum: Hash; length: number } | undefined;
 
-  constructor(path: string, mayExpand: boolean) {
+  /** @param ask how each question of the disk is asked, which may hang in it */
+  constructor(path: string, mayExpand: boolean, ask: AskDisk) {
     this.#path = path;
     this.#mayExpand = mayExpand;
+    this.#ask = ask;
   }
 
   /**
@@ -85,7 +89,7 @@ export class ArrivingFile {
       onMoved(bytes.length);
     };
     const failure = await (this.#expander === undefined
-      ? pour(descriptor, start, answer.body, note)
+      ? pour((bytes, position) => this.#write(descriptor, bytes, position), start, answer.body, note)
       : expand(this.#expander, answer.body, note));
     const digest = hash?.sum.copy().digest('hex');
     const expands = this.#expander !== undefined;
@@ -102,10 +106,10 @@ export class ArrivingFile {
       await this.#expander?.end();
       const descriptor = this.#open();
       // A command that looks for its latest checkpoint by time finds it, whatever the order of the downloads was.
-      if (modified !== undefined) futimesSync(descriptor, modified, modified);
+      if (modified !== undefined) this.#ask(() => futimesSync(descriptor, modified, modified));
       this.close();
-      renameSync(this.#path, to);
-      return observedOf(lstatSync(to, { bigint: true }));
+      this.#ask(() => renameSync(this.#path, to));
+      return observedOf(this.#ask(() => lstatSync(to, { bigint: true })));
     } catch (error) {
       throw new FileFault(error);
     }
@@ -114,14 +118,15 @@ export class ArrivingFile {
   /** Leaves what is there. */
   close(): void {
     this.#expander?.destroy();
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    const descriptor = this.#descriptor;
     this.#descriptor = undefined;
+    if (descriptor !== undefined) this.#ask(() => closeSync(descriptor));
   }
 
   /** Before the store is asked: a disk that cannot be written to needs no data. */
   #open(): number {
     try {
-      return (this.#descriptor ??= openSync(this.#path, 'wx'));
+      return (this.#descriptor ??= this.#ask(() => openSync(this.#path, 'wx')));
     } catch (error) {
       throw new FileFault(error);
     }
@@ -130,11 +135,20 @@ export class ArrivingFile {
   #begin(descriptor: number, { headers }: LineAnswer, { size, totalSize, etag }: Described): void {
     if (this.#mayExpand && headers['content-encoding'] === 'gzip') {
       let position = 0;
-      this.#expander ??= createExpander((bytes) => (position += writeAll(descriptor, bytes, position)));
+      this.#expander ??= createExpander((bytes) => (position += this.#write(descriptor, bytes, position)));
     }
     // What comes in ranges comes in any order.
     const isInOrder = this.#expander !== undefined || size === totalSize;
     if (isInOrder && digestIn(etag) !== undefined) this.#hash ??= { sum: createHash('md5'), length: 0 };
+  }
+
+  /** All of it; returns how many bytes those are. */
+  #write(descriptor: number, bytes: Buffer, position: number): number {
+    for (let written = 0; written < bytes.length;) {
+      const [from, at] = [written, position + written];
+      written += this.#ask(() => writeSync(descriptor, bytes, from, bytes.length - from, at));
+    }
+    return bytes.length;
   }
 }
 
@@ -175,7 +189,7 @@ function fits({ size, totalSize, etag }: Described, expects: Expected): boolean 
 
 /** Resolves to why not all has come. */
 async function pour(
-  descriptor: number,
+  writeAt: (bytes: Buffer, position: number) => number,
   start: number,
   body: IncomingBody,
   note: (bytes: Buffer) => void,
@@ -184,7 +198,7 @@ async function pour(
   let fault: FileFault | undefined;
   const write = (bytes: Buffer) => {
     try {
-      position += writeAll(descriptor, bytes, position);
+      position += writeAt(bytes, position);
     } catch (error) {
       fault = new FileFault(error);
       throw fault;
@@ -223,11 +237,4 @@ async function expand(
 
 function errorOf(failure: unknown): Error {
   return failure instanceof Error ? failure : new Error(String(failure));
-}
-
-function writeAll(descriptor: number, bytes: Buffer, position: number): number {
-  for (let written = 0; written < bytes.length;) {
-    written += writeSync(descriptor, bytes, written, bytes.length - written, position + written);
-  }
-  return bytes.length;
 }

@@ -66,5 +66,5 @@ async function exists(path: string, { aside, disks }: Deletion): Promise<boolean
       () => true,
       (error: unknown) => !isMissing(error),
     );
-  return aside.left.has(path) || aside.steady(() => disks.looked(isThere()));
+  return aside.left.has(path) || aside.steady(() => disks.looked(isThere(), path));
 }

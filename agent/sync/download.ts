@@ -64,7 +64,10 @@ export async function download(given: Download, entries: readonly SyncEntry[]): 
     lists.push({ entry, coming: await listComing(parts, entry) });
   }
   // One after the other: where two entries bring the same file, the later one wins.
-  for (const { entry, coming } of lists) await bringEntry(parts, entry, coming);
+  const bringing = async () => {
+    for (const { entry, coming } of lists) await bringEntry(parts, entry, coming);
+  };
+  await parts.disks.askedAside(bringing(), () => parts.store.landingQuestion());
 }
 
 async function bringEntry(parts: Bringing, entry: SyncEntry, listed: readonly Coming[]): Promise<void> {

@@ -1,9 +1,11 @@
+import { dirname } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { messageOf } from '../../lib/errors.ts';
 import { startWorker } from '../workers.ts';
 import type { Take, Taken } from './arriving-file.ts';
+import { questionCells, questionIn } from './disk-question.ts';
 import { type Order, type Told, unpacked } from './landing-words.ts';
-import type { ThreadData } from './landing.worker.ts';
+import type { OwnThreadData, ThreadData } from './landing.worker.ts';
 import type { Meter } from './meter.ts';
 import type { Observed } from './scan.ts';
 
@@ -31,8 +33,18 @@ export interface Landing {
 export interface Landings {
   /** `path`: the file as it is written, made when the first of it is asked for; absolute. */
   begin(path: string, mayExpand: boolean): Landing;
+  /** What the thread asks a disk just now, and waits for. */
+  question(): OpenQuestion | undefined;
   /** What is under way is broken off. */
   close(): void;
+}
+
+/** A question to a disk that is not answered yet. */
+export interface OpenQuestion {
+  /** Whose disk it is; absolute. */
+  directory: string;
+  /** Another one for each question. */
+  key: string;
 }
 
 /** With the thread its files are gone: only one that is begun anew, in another thread, can still come. */
@@ -47,6 +59,7 @@ export function createLandings(data: ThreadData): Landings {
       if (thread?.isOpen !== true) thread = new DownloadThread(data);
       return thread.begin(path, mayExpand);
     },
+    question: () => thread?.question(),
     close: () => thread?.end(),
   };
 }
@@ -66,14 +79,16 @@ interface Waiting {
 class DownloadThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #cells = questionCells();
   #lastId = 0;
-  /** Files that are neither kept nor dropped. */
-  #files = 0;
+  /** The paths of files that are neither kept nor dropped. */
+  readonly #files = new Map<number, string>();
   #ended: ThreadGone | undefined;
   #idle: NodeJS.Timeout | undefined;
 
   constructor(data: ThreadData) {
-    this.#worker = startWorker('sync/landing.worker.ts', { workerData: data, name: 'downloads' });
+    const workerData: OwnThreadData = { ...data, question: this.#cells };
+    this.#worker = startWorker('sync/landing.worker.ts', { workerData, name: 'downloads' });
     this.#worker
       // Both ends are ours.
       .on('message', (told: Told) => this.#told(told))
@@ -89,10 +104,10 @@ class DownloadThread {
 
   begin(path: string, mayExpand: boolean): Landing {
     const file = ++this.#lastId;
-    this.#retain();
+    this.#retain(file, path);
     let isOver = false;
     const over = () => {
-      if (!isOver) this.#release();
+      if (!isOver) this.#release(file);
       isOver = true;
     };
     return {
@@ -112,6 +127,13 @@ class DownloadThread {
         over();
       },
     };
+  }
+
+  question(): OpenQuestion | undefined {
+    const asked = questionIn(this.#cells);
+    const path = asked === undefined ? undefined : this.#files.get(asked.file);
+    if (asked === undefined || path === undefined) return undefined;
+    return { directory: dirname(path), key: `${asked.file} ${asked.number}` };
   }
 
   end(): void {
@@ -198,15 +220,15 @@ class DownloadThread {
   }
 
   /** A thread with nothing to do keeps no process alive. */
-  #retain(): void {
-    this.#files += 1;
+  #retain(file: number, path: string): void {
+    this.#files.set(file, path);
     clearTimeout(this.#idle);
     this.#worker.ref();
   }
 
-  #release(): void {
-    this.#files -= 1;
-    if (this.#files > 0) return;
+  #release(file: number): void {
+    this.#files.delete(file);
+    if (this.#files.size > 0) return;
     this.#worker.unref();
     if (this.isOpen) this.#idle = setTimeout(() => this.end(), IDLE_MS).unref();
   }

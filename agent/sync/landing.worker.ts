@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { ArrivingFile } from './arriving-file.ts';
+import { askingAbout, type QuestionCells } from './disk-question.ts';
 import { type Order, packed, type Told } from './landing-words.ts';
 import { createLines } from './lines.ts';
 import { createStorageAgents } from './sockets.ts';
@@ -11,11 +12,16 @@ export interface ThreadData {
   connectMs: number;
 }
 
+/** The same, with where it says what it asks the disk just now. */
+export interface OwnThreadData extends ThreadData {
+  question: QuestionCells;
+}
+
 /** It is told of what has moved after so many bytes, so that telling costs nothing. */
 const TELL_BYTES = 2 ** 20;
 
 // Who starts this thread has written them.
-const { stallMs, connectMs } = workerData as ThreadData;
+const { stallMs, connectMs, question } = workerData as OwnThreadData;
 // A GET changes nothing in the store: nobody has to be asked before it is sent.
 const { open } = createStorageAgents(() => undefined);
 const lines = createLines({ open, stallMs, connectMs });
@@ -49,7 +55,7 @@ async function obey(order: Order): Promise<void> {
 }
 
 async function take({ id, file: number, path, mayExpand, take: wanted }: Order & { kind: 'TAKE' }): Promise<void> {
-  const file = files.get(number) ?? new ArrivingFile(path, mayExpand);
+  const file = files.get(number) ?? new ArrivingFile(path, mayExpand, askingAbout(number, question));
   files.set(number, file);
   const abort = new AbortController();
   underWay.set(id, abort);

@@ -14,7 +14,7 @@ import type { Taken } from './arriving-file.ts';
 import { boundAnswers } from './bounded-answers.ts';
 import type { Address } from './entry.ts';
 import { notFromStore } from './foreign-answer.ts';
-import { createLandings, type Landing, type Landings } from './landing.ts';
+import { createLandings, type Landing, type Landings, type OpenQuestion } from './landing.ts';
 import type { Meter } from './meter.ts';
 import { headerFields, headerLines, type ObjectHeaders } from './object-headers.ts';
 import { type CompleteMultipart, completions } from './s3-completion.ts';
@@ -63,6 +63,8 @@ export interface ObjectStore {
   listPage(bucket: string, prefix: string, token: string | undefined, signal: AbortSignal): Promise<ObjectPage>;
   /** Begins a file at `path`, absolute; nothing is done yet. An object that says it is gzip is expanded if it `mayExpand`. */
   land(path: string, mayExpand: boolean): IncomingFile;
+  /** What is asked of a disk just now for such files, and not answered yet. */
+  landingQuestion(): OpenQuestion | undefined;
   /** Size in bytes and ETag; undefined when there is no such object. */
   head(address: Address, signal: AbortSignal): Promise<{ size: number; etag: string } | undefined>;
   /** Resolves to the ETag. */
@@ -115,7 +117,7 @@ export function createS3Store(settings: S3Settings): ObjectStore {
     probe: probe(client),
     ...listRequests(client),
     ...objectRequests(client, wire),
-    land: landed(wire, landings),
+    ...{ land: landed(wire, landings), landingQuestion: () => landings.question() },
     ...multipartRequests(client, patient, wire),
     ...copyRequests(patient),
     ...{ listUploads: listUploads(client), lastPart: lastPart(client) },

@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { scenarios } from '../../support/fleet.ts';
 import { startMetadataService } from '../../support/metadata-service.ts';
 import { canOrMust } from '../../support/podman.ts';
-import { besideDeadDisk, canHaveDeadDisk, DEADEN } from '../support/dead-disk.ts';
+import { besideDeadDisk, besideDiskThatDies, canHaveDeadDisk, DEADEN, DIED } from '../support/dead-disk.ts';
 
 const scenario = scenarios().runIf(canOrMust(canHaveDeadDisk(), 'a disk that does not answer'));
 
@@ -77,6 +77,27 @@ scenario.concurrent('a download to what does not answer frees its job for others
   expect(state.attempts.nodes[0]?.reason).toMatch(/^the disk of \/.*\/data\/dead has not answered for 5 s$/);
   await agent.ended;
 });
+
+scenario.concurrent(
+  'a download whose disk answers no more after the first bytes frees its job for others',
+  async ({ scene }) => {
+    const [dies, over] = [scene.gate('dies'), scene.gate('over')];
+    const under = besideDiskThatDies('data/deep', dies.script, over.script);
+    const agent = await scene.agent('stuck', { KELPIE_DISK_WAIT_S: '1' }, { under });
+    await scene.put('data/deep/a', 'hay');
+    const brought = scene.hold(({ method, key }) => method === 'GET' && key.endsWith('data/deep/a'));
+    const job = await scene.submit({ script: 'exit 0', before: ['data'] });
+    // The file is there by then, and is written where it is; only its name is asked of the dead disk.
+    await brought.arrived;
+    await dies.open();
+    await agent.said(DIED);
+    brought.release();
+    const state = await job.until(({ numSyncFailures }) => numSyncFailures === 1);
+    expect(state).toMatchObject({ status: 'PENDING', numFailures: 0 });
+    expect(state.attempts.nodes[0]?.reason).toMatch(/^the disk of \/.*\/data\/deep has not answered for 5 s$/);
+    expect(await agent.ended).toEqual({ code: null, signal: 'SIGKILL' });
+  },
+);
 
 scenario.concurrent('a job below whose directory something does not answer is free for others', async ({ scene }) => {
   const agent = await scene.agent('stuck', { KELPIE_DISK_WAIT_S: '1' }, { under: besideDeadDisk('data/dead') });

@@ -31,6 +31,15 @@ export function besideDeadDisk(name: string): readonly string[] {
   return ['unshare', '--mount', 'sh', '-c', SCRIPT, 'sh', name];
 }
 
+/** What is said as soon as a disk has died. */
+export const DIED = 'this disk has died';
+
+/** What a program is started by whose directory `name` answers until the script `dies` has ended, and then no more before `over` has. */
+export function besideDiskThatDies(name: string, dies: string, over: string): readonly string[] {
+  const script = `(${dies}; ${DEADEN} ${name} '${over}'; echo ${DIED} >&2) & exec "$@"`;
+  return ['unshare', '--mount', 'sh', '-c', script, 'sh'];
+}
+
 /** Whether this machine can do that: only root can, where there is FUSE. */
 export function canHaveDeadDisk(): boolean {
   const folder = mkdtempSync(join(tmpdir(), 'kelpie-dead-disk-'));

@@ -51,6 +51,45 @@ test('the answers of one disk are no life of another', async () => {
   expect(silent.reason).toMatchObject({ message: 'the disk of /dead/file has not answered for 60 s' });
 });
 
+test('of the questions about a directory the one that is not answered is named', async () => {
+  const { silent, answered } = createDisks(60_000);
+  void answered('/r', '/r/dead', never);
+  void answered('/r', '/r/alive', after(1_000));
+  await vi.advanceTimersByTimeAsync(61_000);
+  expect(silent.reason).toMatchObject({ message: 'the disk of /r/dead has not answered for 60 s' });
+});
+
+test('a look at one path is named by it, and takes no name from a look at a directory', async () => {
+  const { silent, looked, asked } = createDisks(60_000);
+  void looked(never);
+  asked('/data/dead');
+  void looked(after(1_000), '/data/deleted');
+  await vi.advanceTimersByTimeAsync(61_000);
+  expect(silent.reason).toMatchObject({ message: 'the disk of /data/dead has not answered for 60 s' });
+  const another = createDisks(60_000);
+  const walk = another.looked(after(1_000));
+  another.asked('/data/walked');
+  void another.looked(never, '/data/deleted');
+  await vi.advanceTimersByTimeAsync(61_000);
+  await walk;
+  expect(another.silent.reason).toMatchObject({ message: 'the disk of /data/deleted has not answered for 60 s' });
+});
+
+test('what a thread of its own asks may take as long as each question is answered, and the store may be silent', async () => {
+  const { silent, askedAside } = createDisks(60_000);
+  let question: { directory: string; key: string } | undefined;
+  void askedAside(never, () => question);
+  await vi.advanceTimersByTimeAsync(300_000);
+  for (let number = 0; number < 6; number++) {
+    question = { directory: '/data', key: `${number}` };
+    await vi.advanceTimersByTimeAsync(50_000);
+  }
+  expect(silent.aborted).toBe(false);
+  await vi.advanceTimersByTimeAsync(12_000);
+  expect(silent.reason).toEqual(new DiskSilent('the disk of /data has not answered for 60 s'));
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test('a look lives by each path that it asks about', async () => {
   const { silent, looked, asked } = createDisks(60_000);
   void looked(never);

@@ -170,7 +170,7 @@ describe('a file that comes encrypted', () => {
     const lines = createLines({ open: createStorageAgents(() => undefined).open, ...TIMES });
     try {
       // In this thread, which knows the certificate.
-      const file = new ArrivingFile(local('part'), false);
+      const file = new ArrivingFile(local('part'), false, (question) => question());
       const take = takeOf({ size: content.length, totalSize: content.length }, 0, secure, 'localhost');
       expect(await file.take(lines, take, always, ignore)).toMatchObject({ received: content.length });
       await file.keep(local('whole'), undefined);
