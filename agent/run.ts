@@ -11,6 +11,7 @@ import type { AgentConfig } from './config.ts';
 import { type LiveAttempt, executeAttempt } from './execute.ts';
 import { whyUnusable } from './ending.ts';
 import { type Idleness, watchIdleness } from './idleness.ts';
+import { createInquiry } from './inquiry.ts';
 import type { Instance } from './instance.ts';
 import type { Claim, ClaimAnswer, Link } from './link.ts';
 import type { Occupation } from './occupation.ts';
@@ -40,8 +41,6 @@ export interface AgentParts {
 }
 
 const AFTER_FAILURE = { baseMs: 500, capMs: 10_000 };
-/** A claim that is under way when the agent is told to stop may have taken a job, which is then given back at once. */
-const LAST_ANSWER_MS = 2000;
 /** How long an instance that was promised to be made anew may take to go; then the agent ends by itself. */
 const RECREATED_WITHIN_MS = 60_000;
 
@@ -84,19 +83,19 @@ export async function runAgent(parts: AgentParts): Promise<void> {
     onSignal,
   });
 
-  for (let failures = 0; !leaving.aborted;) {
+  const inquiry = createInquiry(parts);
+  while (!leaving.aborted) {
     await rest(herd.setbacks.unrested(), log, leaving);
     await bar.pass(() => herd.settled(), leaving);
     // After the bar: a machine that is of no use is no better in a fresh container.
     if (isAborted(leaving) || (config.recreateBetweenJobs && herd.hasWorked())) break;
     // Before the question: work that is announced while the answer is on its way must not be slept through.
     wake.clear();
-    const answer = await askForWork(link, parts, leaving);
+    const answer = await inquiry.ask(link, leaving);
     if (answer === undefined) {
-      await pause(backoffMillis(failures++, AFTER_FAILURE), leaving);
+      await pause(backoffMillis(inquiry.failures() - 1, AFTER_FAILURE), leaving);
       continue;
     }
-    failures = 0;
     if (answer.kind === 'NO_WORK') {
       log.debug({ retryAfterMillis: answer.retryAfterMillis }, 'There is no work');
       if (answer.signal) onSignal({ type: answer.signal, jobId: null, attempt: null });
@@ -165,27 +164,6 @@ function createHerd(parts: AgentParts, { over, idleness, bar, unusable }: HerdMe
       await Promise.race([attempt.madeWay, ended]);
     },
   };
-}
-
-/** The server's answer, or nothing when it could not be had. */
-async function askForWork(
-  link: Link,
-  { shutdown, log }: AgentParts,
-  over: AbortSignal,
-): Promise<ClaimAnswer | undefined> {
-  const answered = new AbortController();
-  const giveUp = new AbortController();
-  const limit = () => void pause(LAST_ANSWER_MS, answered.signal).then(() => giveUp.abort());
-  over.addEventListener('abort', limit, { once: true });
-  try {
-    return await link.claim(anyOf(giveUp.signal, shutdown.hurrying));
-  } catch (err) {
-    if (!over.aborted) log.warn({ reason: messageOf(err) }, 'The server could not be asked for work');
-    return undefined;
-  } finally {
-    answered.abort();
-    over.removeEventListener('abort', limit);
-  }
 }
 
 function syncFor(claim: Claim, { createSync, log }: AgentParts): AttemptSync {
