@@ -9,6 +9,8 @@ const ANSWERED_WITHIN_MS = 20_000;
 const TURNS = 4;
 /** Whether anybody is there is answered in this share of that time. */
 const SHARE_OF_A_QUESTION = 1 / 10;
+/** To be reached over a new connection and to say who is at work, the database has as long as it has for any other connection. */
+const SHARE_OF_LOOKING = 1 / 2;
 /** Behind a pooler a statement waits for its turn before anybody works on it, and that may have taken the rest of that time. */
 const SHARE_OF_WORK = 1 / 2;
 
@@ -55,8 +57,8 @@ type Query = (...asked: unknown[]) => unknown;
 interface Watch {
   withinMs: number;
   /** Neither of these fails. */
-  findWork(): Promise<IsAtWork>;
-  askResting(): Promise<void>;
+  findWork: () => Promise<IsAtWork>;
+  askResting: () => Promise<void>;
 }
 
 /** Whether somebody may be at work on what was asked over a connection. */
@@ -68,7 +70,10 @@ function watchOver(client: PoolClient, answer: Promise<unknown>, { withinMs, fin
   const judge = async (): Promise<void> => {
     const isAtWork = await findWork();
     if (isOver) return;
-    if (isAtWork(client)) return wait();
+    if (isAtWork(client)) {
+      wait();
+      return;
+    }
     hangUp(client);
     await askResting();
   };
@@ -116,7 +121,7 @@ async function findWork(pool: Pool, { withinMs, pooled }: { withinMs: number; po
   const client = new pg.Client({ ...options, connectionTimeoutMillis: 0 });
   // Before connect: without a listener, what happens to it would end this process.
   client.on('error', () => undefined);
-  const stop = countTurns((withinMs * SHARE_OF_A_QUESTION) / TURNS, () => socket.destroy());
+  const stop = countTurns((withinMs * SHARE_OF_LOOKING) / TURNS, () => socket.destroy());
   let isReached = false;
   try {
     await client.connect();

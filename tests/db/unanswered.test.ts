@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import type { Pool } from 'pg';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { isDatabaseAway } from '../../db/away.ts';
 import { createOrm } from '../../db/orm.ts';
@@ -39,7 +38,7 @@ test('the others that rest are given up with it, and half of them are left to wh
   const { gate, orm, ask } = await open(4);
   const sleep = () => orm.em.fork().execute('select pg_sleep(0.1)');
   await Promise.all([sleep(), sleep(), sleep(), sleep()]);
-  const pool = (await orm.driver.getConnection().getNativeClient()) as Pool;
+  const pool = await orm.driver.getConnection().getNativeClient();
   const leftAtRest: number[] = [];
   pool.on('remove', () => leftAtRest.push(pool.idleCount));
   gate.silence();
@@ -55,7 +54,7 @@ test('one of them that answers is kept, also where this process was frozen meanw
   gate.silence();
   const lost = ask();
   const [sound] = await ask();
-  const pool = (await orm.driver.getConnection().getNativeClient()) as Pool;
+  const pool = await orm.driver.getConnection().getNativeClient();
   const frozen = once(pool, 'acquire').then(() => {
     setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WITHIN_MS / 2));
   });
