@@ -24,7 +24,7 @@ export interface HeldOperation {
 
 /** So much of each is not counted: whoever follows something names it, and asks for what there is of it. */
 const FREE_BYTES = 2_048;
-/** So many one account follows at a server. Each takes some ten KiB, whatever is followed. */
+/** So many one account follows at a server. Each takes some tens of KiB, whatever is followed. */
 const MOST_FOLLOWED = 10_000;
 
 /** @param options.mostFollowed by one account (10,000) */
